@@ -1,0 +1,2 @@
+//! sqd server.
+fn main() {}
