@@ -1,0 +1,99 @@
+//! What can go wrong in the store, said for the person who reads it.
+//!
+//! Every variant carries where (path, offset, coordinate) and, where there is one, what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An error of the storage engine.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// An operation of the file system failed.
+    #[error("{operation} {path}: {source}", path = .path.display())]
+    Io {
+        /// What was attempted, as a verb: `write`, `sync`, `map`.
+        operation: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system answered.
+        source: Arc<io::Error>,
+    },
+    /// Stored bytes are not what was written.
+    #[error("{path} is damaged at byte {offset}: {what}", path = .path.display())]
+    Corrupt {
+        /// The damaged file.
+        path: PathBuf,
+        /// Where in the file the damage was noticed.
+        offset: u64,
+        /// What was expected and what was found.
+        what: String,
+    },
+    /// The data directory was written by a version this program does not read.
+    #[error("{path} has format version {found}; this program reads version {supported}", path = .path.display())]
+    Version {
+        /// The file that carries the version.
+        path: PathBuf,
+        /// The version found.
+        found: u32,
+        /// The version this program reads and writes.
+        supported: u32,
+    },
+    /// Another process holds the data directory.
+    #[error("{path} is held by another process: stop it first, or choose another data directory", path = .path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// An earlier write or sync failed; nothing is written until the store is opened again.
+    #[error("writes are refused since an earlier failure: {cause}; reads go on; reopen the store to recover")]
+    Poisoned {
+        /// The first failure.
+        cause: String,
+    },
+    /// The disk is full. Writes are refused until there is space; reads go on.
+    #[error("no space left for {path}: writes are refused until space is freed; reads go on", path = .path.display())]
+    DiskFull {
+        /// The file that could not grow.
+        path: PathBuf,
+    },
+    /// A scroll would exceed the size limit.
+    #[error("the scroll at {coordinate} would hold {length} bytes; the limit is {limit}")]
+    ScrollTooLarge {
+        /// Where the scroll is.
+        coordinate: crate::coordinate::Coordinate,
+        /// The length it would have.
+        length: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A phext name is not acceptable.
+    #[error("invalid phext name: {reason}")]
+    Name {
+        /// Why.
+        reason: &'static str,
+    },
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// An [`StoreError::Io`] of `operation` on `path`, or [`StoreError::DiskFull`] where that is
+    /// what the system said.
+    pub fn io(operation: &'static str, path: &Path, source: io::Error) -> StoreError {
+        if source.kind() == io::ErrorKind::StorageFull {
+            return StoreError::DiskFull { path: path.to_path_buf() };
+        }
+        StoreError::Io { operation, path: path.to_path_buf(), source: Arc::new(source) }
+    }
+
+    /// A [`StoreError::Corrupt`] in `path` at `offset`.
+    pub fn corrupt(path: &Path, offset: u64, what: impl Into<String>) -> StoreError {
+        StoreError::Corrupt { path: path.to_path_buf(), offset, what: what.into() }
+    }
+}
+
+/// A result of the storage engine.
+pub type Result<T> = std::result::Result<T, StoreError>;

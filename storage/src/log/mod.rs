@@ -1,0 +1,34 @@
+//! The write-ahead log: what was acknowledged and not yet sealed into segments.
+//!
+//! ```text
+//! log/00000007.log   header | record | record | ... | zeros (space reserved ahead)
+//! record             length u32 | crc32c u32 | lsn u64 | durable lsn u64 | payload
+//! ```
+//!
+//! One record is one atomic batch. A record carries the highest LSN already known durable when it
+//! was written, which is the evidence that tells damage from a torn tail (see [`recovery`]). All
+//! checksums cover the file's random salt, so stale bytes never parse. Byte tables: docs/FORMAT.md.
+
+mod payload;
+mod record;
+pub(crate) mod recovery;
+mod writer;
+
+pub(crate) use payload::{Group, Operation, Payload};
+pub(crate) use record::Record;
+pub(crate) use writer::LogWriter;
+
+use std::path::{Path, PathBuf};
+
+/// A log sequence number: batches count from 1; 0 means none.
+pub type Lsn = u64;
+
+/// The path of log file `number` in `directory`.
+pub(crate) fn file_path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{number:08}.log"))
+}
+
+/// The number of a log file from its name.
+pub(crate) fn file_number(name: &str) -> Option<u64> {
+    name.strip_suffix(".log")?.parse().ok()
+}

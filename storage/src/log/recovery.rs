@@ -1,0 +1,309 @@
+//! Reading the log back after a stop or a crash.
+//!
+//! A record that does not parse is one of two things. At or below the highest LSN known durable
+//! anywhere (in a later record, a later file, or the catalog) it is damage to acknowledged data:
+//! opening is refused, with file and offset. Above it, it is a torn tail, never acknowledged: the
+//! log ends there, even if good records follow, because pages of unsynced records reach the medium
+//! in any order.
+//!
+//! Blind spot: damage to the very last acknowledged record, with nothing written after it, looks
+//! like a torn tail.
+
+use super::record::{FRAME_BYTES, HEADER_BYTES, Header};
+use super::{LogWriter, Lsn, Payload, Record, file_number, file_path};
+use crate::error::{Result, StoreError};
+use crate::vfs::Vfs;
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+
+/// What the log held.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    /// The records above the sealed LSN, in order.
+    pub(crate) records: Vec<(Lsn, Payload)>,
+    /// The last LSN in the log, or the sealed LSN where the log has none above it.
+    pub(crate) last_lsn: Lsn,
+    /// The highest manifest sequence that a checkpoint record names.
+    pub(crate) checkpoint: u64,
+    /// The last file, ready to go on; `None` where there is no file.
+    pub(crate) writer: Option<LogWriter>,
+    /// The numbers of all files, ascending.
+    pub(crate) numbers: Vec<u64>,
+    /// Where a torn tail was cut off.
+    pub(crate) truncated: Option<(PathBuf, u64)>,
+}
+
+/// What the catalog says of the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    /// Everything up to here is in segments.
+    pub(crate) sealed_lsn: Lsn,
+    /// Everything up to here was durable in the log.
+    pub(crate) durable_lsn: Lsn,
+}
+
+struct LogFile {
+    path: PathBuf,
+    header: Header,
+    bytes: Bytes,
+}
+
+/// Reads the log in `directory`, cuts off a torn tail, and makes what it accepted durable.
+pub(crate) fn recover(vfs: &dyn Vfs, directory: &Path, known: Known) -> Result<Recovered> {
+    let files = read_files(vfs, directory)?;
+    let mut recovered = Recovered {
+        records: Vec::new(),
+        last_lsn: known.sealed_lsn,
+        checkpoint: 0,
+        writer: None,
+        numbers: files.iter().map(|file| file.header.number).collect(),
+        truncated: None,
+    };
+    let mut expected = None;
+    for (index, file) in files.iter().enumerate() {
+        let first = file.header.first_lsn;
+        let continues = expected.unwrap_or(first.min(known.sealed_lsn + 1));
+        if first != continues {
+            let what = format!("records {continues} to {} are missing before it", first - 1);
+            return Err(StoreError::corrupt(&file.path, 0, what));
+        }
+        let later = files.get(index + 1).map_or(0, |next| next.header.first_lsn - 1);
+        let (next, end) = read_records(file, known, later, &mut recovered)?;
+        expected = Some(next);
+        let is_last = index + 1 == files.len();
+        finish(vfs, file, end, is_last, &mut recovered)?;
+    }
+    recovered.last_lsn = expected.map_or(known.sealed_lsn, |next| (next - 1).max(known.sealed_lsn));
+    if recovered.last_lsn < known.durable_lsn {
+        let what = format!(
+            "the log ends with record {}, but record {} was durable",
+            recovered.last_lsn, known.durable_lsn
+        );
+        return Err(StoreError::corrupt(directory, 0, what));
+    }
+    vfs.sync_dir(directory).map_err(|e| StoreError::io("sync", directory, e))?;
+    Ok(recovered)
+}
+
+/// Reads all files, removing one that a crash left without its header.
+fn read_files(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<LogFile>> {
+    let names = vfs.list(directory).map_err(|e| StoreError::io("list", directory, e))?;
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| file_number(name)).collect();
+    numbers.sort_unstable();
+    let mut files = Vec::new();
+    for &number in &numbers {
+        let path = file_path(directory, number);
+        let file = vfs.open(&path).map_err(|e| StoreError::io("open", &path, e))?;
+        let bytes = file.read_all().map_err(|e| StoreError::io("read", &path, e))?;
+        match Header::decode(&path, number, &bytes)? {
+            Some(header) => files.push(LogFile { path, header, bytes: bytes.into() }),
+            None if numbers.last() == Some(&number) && holds_no_record(&bytes) => {
+                vfs.remove(&path).map_err(|e| StoreError::io("remove", &path, e))?;
+            }
+            None => return Err(StoreError::corrupt(&path, 0, "its header is not a log header")),
+        }
+    }
+    Ok(files)
+}
+
+/// A header is durable before the first record is written, so a file without one has none.
+fn holds_no_record(bytes: &[u8]) -> bool {
+    bytes.iter().skip(HEADER_BYTES).all(|&byte| byte == 0)
+}
+
+/// Reads the records of a file. Returns the next LSN expected and where the records end.
+fn read_records(
+    file: &LogFile,
+    known: Known,
+    later: Lsn,
+    recovered: &mut Recovered,
+) -> Result<(Lsn, usize)> {
+    let mut next = file.header.first_lsn;
+    let mut at = HEADER_BYTES;
+    while let Some(record) = Record::decode(file.header.salt, &file.bytes[at..]) {
+        if record.lsn != next {
+            break;
+        }
+        let payload = file.bytes.slice_ref(record.payload);
+        let payload = Payload::decode(&payload).ok_or_else(|| {
+            StoreError::corrupt(&file.path, at as u64, "the record's content does not parse")
+        })?;
+        if let Payload::Checkpoint { sequence } = payload {
+            recovered.checkpoint = recovered.checkpoint.max(sequence);
+        }
+        if record.lsn > known.sealed_lsn {
+            recovered.records.push((record.lsn, payload));
+        }
+        next += 1;
+        at += record.framed_len();
+    }
+    let durable = later.max(known.durable_lsn).max(durable_after(file, at, next));
+    if durable >= next {
+        let what = format!("record {next} does not parse, but record {durable} was durable");
+        return Err(StoreError::corrupt(&file.path, at as u64, what));
+    }
+    Ok((next, at))
+}
+
+/// The highest durable LSN that any whole record after `at` carries.
+fn durable_after(file: &LogFile, at: usize, next: Lsn) -> Lsn {
+    let bytes = &file.bytes;
+    let mut highest = 0;
+    let mut position = at;
+    while let Some(offset) = bytes[position..].iter().position(|&byte| byte != 0) {
+        // A record's first non-zero byte lies in its length field, so it may start up to three
+        // bytes before it.
+        let found = position + offset;
+        let candidates = found.saturating_sub(3).max(position)..=found;
+        let record = candidates.rev().find_map(|start| plausible(file, start, next));
+        position = match record {
+            Some((end, durable_lsn)) => {
+                highest = highest.max(durable_lsn);
+                end
+            }
+            None => found + 1,
+        };
+    }
+    highest
+}
+
+/// A whole record at `start` that may follow `next`, cheaply rejected where it cannot be one.
+fn plausible(file: &LogFile, start: usize, next: Lsn) -> Option<(usize, Lsn)> {
+    let frame = file.bytes.get(start..start + FRAME_BYTES)?;
+    let lsn = Lsn::from_le_bytes(frame[8..16].try_into().expect("eight bytes"));
+    let most = next + file.bytes.len() as u64;
+    if !(next..=most).contains(&lsn) {
+        return None;
+    }
+    let record = Record::decode(file.header.salt, &file.bytes[start..])?;
+    Some((start + record.framed_len(), record.durable_lsn))
+}
+
+/// Makes the accepted part of a file durable, and its last file ready for more.
+fn finish(
+    vfs: &dyn Vfs,
+    log: &LogFile,
+    end: usize,
+    is_last: bool,
+    recovered: &mut Recovered,
+) -> Result<()> {
+    let file = vfs.open(&log.path).map_err(|e| StoreError::io("open", &log.path, e))?;
+    if is_last && !log.bytes[end..].iter().all(|&byte| byte == 0) {
+        tracing::warn!(path = %log.path.display(), offset = end, "cut a torn tail off the log");
+        recovered.truncated = Some((log.path.clone(), end as u64));
+    }
+    if is_last {
+        // Also drops reserved space, which is reserved again as records are appended.
+        file.truncate(end as u64).map_err(|e| StoreError::io("truncate", &log.path, e))?;
+    }
+    file.sync_data().map_err(|e| StoreError::io("sync", &log.path, e))?;
+    if is_last {
+        let writer = LogWriter::resume(file, log.path.clone(), log.header, end as u64);
+        recovered.writer = Some(writer);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vfs::MemoryVfs;
+
+    const NOTHING: Known = Known { sealed_lsn: 0, durable_lsn: 0 };
+
+    fn directory() -> PathBuf {
+        PathBuf::from("log")
+    }
+
+    /// A log of `count` records, each its own commit, where record n's payload names checkpoint n.
+    fn log_of(vfs: &MemoryVfs, count: u64) -> Vec<u64> {
+        let mut writer = LogWriter::create(vfs, &directory(), 1, 1).unwrap();
+        let mut ends = vec![writer.len()];
+        for lsn in 1..=count {
+            let mut payload = Vec::new();
+            Payload::Checkpoint { sequence: lsn }.encode(&mut payload);
+            writer.push(&Record { lsn, durable_lsn: lsn - 1, payload: &payload });
+            writer.prepare().unwrap();
+            writer.flush().unwrap();
+            ends.push(writer.len());
+        }
+        ends
+    }
+
+    fn recover_all(vfs: &MemoryVfs, known: Known) -> Result<Recovered> {
+        recover(vfs, &directory(), known)
+    }
+
+    #[test]
+    fn a_log_reads_back() {
+        let vfs = MemoryVfs::new();
+        log_of(&vfs, 5);
+        let recovered = recover_all(&vfs, Known { sealed_lsn: 2, durable_lsn: 2 }).unwrap();
+        let lsns: Vec<Lsn> = recovered.records.iter().map(|(lsn, _)| *lsn).collect();
+        assert_eq!(lsns, [3, 4, 5]);
+        assert_eq!((recovered.last_lsn, recovered.checkpoint), (5, 5));
+        assert!(recovered.truncated.is_none());
+    }
+
+    #[test]
+    fn an_empty_directory_is_an_empty_log() {
+        let recovered = recover_all(&MemoryVfs::new(), NOTHING).unwrap();
+        assert_eq!(recovered.last_lsn, 0);
+        assert!(recovered.writer.is_none());
+    }
+
+    #[test]
+    fn a_damaged_last_record_is_a_torn_tail() {
+        let vfs = MemoryVfs::new();
+        let ends = log_of(&vfs, 3);
+        vfs.damage(&file_path(&directory(), 1), ends[2] as usize + 20, 1);
+        let recovered = recover_all(&vfs, NOTHING).unwrap();
+        assert_eq!(recovered.last_lsn, 2);
+        assert_eq!(recovered.truncated.map(|(_, offset)| offset), Some(ends[2]));
+    }
+
+    #[test]
+    fn a_damaged_record_that_was_durable_refuses_to_open() {
+        for damaged in 0..2 {
+            let vfs = MemoryVfs::new();
+            let ends = log_of(&vfs, 3);
+            vfs.damage(&file_path(&directory(), 1), ends[damaged] as usize + 9, 4);
+            let error = recover_all(&vfs, NOTHING).unwrap_err();
+            let expected = ends[damaged];
+            assert!(
+                matches!(&error, StoreError::Corrupt { offset, .. } if *offset == expected),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_catalog_is_evidence_too() {
+        let vfs = MemoryVfs::new();
+        let ends = log_of(&vfs, 3);
+        vfs.damage(&file_path(&directory(), 1), ends[2] as usize + 9, 4);
+        let error = recover_all(&vfs, Known { sealed_lsn: 0, durable_lsn: 3 }).unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }));
+    }
+
+    #[test]
+    fn a_missing_log_is_noticed() {
+        let error = recover_all(&MemoryVfs::new(), Known { sealed_lsn: 4, durable_lsn: 6 });
+        assert!(error.unwrap_err().to_string().contains("record 6 was durable"));
+    }
+
+    #[test]
+    fn recovery_goes_on_where_the_tail_was_cut() {
+        let vfs = MemoryVfs::new();
+        let ends = log_of(&vfs, 3);
+        vfs.damage(&file_path(&directory(), 1), ends[2] as usize + 20, 1);
+        let mut writer = recover_all(&vfs, NOTHING).unwrap().writer.unwrap();
+        let mut payload = Vec::new();
+        Payload::Checkpoint { sequence: 9 }.encode(&mut payload);
+        writer.push(&Record { lsn: 3, durable_lsn: 2, payload: &payload });
+        writer.prepare().unwrap();
+        writer.flush().unwrap();
+        let recovered = recover_all(&vfs, NOTHING).unwrap();
+        assert_eq!((recovered.last_lsn, recovered.checkpoint), (3, 9));
+    }
+}

@@ -1,0 +1,76 @@
+//! Checksums of 64 KiB chunks, kept apart from the data, verified when a chunk is first touched.
+//!
+//! Each checksum is XXH3-64 seeded with segment id and chunk index, so a chunk that is whole but in
+//! the wrong place, or in the wrong file, is found as well.
+
+use crate::error::{Result, StoreError};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// Bytes covered by one checksum.
+pub(crate) const CHUNK_BYTES: usize = 1 << 16;
+
+/// The checksum of chunk `index` of segment `segment`.
+pub(super) fn chunk_checksum(segment: u64, index: usize, chunk: &[u8]) -> u64 {
+    let salt = segment.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (index as u64).rotate_left(32);
+    xxh3_64_with_seed(chunk, salt)
+}
+
+/// The checksums of a mapped segment, and which chunks were found good.
+#[derive(Debug)]
+pub(super) struct ChunkTable {
+    segment: u64,
+    checksums: Vec<u64>,
+    verified: Vec<AtomicU64>,
+}
+
+impl ChunkTable {
+    /// A table read from its bytes, eight per chunk.
+    pub(super) fn new(segment: u64, bytes: &[u8]) -> ChunkTable {
+        let checksums: Vec<u64> = bytes
+            .chunks_exact(8)
+            .map(|chunk| u64::from_le_bytes(chunk.try_into().expect("eight bytes")))
+            .collect();
+        let verified = (0..checksums.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        ChunkTable { segment, checksums, verified }
+    }
+
+    /// Number of chunks.
+    pub(super) fn len(&self) -> usize {
+        self.checksums.len()
+    }
+
+    /// Makes sure that the chunks under `range` of `data` are good. `data` is the file up to the
+    /// checksum table.
+    #[inline]
+    pub(super) fn verify(&self, path: &Path, data: &[u8], range: Range<usize>) -> Result<()> {
+        let first = range.start / CHUNK_BYTES;
+        let last = range.end.saturating_sub(1).max(range.start) / CHUNK_BYTES;
+        for index in first..=last {
+            if !self.is_verified(index) {
+                self.verify_chunk(path, data, index)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn is_verified(&self, index: usize) -> bool {
+        let word = &self.verified[index / 64];
+        word.load(Ordering::Relaxed) >> (index % 64) & 1 == 1
+    }
+
+    #[cold]
+    fn verify_chunk(&self, path: &Path, data: &[u8], index: usize) -> Result<()> {
+        let start = index * CHUNK_BYTES;
+        let end = (start + CHUNK_BYTES).min(data.len());
+        if chunk_checksum(self.segment, index, &data[start..end]) != self.checksums[index] {
+            let what = format!("the checksum of bytes {start} to {end} does not match");
+            return Err(StoreError::corrupt(path, start as u64, what));
+        }
+        self.verified[index / 64].fetch_or(1 << (index % 64), Ordering::Relaxed);
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! A segment file as a whole: header, part table, chunk checksums, trailer.
+//!
+//! ```text
+//! header      magic 8 | version u32 | zero | segment id u64 | zero
+//! parts       each at a multiple of 64
+//! part table  offset u64 | length u64, per part
+//! checksums   u64 per 64 KiB of everything before
+//! trailer     segment id u64 | parts u64 | part table offset u64 | checksums offset u64
+//!             | zero | xxh3-64 of checksums and trailer | magic 8
+//! ```
+
+use super::builder::{PartSource, write_part};
+use super::checksums::{CHUNK_BYTES, ChunkTable};
+use super::layout::{ALIGNMENT, FILE_HEADER_BYTES, FILE_MAGIC, VERSION, u32_at, u64_at};
+use super::part::Part;
+use super::writer::SegmentWriter;
+use crate::error::{Result, StoreError};
+use crate::vfs::{Mapping, Vfs};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
+
+const TRAILER_BYTES: usize = 64;
+const TRAILER_CHECKSUM_AT: usize = 48;
+const PART_ENTRY_BYTES: usize = 16;
+
+/// The name of a segment file.
+pub(crate) fn file_name(id: u64) -> String {
+    format!("{id:012}.seg")
+}
+
+/// The id in a segment file's name.
+pub(crate) fn file_id(name: &str) -> Option<u64> {
+    name.strip_suffix(".seg")?.parse().ok()
+}
+
+/// A mapped segment file.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    id: u64,
+    path: PathBuf,
+    map: Mapping,
+    data_end: usize,
+    parts: Vec<Range<usize>>,
+    chunks: ChunkTable,
+}
+
+impl Segment {
+    /// Maps segment `id`. Checks the frame of the file; see [`Segment::verify`] for the rest.
+    pub(crate) fn open(vfs: &dyn Vfs, directory: &Path, id: u64) -> Result<Arc<Segment>> {
+        let path = directory.join(file_name(id));
+        let map = vfs.map(&path).map_err(|e| StoreError::io("map", &path, e))?;
+        let trailer = Trailer::read(&path, id, &map)?;
+        let chunks = ChunkTable::new(id, &map[trailer.checksums_at..map.len() - TRAILER_BYTES]);
+        if chunks.len() != trailer.checksums_at.div_ceil(CHUNK_BYTES) {
+            let what = "the checksum table does not cover the file";
+            return Err(StoreError::corrupt(&path, trailer.checksums_at as u64, what));
+        }
+        let data_end = trailer.checksums_at;
+        let mut segment = Segment { id, path, map, data_end, parts: Vec::new(), chunks };
+        segment.check_header()?;
+        segment.parts = segment.read_part_table(&trailer)?;
+        Ok(Arc::new(segment))
+    }
+
+    /// The segment's id.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The segment's file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Length of the file in bytes.
+    pub(crate) fn byte_len(&self) -> u64 {
+        self.map.len() as u64
+    }
+
+    /// Opens a part.
+    pub(crate) fn part(self: &Arc<Self>, index: u32) -> Result<Arc<Part>> {
+        let range = self.parts.get(index as usize).cloned().ok_or_else(|| {
+            let what = format!("it has {} parts; part {index} is asked for", self.parts.len());
+            StoreError::corrupt(&self.path, self.data_end as u64, what)
+        })?;
+        Ok(Arc::new(Part::open(Arc::clone(self), index, range)?))
+    }
+
+    /// Verifies every chunk that was not verified before.
+    pub(crate) fn verify(&self) -> Result<()> {
+        self.chunks.verify(&self.path, &self.map[..self.data_end], 0..self.data_end)
+    }
+
+    /// Bytes of the file, verified.
+    #[inline]
+    pub(super) fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
+        let data = &self.map[..self.data_end];
+        self.chunks.verify(&self.path, data, range.clone())?;
+        Ok(&data[range])
+    }
+
+    /// Bytes of the file that were verified before, or are about to be.
+    #[inline]
+    pub(super) fn unverified(&self, range: Range<usize>) -> &[u8] {
+        &self.map[range]
+    }
+
+    fn check_header(&self) -> Result<()> {
+        let header = self.bytes(0..FILE_HEADER_BYTES.min(self.data_end))?;
+        if header.len() < FILE_HEADER_BYTES || header[..8] != FILE_MAGIC {
+            return Err(StoreError::corrupt(&self.path, 0, "its header is not a segment header"));
+        }
+        match u32_at(header, 8) {
+            VERSION => Ok(()),
+            found => {
+                let path = self.path.clone();
+                Err(StoreError::Version { path, found, supported: VERSION })
+            }
+        }
+    }
+
+    fn read_part_table(&self, trailer: &Trailer) -> Result<Vec<Range<usize>>> {
+        let table = self.bytes(trailer.parts_at..trailer.checksums_at)?;
+        if table.len() != trailer.parts * PART_ENTRY_BYTES {
+            let what = format!("the part table does not hold {} parts", trailer.parts);
+            return Err(StoreError::corrupt(&self.path, trailer.parts_at as u64, what));
+        }
+        let entries = table.chunks_exact(PART_ENTRY_BYTES).enumerate();
+        let range = |(index, entry): (usize, &[u8])| {
+            let start = u64_at(entry, 0);
+            let end = start.saturating_add(u64_at(entry, 8));
+            if end > trailer.parts_at as u64 {
+                let what = format!("part {index} lies outside the file");
+                return Err(StoreError::corrupt(&self.path, trailer.parts_at as u64, what));
+            }
+            Ok(start as usize..end as usize)
+        };
+        entries.map(range).collect()
+    }
+}
+
+struct Trailer {
+    parts: usize,
+    parts_at: usize,
+    checksums_at: usize,
+}
+
+impl Trailer {
+    fn encode(&self, segment: u64, checksums: &[u8]) -> Vec<u8> {
+        let mut bytes = checksums.to_vec();
+        bytes.extend_from_slice(&segment.to_le_bytes());
+        bytes.extend_from_slice(&(self.parts as u64).to_le_bytes());
+        bytes.extend_from_slice(&(self.parts_at as u64).to_le_bytes());
+        bytes.extend_from_slice(&(self.checksums_at as u64).to_le_bytes());
+        bytes.resize(checksums.len() + TRAILER_CHECKSUM_AT, 0);
+        let checksum = xxh3_64(&bytes);
+        bytes.extend_from_slice(&checksum.to_le_bytes());
+        bytes.extend_from_slice(&FILE_MAGIC);
+        bytes
+    }
+
+    fn read(path: &Path, segment: u64, map: &[u8]) -> Result<Trailer> {
+        let at = map.len().saturating_sub(TRAILER_BYTES);
+        let corrupt = |what: &str| StoreError::corrupt(path, at as u64, format!("trailer: {what}"));
+        let bytes = map.get(at..at + TRAILER_BYTES).ok_or_else(|| corrupt("the file is too short"))?;
+        if bytes[56..64] != FILE_MAGIC {
+            return Err(corrupt("there is none; the file was cut or is no segment"));
+        }
+        let (parts, parts_at, checksums_at) = (u64_at(bytes, 8), u64_at(bytes, 16), u64_at(bytes, 24));
+        if parts_at > checksums_at || checksums_at > at as u64 {
+            return Err(corrupt("its offsets lie outside the file"));
+        }
+        let checksums_at = checksums_at as usize;
+        if xxh3_64(&map[checksums_at..at + TRAILER_CHECKSUM_AT]) != u64_at(bytes, TRAILER_CHECKSUM_AT) {
+            return Err(corrupt("the checksum of trailer and checksum table does not match"));
+        }
+        if u64_at(bytes, 0) != segment {
+            return Err(corrupt("it belongs to another segment"));
+        }
+        Ok(Trailer { parts: parts as usize, parts_at: parts_at as usize, checksums_at })
+    }
+}
+
+/// Writes segment `id` with these parts and publishes it under its name, durably. On an error no
+/// file of that name appears.
+pub(crate) fn write_segment(
+    vfs: &dyn Vfs,
+    directory: &Path,
+    id: u64,
+    parts: &[PartSource<'_>],
+) -> Result<()> {
+    let path = directory.join(file_name(id));
+    let temporary = path.with_extension("tmp");
+    let written = write_file(vfs, &temporary, id, parts).and_then(|()| {
+        vfs.rename(&temporary, &path).map_err(|e| StoreError::io("rename", &temporary, e))?;
+        vfs.sync_dir(directory).map_err(|e| StoreError::io("sync", directory, e))
+    });
+    if written.is_err() {
+        // Space matters when the disk is full; what stays is removed at the next opening.
+        let _ = vfs.remove(&temporary);
+    }
+    written
+}
+
+fn write_file(vfs: &dyn Vfs, path: &Path, id: u64, parts: &[PartSource<'_>]) -> Result<()> {
+    let file = vfs.create(path).map_err(|e| StoreError::io("create", path, e))?;
+    let mut writer = SegmentWriter::new(file.as_ref(), path, id);
+    let mut header = FILE_MAGIC.to_vec();
+    header.extend_from_slice(&VERSION.to_le_bytes());
+    header.extend_from_slice(&[0; 4]);
+    header.extend_from_slice(&id.to_le_bytes());
+    header.resize(FILE_HEADER_BYTES, 0);
+    writer.write(&header)?;
+    let mut table = Vec::new();
+    for part in parts {
+        writer.pad_to(writer.position().next_multiple_of(ALIGNMENT))?;
+        let start = writer.position();
+        write_part(&mut writer, part)?;
+        table.extend_from_slice(&start.to_le_bytes());
+        table.extend_from_slice(&(writer.position() - start).to_le_bytes());
+    }
+    let parts_at = writer.position() as usize;
+    writer.write(&table)?;
+    let (data_end, checksums) = writer.end_of_data()?;
+    let trailer = Trailer { parts: parts.len(), parts_at, checksums_at: data_end as usize };
+    writer.finish(&trailer.encode(id, &checksums))
+}

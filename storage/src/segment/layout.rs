@@ -1,0 +1,198 @@
+//! Offsets, sizes and the part header of the segment format.
+
+use super::order::Placement;
+use crate::coordinate::DIMENSIONS;
+use crate::error::{Result, StoreError};
+use crate::log::Lsn;
+use std::ops::Range;
+use std::path::Path;
+
+/// First bytes of a segment file; the line ends catch transfers that rewrite text.
+pub(super) const FILE_MAGIC: [u8; 8] = *b"SQDSEG\r\n";
+/// First bytes of a part.
+pub(super) const PART_MAGIC: [u8; 8] = *b"SQDPART\n";
+/// The version of the segment format that this program writes and reads.
+pub(super) const VERSION: u32 = 1;
+/// Length of the file header and of the trailer.
+pub(super) const FILE_HEADER_BYTES: usize = 64;
+/// Sections and parts start at multiples of this.
+pub(super) const ALIGNMENT: u64 = 64;
+/// Slots in a key block.
+pub(super) const BLOCK_SLOTS: usize = 128;
+
+const PART_HEADER_BYTES: usize = 256;
+const SECTION_TABLE_AT: usize = 104;
+
+/// The sections of a part, in file order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Section {
+    Dictionaries = 0,
+    KeyBlocks = 1,
+    ZoneMap = 2,
+    ByCoordinate = 3,
+    Directory = 4,
+    Heap = 5,
+    Records = 6,
+}
+
+/// Number of sections.
+pub(super) const SECTIONS: usize = 7;
+
+/// What the start of a part says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PartHeader {
+    pub(super) phext: u64,
+    pub(super) name: String,
+    pub(super) slots: u32,
+    pub(super) first_lsn: Lsn,
+    pub(super) last_lsn: Lsn,
+    pub(super) text_bytes: u64,
+    pub(super) placement: Placement,
+    /// Distinct components per dimension.
+    pub(super) distinct: [u32; DIMENSIONS],
+    /// Byte ranges of the sections, from the start of the part.
+    pub(super) sections: [Range<u64>; SECTIONS],
+}
+
+impl PartHeader {
+    /// Lays the sections out behind the header and the name; gives their ranges and the part's
+    /// whole length.
+    pub(super) fn lay_out(
+        name: &str,
+        lengths: [u64; SECTIONS],
+    ) -> ([Range<u64>; SECTIONS], u64) {
+        let mut at = (PART_HEADER_BYTES + name.len()) as u64;
+        let ranges = lengths.map(|length| {
+            let start = at.next_multiple_of(ALIGNMENT);
+            at = start + length;
+            start..at
+        });
+        (ranges, at)
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![0; PART_HEADER_BYTES];
+        bytes[0..8].copy_from_slice(&PART_MAGIC);
+        bytes[8..16].copy_from_slice(&self.phext.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.first_lsn.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.last_lsn.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.text_bytes.to_le_bytes());
+        bytes[40..44].copy_from_slice(&self.slots.to_le_bytes());
+        bytes[44..48].copy_from_slice(&(self.name.len() as u32).to_le_bytes());
+        bytes[48] = self.placement.prefix;
+        bytes[49] = self.placement.curve_code();
+        for (dimension, distinct) in self.distinct.iter().enumerate() {
+            let at = 64 + dimension * 4;
+            bytes[at..at + 4].copy_from_slice(&distinct.to_le_bytes());
+        }
+        for (section, range) in self.sections.iter().enumerate() {
+            let at = SECTION_TABLE_AT + section * 16;
+            bytes[at..at + 8].copy_from_slice(&range.start.to_le_bytes());
+            bytes[at + 8..at + 16].copy_from_slice(&(range.end - range.start).to_le_bytes());
+        }
+        bytes.extend_from_slice(self.name.as_bytes());
+        bytes
+    }
+
+    /// Reads the header of the part in `bytes`, which starts at `base` of the file at `path`.
+    pub(super) fn decode(path: &Path, base: u64, bytes: &[u8]) -> Result<PartHeader> {
+        let corrupt = |what: &str| StoreError::corrupt(path, base, format!("part header: {what}"));
+        if bytes.len() < PART_HEADER_BYTES || bytes[0..8] != PART_MAGIC {
+            return Err(corrupt("there is none"));
+        }
+        let name_end = PART_HEADER_BYTES + u32_at(bytes, 44) as usize;
+        let name = bytes.get(PART_HEADER_BYTES..name_end).ok_or_else(|| corrupt("name cut"))?;
+        let name = String::from_utf8(name.to_vec()).map_err(|_| corrupt("name is not UTF-8"))?;
+        let placement = Placement::from_codes(bytes[48], bytes[49])
+            .ok_or_else(|| corrupt("unknown order"))?;
+        let header = PartHeader {
+            phext: u64_at(bytes, 8),
+            first_lsn: u64_at(bytes, 16),
+            last_lsn: u64_at(bytes, 24),
+            text_bytes: u64_at(bytes, 32),
+            slots: u32_at(bytes, 40),
+            name,
+            placement,
+            distinct: std::array::from_fn(|d| u32_at(bytes, 64 + d * 4)),
+            sections: std::array::from_fn(|s| section_at(bytes, SECTION_TABLE_AT + s * 16)),
+        };
+        header.check(bytes.len() as u64).map_err(corrupt)?;
+        Ok(header)
+    }
+
+    /// Checks that the sections lie inside the part and are as long as the counts say, so that
+    /// readers may index by slot, code and block.
+    fn check(&self, length: u64) -> std::result::Result<(), &'static str> {
+        if self.slots == 0 {
+            return Err("no slots");
+        }
+        if self.sections.iter().any(|range| range.start > range.end || range.end > length) {
+            return Err("a section lies outside the part");
+        }
+        if self.distinct.iter().any(|&count| count == 0 || count > self.slots) {
+            return Err("impossible dictionary size");
+        }
+        let expected = self.expected_lengths();
+        let lengths_agree = self.sections.iter().zip(expected).all(|(range, expected)| {
+            expected.is_none_or(|expected| range.end - range.start == expected)
+        });
+        if lengths_agree { Ok(()) } else { Err("a section's length does not fit the counts") }
+    }
+
+    /// The length of each section, where the counts determine it.
+    fn expected_lengths(&self) -> [Option<u64>; SECTIONS] {
+        let slots = u64::from(self.slots);
+        let entries: u64 = self.distinct.iter().map(|&count| u64::from(count)).sum();
+        let columns: u64 = self.distinct.iter().map(|&count| code_width(count) as u64).sum();
+        let blocks = slots.div_ceil(BLOCK_SLOTS as u64);
+        let by_coordinate = if self.placement.is_lexicographic() { 0 } else { slots * 4 };
+        [
+            Some(entries * 8),
+            Some(blocks * columns * BLOCK_SLOTS as u64),
+            Some(blocks * columns * 2),
+            Some(by_coordinate),
+            None,
+            None,
+            Some(slots * super::records::RECORD_BYTES as u64),
+        ]
+    }
+}
+
+/// Bytes of a code of a dictionary with `distinct` entries; none where there is only one entry.
+pub(super) fn code_width(distinct: u32) -> usize {
+    match distinct {
+        0 | 1 => 0,
+        2..=0x100 => 1,
+        0x101..=0x1_0000 => 2,
+        _ => 4,
+    }
+}
+
+/// Appends a code of `width` bytes.
+pub(super) fn push_code(out: &mut Vec<u8>, code: u32, width: usize) {
+    out.extend_from_slice(&code.to_le_bytes()[..width]);
+}
+
+/// Reads the code at `index` of an array of codes of `width` bytes.
+pub(super) fn code_at(bytes: &[u8], index: usize, width: usize) -> u32 {
+    match width {
+        1 => u32::from(bytes[index]),
+        2 => u32::from(u16::from_le_bytes([bytes[index * 2], bytes[index * 2 + 1]])),
+        _ => u32_at(bytes, index * 4),
+    }
+}
+
+fn section_at(bytes: &[u8], at: usize) -> Range<u64> {
+    let start = u64_at(bytes, at);
+    start..start.saturating_add(u64_at(bytes, at + 8))
+}
+
+/// Reads a little-endian `u32`.
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+/// Reads a little-endian `u64`.
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}

@@ -1,0 +1,243 @@
+//! The order of slots inside a part.
+//!
+//! The first P dimensions are ordered lexicographically, the rest by a space-filling curve over
+//! equi-depth ranks. P = 9 is plain coordinate order: it makes prefixes one run; a curve makes boxes
+//! and nearest neighbours cheap. [`Order::Auto`] extends the prefix while the number of distinct
+//! prefixes stays below slots / 1024, then uses Hilbert.
+
+use super::dictionary::Dictionary;
+use super::layout::BLOCK_SLOTS;
+use crate::coordinate::{Coordinate, DIMENSIONS};
+use crate::curves::{self, Curve};
+use std::fmt;
+use std::str::FromStr;
+
+/// The mean number of slots that share a prefix, above which [`Order::Auto`] lengthens it.
+const SLOTS_PER_PREFIX: usize = 1024;
+
+/// The order chosen for a phext.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// The prefix that the data suggests, then Hilbert.
+    #[default]
+    Auto,
+    /// Coordinate order.
+    Lexicographic,
+    /// The first `prefix` dimensions (0 to 7) in coordinate order, the rest along `curve`.
+    Curve {
+        /// Number of leading dimensions in coordinate order.
+        prefix: u8,
+        /// The curve over the others.
+        curve: Curve,
+    },
+}
+
+/// A text that names no order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not an order: use auto, lexicographic, hilbert, morton, peano, or prefix=P,curve with P from 0 to 7"
+)]
+pub struct OrderError(String);
+
+/// A curve needs at least two dimensions.
+const MAX_PREFIX: u8 = DIMENSIONS as u8 - 2;
+
+impl FromStr for Order {
+    type Err = OrderError;
+
+    fn from_str(text: &str) -> Result<Order, OrderError> {
+        let error = || OrderError(text.to_owned());
+        match text {
+            "auto" => return Ok(Order::Auto),
+            "lexicographic" => return Ok(Order::Lexicographic),
+            _ => {}
+        }
+        let (prefix, curve) = match text.strip_prefix("prefix=") {
+            Some(rest) => rest.split_once(',').ok_or_else(error)?,
+            None => ("0", text),
+        };
+        let prefix = prefix.parse().ok().filter(|&p| p <= MAX_PREFIX).ok_or_else(error)?;
+        let curve = curve_from_name(curve).ok_or_else(error)?;
+        Ok(Order::Curve { prefix, curve })
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Order::Auto => f.write_str("auto"),
+            Order::Lexicographic => f.write_str("lexicographic"),
+            Order::Curve { prefix: 0, curve } => f.write_str(curve_name(*curve)),
+            Order::Curve { prefix, curve } => write!(f, "prefix={prefix},{}", curve_name(*curve)),
+        }
+    }
+}
+
+fn curve_name(curve: Curve) -> &'static str {
+    match curve {
+        Curve::Hilbert => "hilbert",
+        Curve::Morton => "morton",
+        Curve::Peano => "peano",
+    }
+}
+
+fn curve_from_name(name: &str) -> Option<Curve> {
+    [Curve::Hilbert, Curve::Morton, Curve::Peano].into_iter().find(|&c| curve_name(c) == name)
+}
+
+impl Order {
+    /// The placement of these keys, which are in coordinate order.
+    pub(super) fn resolve(self, keys: &[Coordinate]) -> Placement {
+        match self {
+            Order::Lexicographic => Placement::LEXICOGRAPHIC,
+            Order::Curve { prefix, curve } => Placement { prefix, curve: Some(curve) },
+            // One block is scanned whole whatever its order.
+            Order::Auto if keys.len() <= BLOCK_SLOTS => Placement::LEXICOGRAPHIC,
+            Order::Auto => match prefix_for(keys) {
+                prefix if prefix > MAX_PREFIX => Placement::LEXICOGRAPHIC,
+                prefix => Placement { prefix, curve: Some(Curve::Hilbert) },
+            },
+        }
+    }
+}
+
+/// The longest prefix with fewer distinct values than one in [`SLOTS_PER_PREFIX`] slots.
+fn prefix_for(keys: &[Coordinate]) -> u8 {
+    let most = keys.len().div_ceil(SLOTS_PER_PREFIX);
+    let distinct = |length: usize| {
+        keys.chunk_by(|a, b| a.components()[..length] == b.components()[..length]).count()
+    };
+    (1..=DIMENSIONS).take_while(|&length| distinct(length) < most).last().unwrap_or(0) as u8
+}
+
+/// The order that a part was written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Placement {
+    pub(super) prefix: u8,
+    pub(super) curve: Option<Curve>,
+}
+
+impl Placement {
+    pub(super) const LEXICOGRAPHIC: Placement =
+        Placement { prefix: DIMENSIONS as u8, curve: None };
+
+    pub(super) fn is_lexicographic(self) -> bool {
+        self.curve.is_none()
+    }
+
+    /// The curve's code on disk.
+    pub(super) fn curve_code(self) -> u8 {
+        match self.curve {
+            None => 0,
+            Some(Curve::Hilbert) => 1,
+            Some(Curve::Morton) => 2,
+            Some(Curve::Peano) => 3,
+        }
+    }
+
+    /// The placement with these codes on disk.
+    pub(super) fn from_codes(prefix: u8, curve: u8) -> Option<Placement> {
+        let curve = match curve {
+            0 => return (prefix == DIMENSIONS as u8).then_some(Placement::LEXICOGRAPHIC),
+            1 => Curve::Hilbert,
+            2 => Curve::Morton,
+            3 => Curve::Peano,
+            _ => return None,
+        };
+        (prefix <= MAX_PREFIX).then_some(Placement { prefix, curve: Some(curve) })
+    }
+
+    /// The keys (indexes in coordinate order) in slot order.
+    pub(super) fn slots(
+        self,
+        keys: &[Coordinate],
+        dictionaries: &[Dictionary; DIMENSIONS],
+    ) -> Vec<u32> {
+        let Some(curve) = self.curve else { return (0..keys.len() as u32).collect() };
+        let prefix = usize::from(self.prefix);
+        let mut slots: Vec<(u128, u32)> = match DIMENSIONS - prefix {
+            9 => curve_keys::<9>(curve, dictionaries),
+            8 => curve_keys::<8>(curve, dictionaries),
+            7 => curve_keys::<7>(curve, dictionaries),
+            6 => curve_keys::<6>(curve, dictionaries),
+            5 => curve_keys::<5>(curve, dictionaries),
+            4 => curve_keys::<4>(curve, dictionaries),
+            3 => curve_keys::<3>(curve, dictionaries),
+            2 => curve_keys::<2>(curve, dictionaries),
+            _ => unreachable!("a prefix is at most {MAX_PREFIX}"),
+        };
+        // Keys with the same prefix are neighbours already: only runs need sorting. Equal curve
+        // keys order by index, which is coordinate order.
+        let same = |a: &Coordinate, b: &Coordinate| a.components()[..prefix] == b.components()[..prefix];
+        let mut start = 0;
+        for run in keys.chunk_by(same) {
+            slots[start..start + run.len()].sort_unstable();
+            start += run.len();
+        }
+        slots.into_iter().map(|(_, key)| key).collect()
+    }
+}
+
+/// Every key's position along the curve over its last `D` dimensions, with its index.
+fn curve_keys<const D: usize>(
+    curve: Curve,
+    dictionaries: &[Dictionary; DIMENSIONS],
+) -> Vec<(u128, u32)> {
+    let dictionaries = &dictionaries[DIMENSIONS - D..];
+    let count = dictionaries[0].codes.len();
+    let cells: Vec<Vec<u16>> = dictionaries
+        .iter()
+        .map(|dictionary| {
+            let cell = |&below| curves::cell_of_rank::<D>(curve, u64::from(below), count as u64);
+            dictionary.below.iter().map(cell).collect()
+        })
+        .collect();
+    let point = |key: usize| -> [u16; D] {
+        std::array::from_fn(|d| cells[d][dictionaries[d].codes[key] as usize])
+    };
+    let points: Vec<[u16; D]> = (0..count).map(point).collect();
+    let mut keys = vec![0; count];
+    curves::encode_batch(curve, &points, &mut keys);
+    keys.into_iter().zip(0..).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_read_and_print() {
+        let check = |text: &str, expected: Option<Order>| {
+            assert_eq!(text.parse::<Order>().ok(), expected, "{text}");
+            if let Some(order) = expected {
+                assert_eq!(order.to_string().parse(), Ok(order));
+            }
+        };
+        let curve = |prefix, curve| Some(Order::Curve { prefix, curve });
+        check("auto", Some(Order::Auto));
+        check("lexicographic", Some(Order::Lexicographic));
+        check("hilbert", curve(0, Curve::Hilbert));
+        check("morton", curve(0, Curve::Morton));
+        check("peano", curve(0, Curve::Peano));
+        check("prefix=3,peano", curve(3, Curve::Peano));
+        check("prefix=7,hilbert", curve(7, Curve::Hilbert));
+        check("prefix=8,hilbert", None);
+        check("prefix=,hilbert", None);
+        check("prefix=2", None);
+        check("Hilbert", None);
+        check("", None);
+    }
+
+    #[test]
+    fn auto_takes_the_prefix_that_the_data_suggests() {
+        let key = |book, scroll| Coordinate::new([1, 1, 1, 1, 1, book, 1, 1, scroll]).unwrap();
+        let few: Vec<Coordinate> = (1..=100).map(|n| key(1, n)).collect();
+        assert_eq!(Order::Auto.resolve(&few), Placement::LEXICOGRAPHIC, "one block");
+        let books = (1..=4).flat_map(|book| (1..=2048).map(move |n| key(book, n)));
+        let books: Vec<Coordinate> = books.collect();
+        let hilbert = Some(Curve::Hilbert);
+        assert_eq!(Order::Auto.resolve(&books), Placement { prefix: 7, curve: hilbert });
+        let spread: Vec<Coordinate> = (1..=4096).map(|n| key(n, 1)).collect();
+        assert_eq!(Order::Auto.resolve(&spread), Placement { prefix: 5, curve: hilbert });
+    }
+}

@@ -1,0 +1,556 @@
+//! A medium in memory that fails the way real ones do.
+//!
+//! Each file keeps what is durable apart from what was written since its last sync, and each
+//! creation, rename and removal is pending until its directory is synced. [`MemoryVfs::after_crash`]
+//! gives the medium as a machine would find it after a power cut: the durable state plus any subset
+//! of what was pending, with writes torn at 512 bytes. Every changing operation counts, so that a
+//! test can cut the power, or return an error, at each of them in turn.
+//!
+//! After a failed sync the bytes it covered never become durable, as on Linux, where the pages are
+//! marked clean.
+
+use super::{Catalog, File, Mapping, Metadata, Vfs};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// The unit in which a torn write keeps or loses bytes.
+const SECTOR: usize = 512;
+
+/// What goes wrong, and when. Operations count from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The power goes at operation `at`: it and all later ones fail.
+    PowerOff {
+        /// The operation.
+        at: u64,
+    },
+    /// Operation `at` fails once with this error.
+    Fail {
+        /// The operation.
+        at: u64,
+        /// The error.
+        kind: io::ErrorKind,
+    },
+    /// From operation `from` on, whatever needs space fails with [`io::ErrorKind::StorageFull`].
+    Full {
+        /// The first operation.
+        from: u64,
+    },
+}
+
+/// A file system in memory. Clones share the same medium.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryVfs {
+    disk: Arc<Mutex<Disk>>,
+}
+
+#[derive(Debug, Default)]
+struct Disk {
+    inodes: Vec<Inode>,
+    names: BTreeMap<PathBuf, usize>,
+    durable_names: BTreeMap<PathBuf, usize>,
+    pending_names: Vec<NameChange>,
+    catalogs: BTreeMap<PathBuf, CatalogState>,
+    locks: BTreeSet<PathBuf>,
+    operations: u64,
+    fault: Option<Fault>,
+    power_is_off: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Inode {
+    current: Vec<u8>,
+    durable: Vec<u8>,
+    pending: Vec<Change>,
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Write { offset: usize, bytes: Vec<u8> },
+    Resize { length: usize },
+}
+
+#[derive(Debug, Clone)]
+enum NameChange {
+    Link { path: PathBuf, inode: usize },
+    Rename { from: PathBuf, to: PathBuf },
+    Unlink { path: PathBuf },
+}
+
+type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
+
+#[derive(Debug, Clone, Default)]
+struct CatalogState {
+    current: Entries,
+    durable: Entries,
+}
+
+/// Which kind of operation asks to proceed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    Space,
+}
+
+impl MemoryVfs {
+    /// An empty medium without faults.
+    pub fn new() -> MemoryVfs {
+        MemoryVfs::default()
+    }
+
+    /// Sets what goes wrong next; `None` heals the medium (but does not bring the power back).
+    pub fn set_fault(&self, fault: Option<Fault>) {
+        self.disk.lock().fault = fault;
+    }
+
+    /// The number of changing operations so far.
+    pub fn operations(&self) -> u64 {
+        self.disk.lock().operations
+    }
+
+    /// The medium after a power cut now: everything durable, and of what was pending a subset
+    /// chosen by `seed` (0 keeps nothing of it, 1 everything).
+    pub fn after_crash(&self, seed: u64) -> MemoryVfs {
+        let disk = self.disk.lock();
+        let mut dice = Dice::new(seed);
+        let inodes = disk.inodes.iter().map(|inode| inode.after_crash(&mut dice)).collect();
+        let names = disk.names_after_crash(&mut dice);
+        let catalogs = disk.catalogs.iter().map(|(path, state)| {
+            let entries = if dice.keeps() { &state.current } else { &state.durable };
+            (path.clone(), CatalogState { current: entries.clone(), durable: entries.clone() })
+        });
+        let survivor = Disk {
+            inodes,
+            durable_names: names.clone(),
+            names,
+            catalogs: catalogs.collect(),
+            ..Disk::default()
+        };
+        MemoryVfs { disk: Arc::new(Mutex::new(survivor)) }
+    }
+
+    /// Changes a stored byte, durably: damage for tests to find.
+    ///
+    /// # Panics
+    /// If there is no such file or byte.
+    pub fn damage(&self, path: &Path, offset: usize, mask: u8) {
+        let mut disk = self.disk.lock();
+        let inode = disk.names[path];
+        disk.inodes[inode].current[offset] ^= mask;
+        disk.inodes[inode].durable[offset] ^= mask;
+    }
+
+    /// The files by path with their lengths.
+    pub fn files(&self) -> Vec<(PathBuf, usize)> {
+        let disk = self.disk.lock();
+        disk.names.iter().map(|(path, &id)| (path.clone(), disk.inodes[id].current.len())).collect()
+    }
+}
+
+impl Disk {
+    /// Counts an operation and lets it proceed, or says why not.
+    fn proceed(&mut self, needs: Needs) -> io::Result<()> {
+        let number = self.operations;
+        self.operations += 1;
+        match self.fault {
+            Some(Fault::PowerOff { at }) if number >= at => self.power_is_off = true,
+            Some(Fault::Fail { at, kind }) if number == at => return Err(kind.into()),
+            Some(Fault::Full { from }) if number >= from && needs == Needs::Space => {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            _ => {}
+        }
+        self.powered()
+    }
+
+    fn powered(&self) -> io::Result<()> {
+        if self.power_is_off { Err(io::Error::other("the power is off")) } else { Ok(()) }
+    }
+
+    fn inode(&self, path: &Path) -> io::Result<usize> {
+        self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn names_after_crash(&self, dice: &mut Dice) -> BTreeMap<PathBuf, usize> {
+        let mut names = self.durable_names.clone();
+        for change in &self.pending_names {
+            if dice.keeps() {
+                change.apply(&mut names);
+            }
+        }
+        names
+    }
+}
+
+impl NameChange {
+    fn apply(&self, names: &mut BTreeMap<PathBuf, usize>) {
+        match self {
+            NameChange::Link { path, inode } => {
+                names.insert(path.clone(), *inode);
+            }
+            NameChange::Rename { from, to } => {
+                if let Some(inode) = names.remove(from) {
+                    names.insert(to.clone(), inode);
+                }
+            }
+            NameChange::Unlink { path } => {
+                names.remove(path);
+            }
+        }
+    }
+
+    fn is_in(&self, directory: &Path) -> bool {
+        let (NameChange::Link { path, .. }
+        | NameChange::Rename { to: path, .. }
+        | NameChange::Unlink { path }) = self;
+        path.parent() == Some(directory)
+    }
+}
+
+impl Inode {
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.current);
+        self.pending.push(change);
+    }
+
+    fn sync(&mut self) {
+        for change in self.pending.drain(..) {
+            change.apply(&mut self.durable);
+        }
+    }
+
+    fn after_crash(&self, dice: &mut Dice) -> Inode {
+        let mut durable = self.durable.clone();
+        for change in &self.pending {
+            if dice.keeps() {
+                change.apply(&mut durable);
+            } else if dice.tears() {
+                change.apply_torn(&mut durable, dice);
+            }
+        }
+        Inode { current: durable.clone(), durable, pending: Vec::new() }
+    }
+}
+
+impl Change {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Change::Write { offset, bytes: written } => {
+                let end = offset + written.len();
+                if bytes.len() < end {
+                    bytes.resize(end, 0);
+                }
+                bytes[*offset..end].copy_from_slice(written);
+            }
+            Change::Resize { length } => bytes.resize(*length, 0),
+        }
+    }
+
+    /// Applies a write sector by sector, keeping some.
+    fn apply_torn(&self, bytes: &mut Vec<u8>, dice: &mut Dice) {
+        let Change::Write { offset, bytes: written } = self else { return };
+        let mut from = 0;
+        while from < written.len() {
+            let to = (from + SECTOR - (offset + from) % SECTOR).min(written.len());
+            if dice.keeps() {
+                let sector = written[from..to].to_vec();
+                Change::Write { offset: offset + from, bytes: sector }.apply(bytes);
+            }
+            from = to;
+        }
+    }
+}
+
+/// Choices drawn from a seed (splitmix64), so that a failing case can be run again.
+struct Dice {
+    seed: u64,
+    state: u64,
+}
+
+impl Dice {
+    fn new(seed: u64) -> Dice {
+        Dice { seed, state: seed }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn keeps(&mut self) -> bool {
+        match self.seed {
+            0 => false,
+            1 => true,
+            _ => self.next().is_multiple_of(2),
+        }
+    }
+
+    fn tears(&mut self) -> bool {
+        self.seed > 1 && self.next().is_multiple_of(2)
+    }
+}
+
+impl Vfs for MemoryVfs {
+    fn create_dir_all(&self, _path: &Path) -> io::Result<()> {
+        self.disk.lock().powered()
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let disk = self.disk.lock();
+        disk.powered()?;
+        let children = disk.names.keys().filter(|name| name.parent() == Some(path));
+        Ok(children
+            .filter_map(|name| name.file_name())
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect())
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        let mut disk = self.disk.lock();
+        disk.proceed(Needs::Space)?;
+        if disk.names.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let inode = disk.inodes.len();
+        disk.inodes.push(Inode::default());
+        disk.names.insert(path.to_path_buf(), inode);
+        disk.pending_names.push(NameChange::Link { path: path.to_path_buf(), inode });
+        Ok(Box::new(MemoryFile { disk: Arc::clone(&self.disk), inode }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        let disk = self.disk.lock();
+        disk.powered()?;
+        let inode = disk.inode(path)?;
+        Ok(Box::new(MemoryFile { disk: Arc::clone(&self.disk), inode }))
+    }
+
+    fn map(&self, path: &Path) -> io::Result<Mapping> {
+        let disk = self.disk.lock();
+        disk.powered()?;
+        let inode = disk.inode(path)?;
+        Ok(Mapping::Heap(Arc::new(disk.inodes[inode].current.clone())))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        disk.proceed(Needs::Nothing)?;
+        disk.inode(from)?;
+        let change = NameChange::Rename { from: from.to_path_buf(), to: to.to_path_buf() };
+        change.apply(&mut disk.names);
+        disk.pending_names.push(change);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        disk.proceed(Needs::Nothing)?;
+        disk.inode(path)?;
+        let change = NameChange::Unlink { path: path.to_path_buf() };
+        change.apply(&mut disk.names);
+        disk.pending_names.push(change);
+        Ok(())
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        disk.proceed(Needs::Nothing)?;
+        let pending = std::mem::take(&mut disk.pending_names);
+        let (synced, rest): (Vec<_>, Vec<_>) = pending.into_iter().partition(|c| c.is_in(path));
+        for change in &synced {
+            change.apply(&mut disk.durable_names);
+        }
+        disk.pending_names = rest;
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Debug + Send + Sync>> {
+        let mut disk = self.disk.lock();
+        disk.powered()?;
+        if !disk.locks.insert(path.to_path_buf()) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Box::new(MemoryLock { disk: Arc::clone(&self.disk), path: path.to_path_buf() }))
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        let disk = self.disk.lock();
+        disk.powered()?;
+        let inode = disk.inode(path)?;
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+        Ok(Metadata { length: disk.inodes[inode].current.len() as u64, modified })
+    }
+
+    fn open_catalog(&self, path: &Path) -> io::Result<Box<dyn Catalog>> {
+        let mut disk = self.disk.lock();
+        disk.powered()?;
+        disk.catalogs.entry(path.to_path_buf()).or_default();
+        Ok(Box::new(MemoryCatalog { disk: Arc::clone(&self.disk), path: path.to_path_buf() }))
+    }
+}
+
+#[derive(Debug)]
+struct MemoryFile {
+    disk: Arc<Mutex<Disk>>,
+    inode: usize,
+}
+
+impl File for MemoryFile {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        let was_on = !disk.power_is_off;
+        let answer = disk.proceed(Needs::Space);
+        // The write under way when the power goes may reach the medium in part.
+        if answer.is_ok() || (was_on && disk.power_is_off) {
+            let offset = offset as usize;
+            disk.inodes[self.inode].change(Change::Write { offset, bytes: bytes.to_vec() });
+        }
+        answer
+    }
+
+    fn read_all(&self) -> io::Result<Vec<u8>> {
+        let disk = self.disk.lock();
+        disk.powered()?;
+        Ok(disk.inodes[self.inode].current.clone())
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        disk.proceed(Needs::Nothing)?;
+        disk.inodes[self.inode].change(Change::Resize { length: length as usize });
+        Ok(())
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        disk.proceed(Needs::Space)?;
+        let length = disk.inodes[self.inode].current.len().max(length as usize);
+        disk.inodes[self.inode].change(Change::Resize { length });
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        let answer = disk.proceed(Needs::Nothing);
+        let power_is_off = disk.power_is_off;
+        let inode = &mut disk.inodes[self.inode];
+        match &answer {
+            Ok(()) => inode.sync(),
+            Err(_) if !power_is_off => inode.pending.clear(),
+            Err(_) => {}
+        }
+        answer
+    }
+}
+
+#[derive(Debug)]
+struct MemoryLock {
+    disk: Arc<Mutex<Disk>>,
+    path: PathBuf,
+}
+
+impl Drop for MemoryLock {
+    fn drop(&mut self) {
+        self.disk.lock().locks.remove(&self.path);
+    }
+}
+
+#[derive(Debug)]
+struct MemoryCatalog {
+    disk: Arc<Mutex<Disk>>,
+    path: PathBuf,
+}
+
+impl Catalog for MemoryCatalog {
+    fn scan(&self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let disk = self.disk.lock();
+        disk.powered()?;
+        Ok(disk.catalogs[&self.path].current.clone().into_iter().collect())
+    }
+
+    /// Two operations: the transaction, which a crash keeps or loses as a whole, and its flush.
+    fn apply(&self, changes: &[(Vec<u8>, Option<Vec<u8>>)]) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        disk.proceed(Needs::Space)?;
+        let state = disk.catalogs.get_mut(&self.path).expect("an open catalog exists");
+        for (key, value) in changes {
+            match value {
+                Some(value) => state.current.insert(key.clone(), value.clone()),
+                None => state.current.remove(key),
+            };
+        }
+        disk.proceed(Needs::Nothing)?;
+        let state = disk.catalogs.get_mut(&self.path).expect("an open catalog exists");
+        state.durable = state.current.clone();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(vfs: &MemoryVfs, path: &str) -> Option<Vec<u8>> {
+        vfs.map(Path::new(path)).ok().map(|map| map.to_vec())
+    }
+
+    #[test]
+    fn what_was_not_synced_is_lost() {
+        let vfs = MemoryVfs::new();
+        let file = vfs.create(Path::new("d/a")).unwrap();
+        vfs.sync_dir(Path::new("d")).unwrap();
+        file.write_at(0, b"kept").unwrap();
+        file.sync_data().unwrap();
+        file.write_at(4, b"lost").unwrap();
+        vfs.create(Path::new("d/b")).unwrap();
+        assert_eq!(content(&vfs.after_crash(0), "d/a"), Some(b"kept".to_vec()));
+        assert_eq!(content(&vfs.after_crash(0), "d/b"), None);
+        assert_eq!(content(&vfs.after_crash(1), "d/a"), Some(b"keptlost".to_vec()));
+        assert_eq!(content(&vfs.after_crash(1), "d/b"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_rename_is_durable_after_its_directory() {
+        let vfs = MemoryVfs::new();
+        vfs.create(Path::new("d/a")).unwrap();
+        vfs.sync_dir(Path::new("d")).unwrap();
+        vfs.rename(Path::new("d/a"), Path::new("d/b")).unwrap();
+        assert!(content(&vfs.after_crash(0), "d/a").is_some());
+        vfs.sync_dir(Path::new("d")).unwrap();
+        assert!(content(&vfs.after_crash(0), "d/b").is_some());
+    }
+
+    #[test]
+    fn a_failed_sync_loses_its_bytes_for_good() {
+        let vfs = MemoryVfs::new();
+        let file = vfs.create(Path::new("d/a")).unwrap();
+        vfs.sync_dir(Path::new("d")).unwrap();
+        file.write_at(0, b"x").unwrap();
+        let at = vfs.operations();
+        vfs.set_fault(Some(Fault::Fail { at, kind: io::ErrorKind::Other }));
+        assert!(file.sync_data().is_err());
+        file.sync_data().unwrap();
+        assert_eq!(content(&vfs.after_crash(1), "d/a"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn writes_tear_between_sectors() {
+        let vfs = MemoryVfs::new();
+        let file = vfs.create(Path::new("d/a")).unwrap();
+        vfs.sync_dir(Path::new("d")).unwrap();
+        file.write_at(0, &[7; 4 * SECTOR]).unwrap();
+        let torn = (2..200).any(|seed| {
+            let bytes = content(&vfs.after_crash(seed), "d/a").unwrap();
+            bytes.contains(&7) && bytes.contains(&0)
+        });
+        assert!(torn);
+    }
+}

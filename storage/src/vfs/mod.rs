@@ -1,0 +1,104 @@
+//! The only door to files.
+//!
+//! The engine reaches files, directories, maps, locks and the catalog through [`Vfs`] and nothing
+//! else, so that a test can stand in for the medium: [`MemoryVfs`] loses what was not synced, tears
+//! writes and fails the N-th operation, and [`RealVfs`] is the system's file system.
+//!
+//! | what | durable after |
+//! |---|---|
+//! | bytes written to a [`File`] | [`File::sync_data`] |
+//! | a created, renamed or removed entry | [`Vfs::sync_dir`] of its directory |
+//! | a change of the catalog | [`Catalog::apply`] returning |
+
+mod memory;
+mod real;
+mod sled_catalog;
+
+pub use memory::{Fault, MemoryVfs};
+pub use real::RealVfs;
+
+use std::fmt::Debug;
+use std::io;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// A file system as the engine sees it.
+pub trait Vfs: Debug + Send + Sync {
+    /// Creates a directory and its parents; one that exists is fine.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// The names in a directory, in no order.
+    fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+    /// Creates a file that must not exist, for reading and writing.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    /// Opens an existing file for reading and writing.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    /// Maps an existing file for reading. The file must be complete and never change again.
+    fn map(&self, path: &Path) -> io::Result<Mapping>;
+    /// Renames a file, replacing what `to` named.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes creations, renames and removals in a directory durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Takes the exclusive lock of a file, creating it; [`io::ErrorKind::WouldBlock`] where another
+    /// process has it. The lock is held until the value is dropped.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Debug + Send + Sync>>;
+    /// Length and time of last change of a file.
+    fn metadata(&self, path: &Path) -> io::Result<Metadata>;
+    /// Opens the catalog kept in a directory, creating it where absent.
+    fn open_catalog(&self, path: &Path) -> io::Result<Box<dyn Catalog>>;
+}
+
+/// What a directory entry says of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metadata {
+    /// Length in bytes.
+    pub length: u64,
+    /// Time of the last change.
+    pub modified: SystemTime,
+}
+
+/// An open file.
+pub trait File: Debug + Send + Sync {
+    /// Writes all of `bytes` at `offset`.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Reads the whole file.
+    fn read_all(&self) -> io::Result<Vec<u8>>;
+    /// Cuts the file to `length` bytes.
+    fn truncate(&self, length: u64) -> io::Result<()>;
+    /// Reserves space up to `length` bytes, which read as zeros until written. Where the file
+    /// system cannot reserve, this does nothing.
+    fn allocate(&self, length: u64) -> io::Result<()>;
+    /// Makes the file's bytes and length durable (`fdatasync`).
+    fn sync_data(&self) -> io::Result<()>;
+}
+
+/// A small ordered map with atomic, durable changes: the catalog.
+pub trait Catalog: Debug + Send + Sync {
+    /// Everything in it, in key order.
+    fn scan(&self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>>;
+    /// Applies all changes or none (`None` removes a key), durably when it returns.
+    fn apply(&self, changes: &[(Vec<u8>, Option<Vec<u8>>)]) -> io::Result<()>;
+}
+
+/// The bytes of a complete, immutable file.
+#[derive(Debug, Clone)]
+pub enum Mapping {
+    /// Pages of the system's page cache.
+    Mapped(Arc<memmap2::Mmap>),
+    /// Plain memory, in tests.
+    Heap(Arc<Vec<u8>>),
+}
+
+impl Deref for Mapping {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Mapping::Mapped(map) => map,
+            Mapping::Heap(bytes) => bytes,
+        }
+    }
+}
