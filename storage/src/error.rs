@@ -47,7 +47,9 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// An earlier write or sync failed; nothing is written until the store is opened again.
-    #[error("writes are refused since an earlier failure: {cause}; reads go on; reopen the store to recover")]
+    #[error(
+        "writes are refused since an earlier failure: {cause}; reads go on; reopen the store to recover"
+    )]
     Poisoned {
         /// The first failure.
         cause: String,
@@ -84,14 +86,24 @@ impl StoreError {
     /// what the system said.
     pub fn io(operation: &'static str, path: &Path, source: io::Error) -> StoreError {
         if source.kind() == io::ErrorKind::StorageFull {
-            return StoreError::DiskFull { path: path.to_path_buf() };
+            return StoreError::DiskFull {
+                path: path.to_path_buf(),
+            };
         }
-        StoreError::Io { operation, path: path.to_path_buf(), source: Arc::new(source) }
+        StoreError::Io {
+            operation,
+            path: path.to_path_buf(),
+            source: Arc::new(source),
+        }
     }
 
     /// A [`StoreError::Corrupt`] in `path` at `offset`.
     pub fn corrupt(path: &Path, offset: u64, what: impl Into<String>) -> StoreError {
-        StoreError::Corrupt { path: path.to_path_buf(), offset, what: what.into() }
+        StoreError::Corrupt {
+            path: path.to_path_buf(),
+            offset,
+            what: what.into(),
+        }
     }
 }
 

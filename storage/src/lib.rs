@@ -4,13 +4,22 @@
 //! them that never changes; [`page_table`] turns coordinates and patterns of them into slots.
 //! ARCHITECTURE.md at the root of the repository is the map, docs/FORMAT.md the bytes.
 
+mod catalog;
 pub mod coordinate;
 pub mod curves;
 mod error;
 mod log;
+pub mod page_table;
 pub mod phext;
+mod prefetch;
 mod segment;
+mod store;
 pub mod vfs;
 
 pub use error::{Result, StoreError};
-pub use segment::{Order, OrderError, RecordInfo};
+pub use log::Lsn;
+pub use segment::{Order, OrderError};
+pub use store::{
+    Commit, Derived, OnCommit, Options, PartView, Phext, Recovery, Snapshot, Statistics, Store,
+    WriteBatch, WriteOp, validate_name,
+};

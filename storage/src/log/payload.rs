@@ -62,7 +62,9 @@ impl Payload {
     pub(crate) fn decode(bytes: &Bytes) -> Option<Payload> {
         let mut reader = Reader { bytes, at: 0 };
         let payload = match reader.u8()? {
-            KIND_CHECKPOINT => Payload::Checkpoint { sequence: reader.u64()? },
+            KIND_CHECKPOINT => Payload::Checkpoint {
+                sequence: reader.u64()?,
+            },
             KIND_BATCH => {
                 let count = reader.u32()?;
                 let groups = (0..count).map(|_| Group::decode(&mut reader));
@@ -102,7 +104,11 @@ impl Group {
         let name = String::from_utf8(reader.take(length as usize)?.to_vec()).ok()?;
         let count = reader.u32()?;
         let operations = (0..count).map(|_| Operation::decode(reader));
-        Some(Group { phext, name, operations: operations.collect::<Option<_>>()? })
+        Some(Group {
+            phext,
+            name,
+            operations: operations.collect::<Option<_>>()?,
+        })
     }
 }
 
@@ -178,7 +184,11 @@ mod tests {
     fn batch() -> Payload {
         let coordinate = Coordinate::new([1, 2, 3, 4, 5, 6, 7, 8, 9]).unwrap();
         let put = Operation::Put(coordinate, Bytes::from_static("text".as_bytes()));
-        let group = |name: &str, operations| Group { phext: 3, name: name.into(), operations };
+        let group = |name: &str, operations| Group {
+            phext: 3,
+            name: name.into(),
+            operations,
+        };
         Payload::Batch(vec![
             group("a", vec![put, Operation::Delete(Coordinate::ORIGIN)]),
             group("", vec![]),
@@ -199,7 +209,11 @@ mod tests {
         let mut bytes = Vec::new();
         batch().encode(&mut bytes);
         for length in 0..bytes.len() {
-            assert_eq!(Payload::decode(&bytes[..length].to_vec().into()), None, "{length} bytes");
+            assert_eq!(
+                Payload::decode(&bytes[..length].to_vec().into()),
+                None,
+                "{length} bytes"
+            );
         }
         bytes.push(0);
         assert_eq!(Payload::decode(&bytes.into()), None);

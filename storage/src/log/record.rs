@@ -40,14 +40,20 @@ impl Header {
 
     /// Reads a header. `None` where the bytes are not a complete header of this file.
     pub(crate) fn decode(path: &Path, number: u64, bytes: &[u8]) -> Result<Option<Header>> {
-        let Some(bytes) = bytes.get(..HEADER_BYTES) else { return Ok(None) };
+        let Some(bytes) = bytes.get(..HEADER_BYTES) else {
+            return Ok(None);
+        };
         if bytes[0..8] != MAGIC || crc32c::crc32c(&bytes[..60]).to_le_bytes() != bytes[60..64] {
             return Ok(None);
         }
         let found = u32_at(bytes, 8);
         if found != VERSION {
             let path = path.to_path_buf();
-            return Err(StoreError::Version { path, found, supported: VERSION });
+            return Err(StoreError::Version {
+                path,
+                found,
+                supported: VERSION,
+            });
         }
         let header = Header {
             number: u64_at(bytes, 16),
@@ -72,7 +78,10 @@ pub(crate) struct Record<'a> {
 impl<'a> Record<'a> {
     /// Appends the framed record to `out`.
     pub(crate) fn encode(&self, salt: u64, out: &mut Vec<u8>) {
-        assert!(self.payload.len() <= MAX_PAYLOAD_BYTES, "batches are cut before they are logged");
+        assert!(
+            self.payload.len() <= MAX_PAYLOAD_BYTES,
+            "batches are cut before they are logged"
+        );
         let start = out.len();
         out.extend_from_slice(&(self.payload.len() as u32).to_le_bytes());
         out.extend_from_slice(&[0; 4]);
@@ -96,7 +105,11 @@ impl<'a> Record<'a> {
         if checksum(salt, record) != u32_at(frame, 4) {
             return None;
         }
-        Some(Record { lsn, durable_lsn, payload: &record[FRAME_BYTES..] })
+        Some(Record {
+            lsn,
+            durable_lsn,
+            payload: &record[FRAME_BYTES..],
+        })
     }
 
     /// Length of the framed record in bytes.
@@ -128,7 +141,12 @@ mod tests {
 
     fn framed() -> Vec<u8> {
         let mut bytes = Vec::new();
-        Record { lsn: 7, durable_lsn: 5, payload: b"payload" }.encode(SALT, &mut bytes);
+        Record {
+            lsn: 7,
+            durable_lsn: 5,
+            payload: b"payload",
+        }
+        .encode(SALT, &mut bytes);
         bytes
     }
 
@@ -136,7 +154,14 @@ mod tests {
     fn records_round_trip() {
         let bytes = framed();
         let record = Record::decode(SALT, &bytes).unwrap();
-        assert_eq!(record, Record { lsn: 7, durable_lsn: 5, payload: b"payload" });
+        assert_eq!(
+            record,
+            Record {
+                lsn: 7,
+                durable_lsn: 5,
+                payload: b"payload"
+            }
+        );
         assert_eq!(record.framed_len(), bytes.len());
     }
 
@@ -148,21 +173,41 @@ mod tests {
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Record::decode(SALT, &damaged), None, "bit {bit}");
         }
-        assert_eq!(Record::decode(SALT + 1, &bytes), None, "another file's salt");
-        assert_eq!(Record::decode(SALT, &bytes[..bytes.len() - 1]), None, "cut short");
+        assert_eq!(
+            Record::decode(SALT + 1, &bytes),
+            None,
+            "another file's salt"
+        );
+        assert_eq!(
+            Record::decode(SALT, &bytes[..bytes.len() - 1]),
+            None,
+            "cut short"
+        );
     }
 
     #[test]
     fn headers_round_trip_and_reject_damage() {
         let path = Path::new("x.log");
-        let header = Header { number: 3, salt: SALT, first_lsn: 9 };
+        let header = Header {
+            number: 3,
+            salt: SALT,
+            first_lsn: 9,
+        };
         let bytes = header.encode();
         assert_eq!(Header::decode(path, 3, &bytes).unwrap(), Some(header));
-        assert_eq!(Header::decode(path, 4, &bytes).unwrap(), None, "another file's header");
+        assert_eq!(
+            Header::decode(path, 4, &bytes).unwrap(),
+            None,
+            "another file's header"
+        );
         for bit in 0..bytes.len() * 8 {
             let mut damaged = bytes;
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Header::decode(path, 3, &damaged).unwrap(), None, "bit {bit}");
+            assert_eq!(
+                Header::decode(path, 3, &damaged).unwrap(),
+                None,
+                "bit {bit}"
+            );
         }
     }
 }

@@ -67,7 +67,9 @@ pub(crate) fn recover(vfs: &dyn Vfs, directory: &Path, known: Known) -> Result<R
             let what = format!("records {continues} to {} are missing before it", first - 1);
             return Err(StoreError::corrupt(&file.path, 0, what));
         }
-        let later = files.get(index + 1).map_or(0, |next| next.header.first_lsn - 1);
+        let later = files
+            .get(index + 1)
+            .map_or(0, |next| next.header.first_lsn - 1);
         let (next, end) = read_records(file, known, later, &mut recovered)?;
         expected = Some(next);
         let is_last = index + 1 == files.len();
@@ -81,26 +83,44 @@ pub(crate) fn recover(vfs: &dyn Vfs, directory: &Path, known: Known) -> Result<R
         );
         return Err(StoreError::corrupt(directory, 0, what));
     }
-    vfs.sync_dir(directory).map_err(|e| StoreError::io("sync", directory, e))?;
+    vfs.sync_dir(directory)
+        .map_err(|e| StoreError::io("sync", directory, e))?;
     Ok(recovered)
 }
 
 /// Reads all files, removing one that a crash left without its header.
 fn read_files(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<LogFile>> {
-    let names = vfs.list(directory).map_err(|e| StoreError::io("list", directory, e))?;
+    let names = vfs
+        .list(directory)
+        .map_err(|e| StoreError::io("list", directory, e))?;
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| file_number(name)).collect();
     numbers.sort_unstable();
     let mut files = Vec::new();
     for &number in &numbers {
         let path = file_path(directory, number);
-        let file = vfs.open(&path).map_err(|e| StoreError::io("open", &path, e))?;
-        let bytes = file.read_all().map_err(|e| StoreError::io("read", &path, e))?;
+        let file = vfs
+            .open(&path)
+            .map_err(|e| StoreError::io("open", &path, e))?;
+        let bytes = file
+            .read_all()
+            .map_err(|e| StoreError::io("read", &path, e))?;
         match Header::decode(&path, number, &bytes)? {
-            Some(header) => files.push(LogFile { path, header, bytes: bytes.into() }),
+            Some(header) => files.push(LogFile {
+                path,
+                header,
+                bytes: bytes.into(),
+            }),
             None if numbers.last() == Some(&number) && holds_no_record(&bytes) => {
-                vfs.remove(&path).map_err(|e| StoreError::io("remove", &path, e))?;
+                vfs.remove(&path)
+                    .map_err(|e| StoreError::io("remove", &path, e))?;
             }
-            None => return Err(StoreError::corrupt(&path, 0, "its header is not a log header")),
+            None => {
+                return Err(StoreError::corrupt(
+                    &path,
+                    0,
+                    "its header is not a log header",
+                ));
+            }
         }
     }
     Ok(files)
@@ -137,7 +157,9 @@ fn read_records(
         next += 1;
         at += record.framed_len();
     }
-    let durable = later.max(known.durable_lsn).max(durable_after(file, at, next));
+    let durable = later
+        .max(known.durable_lsn)
+        .max(durable_after(file, at, next));
     if durable >= next {
         let what = format!("record {next} does not parse, but record {durable} was durable");
         return Err(StoreError::corrupt(&file.path, at as u64, what));
@@ -155,7 +177,9 @@ fn durable_after(file: &LogFile, at: usize, next: Lsn) -> Lsn {
         // bytes before it.
         let found = position + offset;
         let candidates = found.saturating_sub(3).max(position)..=found;
-        let record = candidates.rev().find_map(|start| plausible(file, start, next));
+        let record = candidates
+            .rev()
+            .find_map(|start| plausible(file, start, next));
         position = match record {
             Some((end, durable_lsn)) => {
                 highest = highest.max(durable_lsn);
@@ -187,16 +211,20 @@ fn finish(
     is_last: bool,
     recovered: &mut Recovered,
 ) -> Result<()> {
-    let file = vfs.open(&log.path).map_err(|e| StoreError::io("open", &log.path, e))?;
+    let file = vfs
+        .open(&log.path)
+        .map_err(|e| StoreError::io("open", &log.path, e))?;
     if is_last && !log.bytes[end..].iter().all(|&byte| byte == 0) {
         tracing::warn!(path = %log.path.display(), offset = end, "cut a torn tail off the log");
         recovered.truncated = Some((log.path.clone(), end as u64));
     }
     if is_last {
         // Also drops reserved space, which is reserved again as records are appended.
-        file.truncate(end as u64).map_err(|e| StoreError::io("truncate", &log.path, e))?;
+        file.truncate(end as u64)
+            .map_err(|e| StoreError::io("truncate", &log.path, e))?;
     }
-    file.sync_data().map_err(|e| StoreError::io("sync", &log.path, e))?;
+    file.sync_data()
+        .map_err(|e| StoreError::io("sync", &log.path, e))?;
     if is_last {
         let writer = LogWriter::resume(file, log.path.clone(), log.header, end as u64);
         recovered.writer = Some(writer);
@@ -209,7 +237,10 @@ mod tests {
     use super::*;
     use crate::vfs::MemoryVfs;
 
-    const NOTHING: Known = Known { sealed_lsn: 0, durable_lsn: 0 };
+    const NOTHING: Known = Known {
+        sealed_lsn: 0,
+        durable_lsn: 0,
+    };
 
     fn directory() -> PathBuf {
         PathBuf::from("log")
@@ -222,7 +253,11 @@ mod tests {
         for lsn in 1..=count {
             let mut payload = Vec::new();
             Payload::Checkpoint { sequence: lsn }.encode(&mut payload);
-            writer.push(&Record { lsn, durable_lsn: lsn - 1, payload: &payload });
+            writer.push(&Record {
+                lsn,
+                durable_lsn: lsn - 1,
+                payload: &payload,
+            });
             writer.prepare().unwrap();
             writer.flush().unwrap();
             ends.push(writer.len());
@@ -238,7 +273,14 @@ mod tests {
     fn a_log_reads_back() {
         let vfs = MemoryVfs::new();
         log_of(&vfs, 5);
-        let recovered = recover_all(&vfs, Known { sealed_lsn: 2, durable_lsn: 2 }).unwrap();
+        let recovered = recover_all(
+            &vfs,
+            Known {
+                sealed_lsn: 2,
+                durable_lsn: 2,
+            },
+        )
+        .unwrap();
         let lsns: Vec<Lsn> = recovered.records.iter().map(|(lsn, _)| *lsn).collect();
         assert_eq!(lsns, [3, 4, 5]);
         assert_eq!((recovered.last_lsn, recovered.checkpoint), (5, 5));
@@ -282,14 +324,32 @@ mod tests {
         let vfs = MemoryVfs::new();
         let ends = log_of(&vfs, 3);
         vfs.damage(&file_path(&directory(), 1), ends[2] as usize + 9, 4);
-        let error = recover_all(&vfs, Known { sealed_lsn: 0, durable_lsn: 3 }).unwrap_err();
+        let error = recover_all(
+            &vfs,
+            Known {
+                sealed_lsn: 0,
+                durable_lsn: 3,
+            },
+        )
+        .unwrap_err();
         assert!(matches!(error, StoreError::Corrupt { .. }));
     }
 
     #[test]
     fn a_missing_log_is_noticed() {
-        let error = recover_all(&MemoryVfs::new(), Known { sealed_lsn: 4, durable_lsn: 6 });
-        assert!(error.unwrap_err().to_string().contains("record 6 was durable"));
+        let error = recover_all(
+            &MemoryVfs::new(),
+            Known {
+                sealed_lsn: 4,
+                durable_lsn: 6,
+            },
+        );
+        assert!(
+            error
+                .unwrap_err()
+                .to_string()
+                .contains("record 6 was durable")
+        );
     }
 
     #[test]
@@ -300,7 +360,11 @@ mod tests {
         let mut writer = recover_all(&vfs, NOTHING).unwrap().writer.unwrap();
         let mut payload = Vec::new();
         Payload::Checkpoint { sequence: 9 }.encode(&mut payload);
-        writer.push(&Record { lsn: 3, durable_lsn: 2, payload: &payload });
+        writer.push(&Record {
+            lsn: 3,
+            durable_lsn: 2,
+            payload: &payload,
+        });
         writer.prepare().unwrap();
         writer.flush().unwrap();
         let recovered = recover_all(&vfs, NOTHING).unwrap();

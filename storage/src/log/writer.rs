@@ -31,10 +31,20 @@ impl LogWriter {
     ) -> Result<LogWriter> {
         let path = file_path(directory, number);
         let salt = getrandom::u64().map_err(|error| {
-            StoreError::io("draw a random salt for", &path, std::io::Error::other(error))
+            StoreError::io(
+                "draw a random salt for",
+                &path,
+                std::io::Error::other(error),
+            )
         })?;
-        let header = Header { number, salt, first_lsn };
-        let file = vfs.create(&path).map_err(|e| StoreError::io("create", &path, e))?;
+        let header = Header {
+            number,
+            salt,
+            first_lsn,
+        };
+        let file = vfs
+            .create(&path)
+            .map_err(|e| StoreError::io("create", &path, e))?;
         let mut writer = LogWriter {
             file,
             path,
@@ -54,14 +64,24 @@ impl LogWriter {
     fn start(&mut self, vfs: &dyn Vfs, directory: &Path) -> Result<()> {
         self.reserve(0)?;
         let header = self.header.encode();
-        self.file.write_at(0, &header).map_err(|e| StoreError::io("write", &self.path, e))?;
+        self.file
+            .write_at(0, &header)
+            .map_err(|e| StoreError::io("write", &self.path, e))?;
         self.sync()?;
-        vfs.sync_dir(directory).map_err(|e| StoreError::io("sync", directory, e))
+        vfs.sync_dir(directory)
+            .map_err(|e| StoreError::io("sync", directory, e))
     }
 
     /// Goes on at `end` of a recovered file.
     pub(crate) fn resume(file: Box<dyn File>, path: PathBuf, header: Header, end: u64) -> Self {
-        LogWriter { file, path, header, end, reserved: end, buffer: Vec::new() }
+        LogWriter {
+            file,
+            path,
+            header,
+            end,
+            reserved: end,
+            buffer: Vec::new(),
+        }
     }
 
     /// The number of the file.
@@ -101,7 +121,9 @@ impl LogWriter {
     }
 
     fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(|e| StoreError::io("sync", &self.path, e))
+        self.file
+            .sync_data()
+            .map_err(|e| StoreError::io("sync", &self.path, e))
     }
 
     fn reserve(&mut self, more: u64) -> Result<()> {
@@ -110,7 +132,9 @@ impl LogWriter {
             return Ok(());
         }
         let reserved = needed.next_multiple_of(RESERVE_BYTES);
-        self.file.allocate(reserved).map_err(|e| StoreError::io("reserve", &self.path, e))?;
+        self.file
+            .allocate(reserved)
+            .map_err(|e| StoreError::io("reserve", &self.path, e))?;
         self.reserved = reserved;
         Ok(())
     }

@@ -45,28 +45,40 @@ impl std::fmt::Debug for PartSource<'_> {
 /// Writes a part at the writer's position.
 pub(super) fn write_part(writer: &mut SegmentWriter<'_>, source: &PartSource<'_>) -> Result<()> {
     let keys = &source.keys;
-    assert!(!keys.is_empty() && keys.len() <= u32::MAX as usize, "a part has 1 to 2^32-1 slots");
-    assert!(keys.is_sorted_by(|a, b| a < b), "keys are ascending and distinct");
+    assert!(
+        !keys.is_empty() && keys.len() <= u32::MAX as usize,
+        "a part has 1 to 2^32-1 slots"
+    );
+    assert!(
+        keys.is_sorted_by(|a, b| a < b),
+        "keys are ascending and distinct"
+    );
     let dictionaries = dictionary::build(keys);
     let placement = source.order.resolve(keys);
     let slots = placement.slots(keys, &dictionaries);
     let (heap_bytes, text_bytes) = heap_lengths(source)?;
     let blocks = keys::encode_blocks(&dictionaries, &slots);
     let zone_map = keys::encode_zone_map(&dictionaries, &slots);
-    let by_coordinate =
-        if placement.is_lexicographic() { Vec::new() } else { encode_by_coordinate(&slots) };
+    let by_coordinate = if placement.is_lexicographic() {
+        Vec::new()
+    } else {
+        encode_by_coordinate(&slots)
+    };
     let directory = directory::encode(slots.iter().map(|&key| keys[key as usize]));
     let dictionary_bytes = encode_dictionaries(&dictionaries);
 
-    let (sections, _) = PartHeader::lay_out(source.name, [
-        dictionary_bytes.len() as u64,
-        blocks.len() as u64,
-        zone_map.len() as u64,
-        by_coordinate.len() as u64,
-        directory.len() as u64,
-        heap_bytes,
-        (keys.len() * RECORD_BYTES) as u64,
-    ]);
+    let (sections, _) = PartHeader::lay_out(
+        source.name,
+        [
+            dictionary_bytes.len() as u64,
+            blocks.len() as u64,
+            zone_map.len() as u64,
+            by_coordinate.len() as u64,
+            directory.len() as u64,
+            heap_bytes,
+            (keys.len() * RECORD_BYTES) as u64,
+        ],
+    );
     let header = PartHeader {
         phext: source.phext,
         name: source.name.to_owned(),
@@ -95,7 +107,9 @@ pub(super) fn write_part(writer: &mut SegmentWriter<'_>, source: &PartSource<'_>
 
 fn encode_dictionaries(dictionaries: &[Dictionary; DIMENSIONS]) -> Vec<u8> {
     let mut out = Vec::new();
-    dictionaries.iter().for_each(|dictionary| dictionary.encode(&mut out));
+    dictionaries
+        .iter()
+        .for_each(|dictionary| dictionary.encode(&mut out));
     out
 }
 
@@ -105,7 +119,10 @@ fn encode_by_coordinate(slots: &[u32]) -> Vec<u8> {
     for (slot, &key) in slots.iter().enumerate() {
         by_coordinate[key as usize] = slot as u32;
     }
-    by_coordinate.iter().flat_map(|slot: &u32| slot.to_le_bytes()).collect()
+    by_coordinate
+        .iter()
+        .flat_map(|slot: &u32| slot.to_le_bytes())
+        .collect()
 }
 
 /// Bytes of the heap, and of the text in it.

@@ -33,8 +33,14 @@ impl ChunkTable {
             .chunks_exact(8)
             .map(|chunk| u64::from_le_bytes(chunk.try_into().expect("eight bytes")))
             .collect();
-        let verified = (0..checksums.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        ChunkTable { segment, checksums, verified }
+        let verified = (0..checksums.len().div_ceil(64))
+            .map(|_| AtomicU64::new(0))
+            .collect();
+        ChunkTable {
+            segment,
+            checksums,
+            verified,
+        }
     }
 
     /// Number of chunks.

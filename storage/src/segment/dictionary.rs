@@ -35,7 +35,11 @@ impl Dictionary {
             counts.insert(component, code as u32);
         }
         let codes = codes(keys, dimension, &counts);
-        Dictionary { components: entries.into_iter().map(|(c, _)| c).collect(), below, codes }
+        Dictionary {
+            components: entries.into_iter().map(|(c, _)| c).collect(),
+            below,
+            codes,
+        }
     }
 
     /// Number of distinct components.
@@ -45,7 +49,10 @@ impl Dictionary {
 
     /// Appends the section's bytes for this dimension.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        self.components.iter().chain(&self.below).for_each(|&value| push_code(out, value, 4));
+        self.components
+            .iter()
+            .chain(&self.below)
+            .for_each(|&value| push_code(out, value, 4));
     }
 }
 

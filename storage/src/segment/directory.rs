@@ -36,7 +36,9 @@ impl Probe {
         for (chunk, component) in bytes.chunks_exact_mut(4).zip(coordinate.components()) {
             chunk.copy_from_slice(&component.to_le_bytes());
         }
-        Probe { hash: xxh3_64(&bytes) }
+        Probe {
+            hash: xxh3_64(&bytes),
+        }
     }
 
     /// The home bucket out of `buckets`, by the high bits.
@@ -79,9 +81,13 @@ pub(super) fn encode(coordinates: impl ExactSizeIterator<Item = Coordinate>) -> 
 
 fn encode_bucket(entries: &[(u16, u32)], goes_on: bool, out: &mut Vec<u8>) {
     let start = out.len();
-    entries.iter().for_each(|&(fingerprint, _)| push_code(out, u32::from(fingerprint), 2));
+    entries
+        .iter()
+        .for_each(|&(fingerprint, _)| push_code(out, u32::from(fingerprint), 2));
     out.resize(start + SLOTS_AT, 0);
-    entries.iter().for_each(|&(_, slot)| push_code(out, slot, 4));
+    entries
+        .iter()
+        .for_each(|&(_, slot)| push_code(out, slot, 4));
     out.resize(start + COUNT_AT, 0);
     out.extend_from_slice(&[entries.len() as u8, u8::from(goes_on), 0, 0]);
 }
@@ -148,7 +154,10 @@ mod tests {
                 assert!(slots.contains(&(slot as u32)), "{key} of {count}");
                 buckets += read;
             }
-            assert!(buckets < keys.len() * 3 / 2, "{buckets} buckets for {count} keys");
+            assert!(
+                buckets < keys.len() * 3 / 2,
+                "{buckets} buckets for {count} keys"
+            );
         }
     }
 
@@ -156,7 +165,9 @@ mod tests {
     fn absent_keys_rarely_have_candidates() {
         let directory = encode(keys(20_000).into_iter());
         let absent = |n| Coordinate::new([2, 1, 1, 1, 1, 1, 1, 1, n]).unwrap();
-        let candidates: usize = (1..=20_000).map(|n| look_up(&directory, &absent(n)).0.len()).sum();
+        let candidates: usize = (1..=20_000)
+            .map(|n| look_up(&directory, &absent(n)).0.len())
+            .sum();
         assert!(candidates < 50, "{candidates} false candidates");
     }
 }

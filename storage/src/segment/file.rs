@@ -50,15 +50,28 @@ impl Segment {
     /// Maps segment `id`. Checks the frame of the file; see [`Segment::verify`] for the rest.
     pub(crate) fn open(vfs: &dyn Vfs, directory: &Path, id: u64) -> Result<Arc<Segment>> {
         let path = directory.join(file_name(id));
-        let map = vfs.map(&path).map_err(|e| StoreError::io("map", &path, e))?;
+        let map = vfs
+            .map(&path)
+            .map_err(|e| StoreError::io("map", &path, e))?;
         let trailer = Trailer::read(&path, id, &map)?;
         let chunks = ChunkTable::new(id, &map[trailer.checksums_at..map.len() - TRAILER_BYTES]);
         if chunks.len() != trailer.checksums_at.div_ceil(CHUNK_BYTES) {
             let what = "the checksum table does not cover the file";
-            return Err(StoreError::corrupt(&path, trailer.checksums_at as u64, what));
+            return Err(StoreError::corrupt(
+                &path,
+                trailer.checksums_at as u64,
+                what,
+            ));
         }
         let data_end = trailer.checksums_at;
-        let mut segment = Segment { id, path, map, data_end, parts: Vec::new(), chunks };
+        let mut segment = Segment {
+            id,
+            path,
+            map,
+            data_end,
+            parts: Vec::new(),
+            chunks,
+        };
         segment.check_header()?;
         segment.parts = segment.read_part_table(&trailer)?;
         Ok(Arc::new(segment))
@@ -82,7 +95,10 @@ impl Segment {
     /// Opens a part.
     pub(crate) fn part(self: &Arc<Self>, index: u32) -> Result<Arc<Part>> {
         let range = self.parts.get(index as usize).cloned().ok_or_else(|| {
-            let what = format!("it has {} parts; part {index} is asked for", self.parts.len());
+            let what = format!(
+                "it has {} parts; part {index} is asked for",
+                self.parts.len()
+            );
             StoreError::corrupt(&self.path, self.data_end as u64, what)
         })?;
         Ok(Arc::new(Part::open(Arc::clone(self), index, range)?))
@@ -90,7 +106,8 @@ impl Segment {
 
     /// Verifies every chunk that was not verified before.
     pub(crate) fn verify(&self) -> Result<()> {
-        self.chunks.verify(&self.path, &self.map[..self.data_end], 0..self.data_end)
+        self.chunks
+            .verify(&self.path, &self.map[..self.data_end], 0..self.data_end)
     }
 
     /// Bytes of the file, verified.
@@ -110,13 +127,21 @@ impl Segment {
     fn check_header(&self) -> Result<()> {
         let header = self.bytes(0..FILE_HEADER_BYTES.min(self.data_end))?;
         if header.len() < FILE_HEADER_BYTES || header[..8] != FILE_MAGIC {
-            return Err(StoreError::corrupt(&self.path, 0, "its header is not a segment header"));
+            return Err(StoreError::corrupt(
+                &self.path,
+                0,
+                "its header is not a segment header",
+            ));
         }
         match u32_at(header, 8) {
             VERSION => Ok(()),
             found => {
                 let path = self.path.clone();
-                Err(StoreError::Version { path, found, supported: VERSION })
+                Err(StoreError::Version {
+                    path,
+                    found,
+                    supported: VERSION,
+                })
             }
         }
     }
@@ -125,7 +150,11 @@ impl Segment {
         let table = self.bytes(trailer.parts_at..trailer.checksums_at)?;
         if table.len() != trailer.parts * PART_ENTRY_BYTES {
             let what = format!("the part table does not hold {} parts", trailer.parts);
-            return Err(StoreError::corrupt(&self.path, trailer.parts_at as u64, what));
+            return Err(StoreError::corrupt(
+                &self.path,
+                trailer.parts_at as u64,
+                what,
+            ));
         }
         let entries = table.chunks_exact(PART_ENTRY_BYTES).enumerate();
         let range = |(index, entry): (usize, &[u8])| {
@@ -133,7 +162,11 @@ impl Segment {
             let end = start.saturating_add(u64_at(entry, 8));
             if end > trailer.parts_at as u64 {
                 let what = format!("part {index} lies outside the file");
-                return Err(StoreError::corrupt(&self.path, trailer.parts_at as u64, what));
+                return Err(StoreError::corrupt(
+                    &self.path,
+                    trailer.parts_at as u64,
+                    what,
+                ));
             }
             Ok(start as usize..end as usize)
         };
@@ -164,22 +197,33 @@ impl Trailer {
     fn read(path: &Path, segment: u64, map: &[u8]) -> Result<Trailer> {
         let at = map.len().saturating_sub(TRAILER_BYTES);
         let corrupt = |what: &str| StoreError::corrupt(path, at as u64, format!("trailer: {what}"));
-        let bytes = map.get(at..at + TRAILER_BYTES).ok_or_else(|| corrupt("the file is too short"))?;
+        let bytes = map
+            .get(at..at + TRAILER_BYTES)
+            .ok_or_else(|| corrupt("the file is too short"))?;
         if bytes[56..64] != FILE_MAGIC {
             return Err(corrupt("there is none; the file was cut or is no segment"));
         }
-        let (parts, parts_at, checksums_at) = (u64_at(bytes, 8), u64_at(bytes, 16), u64_at(bytes, 24));
+        let (parts, parts_at, checksums_at) =
+            (u64_at(bytes, 8), u64_at(bytes, 16), u64_at(bytes, 24));
         if parts_at > checksums_at || checksums_at > at as u64 {
             return Err(corrupt("its offsets lie outside the file"));
         }
         let checksums_at = checksums_at as usize;
-        if xxh3_64(&map[checksums_at..at + TRAILER_CHECKSUM_AT]) != u64_at(bytes, TRAILER_CHECKSUM_AT) {
-            return Err(corrupt("the checksum of trailer and checksum table does not match"));
+        if xxh3_64(&map[checksums_at..at + TRAILER_CHECKSUM_AT])
+            != u64_at(bytes, TRAILER_CHECKSUM_AT)
+        {
+            return Err(corrupt(
+                "the checksum of trailer and checksum table does not match",
+            ));
         }
         if u64_at(bytes, 0) != segment {
             return Err(corrupt("it belongs to another segment"));
         }
-        Ok(Trailer { parts: parts as usize, parts_at: parts_at as usize, checksums_at })
+        Ok(Trailer {
+            parts: parts as usize,
+            parts_at: parts_at as usize,
+            checksums_at,
+        })
     }
 }
 
@@ -194,8 +238,10 @@ pub(crate) fn write_segment(
     let path = directory.join(file_name(id));
     let temporary = path.with_extension("tmp");
     let written = write_file(vfs, &temporary, id, parts).and_then(|()| {
-        vfs.rename(&temporary, &path).map_err(|e| StoreError::io("rename", &temporary, e))?;
-        vfs.sync_dir(directory).map_err(|e| StoreError::io("sync", directory, e))
+        vfs.rename(&temporary, &path)
+            .map_err(|e| StoreError::io("rename", &temporary, e))?;
+        vfs.sync_dir(directory)
+            .map_err(|e| StoreError::io("sync", directory, e))
     });
     if written.is_err() {
         // Space matters when the disk is full; what stays is removed at the next opening.
@@ -205,7 +251,9 @@ pub(crate) fn write_segment(
 }
 
 fn write_file(vfs: &dyn Vfs, path: &Path, id: u64, parts: &[PartSource<'_>]) -> Result<()> {
-    let file = vfs.create(path).map_err(|e| StoreError::io("create", path, e))?;
+    let file = vfs
+        .create(path)
+        .map_err(|e| StoreError::io("create", path, e))?;
     let mut writer = SegmentWriter::new(file.as_ref(), path, id);
     let mut header = FILE_MAGIC.to_vec();
     header.extend_from_slice(&VERSION.to_le_bytes());
@@ -224,6 +272,10 @@ fn write_file(vfs: &dyn Vfs, path: &Path, id: u64, parts: &[PartSource<'_>]) -> 
     let parts_at = writer.position() as usize;
     writer.write(&table)?;
     let (data_end, checksums) = writer.end_of_data()?;
-    let trailer = Trailer { parts: parts.len(), parts_at, checksums_at: data_end as usize };
+    let trailer = Trailer {
+        parts: parts.len(),
+        parts_at,
+        checksums_at: data_end as usize,
+    };
     writer.finish(&trailer.encode(id, &checksums))
 }

@@ -41,12 +41,21 @@ impl KeyColumns {
         let columns = distinct.map(|distinct| {
             let width = code_width(distinct);
             let constant = u32_at(dictionaries, components_at);
-            let column = Column { width, at, components_at, constant, distinct };
+            let column = Column {
+                width,
+                at,
+                components_at,
+                constant,
+                distinct,
+            };
             components_at += distinct as usize * 8;
             at += width * BLOCK_SLOTS;
             column
         });
-        KeyColumns { columns, block_bytes: at }
+        KeyColumns {
+            columns,
+            block_bytes: at,
+        }
     }
 
     /// Bytes of a key block.
@@ -102,18 +111,33 @@ pub(super) fn encode_zone_map(dictionaries: &[Dictionary; DIMENSIONS], slots: &[
     let mut out = Vec::new();
     for dictionary in varying(dictionaries) {
         let width = code_width(dictionary.len());
-        let codes = |block: &[u32]| block.iter().map(|&key| dictionary.codes[key as usize]).collect();
+        let codes = |block: &[u32]| {
+            block
+                .iter()
+                .map(|&key| dictionary.codes[key as usize])
+                .collect()
+        };
         let blocks: Vec<Vec<u32>> = slots.chunks(BLOCK_SLOTS).map(codes).collect();
         for block in &blocks {
-            push_code(&mut out, *block.iter().min().expect("blocks are not empty"), width);
+            push_code(
+                &mut out,
+                *block.iter().min().expect("blocks are not empty"),
+                width,
+            );
         }
         for block in &blocks {
-            push_code(&mut out, *block.iter().max().expect("blocks are not empty"), width);
+            push_code(
+                &mut out,
+                *block.iter().max().expect("blocks are not empty"),
+                width,
+            );
         }
     }
     out
 }
 
 fn varying(dictionaries: &[Dictionary; DIMENSIONS]) -> impl Iterator<Item = &Dictionary> {
-    dictionaries.iter().filter(|dictionary| dictionary.len() > 1)
+    dictionaries
+        .iter()
+        .filter(|dictionary| dictionary.len() > 1)
 }

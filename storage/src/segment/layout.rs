@@ -57,10 +57,7 @@ pub(super) struct PartHeader {
 impl PartHeader {
     /// Lays the sections out behind the header and the name; gives their ranges and the part's
     /// whole length.
-    pub(super) fn lay_out(
-        name: &str,
-        lengths: [u64; SECTIONS],
-    ) -> ([Range<u64>; SECTIONS], u64) {
+    pub(super) fn lay_out(name: &str, lengths: [u64; SECTIONS]) -> ([Range<u64>; SECTIONS], u64) {
         let mut at = (PART_HEADER_BYTES + name.len()) as u64;
         let ranges = lengths.map(|length| {
             let start = at.next_multiple_of(ALIGNMENT);
@@ -101,10 +98,12 @@ impl PartHeader {
             return Err(corrupt("there is none"));
         }
         let name_end = PART_HEADER_BYTES + u32_at(bytes, 44) as usize;
-        let name = bytes.get(PART_HEADER_BYTES..name_end).ok_or_else(|| corrupt("name cut"))?;
+        let name = bytes
+            .get(PART_HEADER_BYTES..name_end)
+            .ok_or_else(|| corrupt("name cut"))?;
         let name = String::from_utf8(name.to_vec()).map_err(|_| corrupt("name is not UTF-8"))?;
-        let placement = Placement::from_codes(bytes[48], bytes[49])
-            .ok_or_else(|| corrupt("unknown order"))?;
+        let placement =
+            Placement::from_codes(bytes[48], bytes[49]).ok_or_else(|| corrupt("unknown order"))?;
         let header = PartHeader {
             phext: u64_at(bytes, 8),
             first_lsn: u64_at(bytes, 16),
@@ -126,26 +125,46 @@ impl PartHeader {
         if self.slots == 0 {
             return Err("no slots");
         }
-        if self.sections.iter().any(|range| range.start > range.end || range.end > length) {
+        if self
+            .sections
+            .iter()
+            .any(|range| range.start > range.end || range.end > length)
+        {
             return Err("a section lies outside the part");
         }
-        if self.distinct.iter().any(|&count| count == 0 || count > self.slots) {
+        if self
+            .distinct
+            .iter()
+            .any(|&count| count == 0 || count > self.slots)
+        {
             return Err("impossible dictionary size");
         }
         let expected = self.expected_lengths();
         let lengths_agree = self.sections.iter().zip(expected).all(|(range, expected)| {
             expected.is_none_or(|expected| range.end - range.start == expected)
         });
-        if lengths_agree { Ok(()) } else { Err("a section's length does not fit the counts") }
+        if lengths_agree {
+            Ok(())
+        } else {
+            Err("a section's length does not fit the counts")
+        }
     }
 
     /// The length of each section, where the counts determine it.
     fn expected_lengths(&self) -> [Option<u64>; SECTIONS] {
         let slots = u64::from(self.slots);
         let entries: u64 = self.distinct.iter().map(|&count| u64::from(count)).sum();
-        let columns: u64 = self.distinct.iter().map(|&count| code_width(count) as u64).sum();
+        let columns: u64 = self
+            .distinct
+            .iter()
+            .map(|&count| code_width(count) as u64)
+            .sum();
         let blocks = slots.div_ceil(BLOCK_SLOTS as u64);
-        let by_coordinate = if self.placement.is_lexicographic() { 0 } else { slots * 4 };
+        let by_coordinate = if self.placement.is_lexicographic() {
+            0
+        } else {
+            slots * 4
+        };
         [
             Some(entries * 8),
             Some(blocks * columns * BLOCK_SLOTS as u64),

@@ -36,4 +36,3 @@ pub(crate) use builder::PartSource;
 pub(crate) use file::{Segment, file_id, file_name, write_segment};
 pub use order::{Order, OrderError};
 pub(crate) use part::Part;
-pub use records::RecordInfo;

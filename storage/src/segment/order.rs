@@ -56,7 +56,11 @@ impl FromStr for Order {
             Some(rest) => rest.split_once(',').ok_or_else(error)?,
             None => ("0", text),
         };
-        let prefix = prefix.parse().ok().filter(|&p| p <= MAX_PREFIX).ok_or_else(error)?;
+        let prefix = prefix
+            .parse()
+            .ok()
+            .filter(|&p| p <= MAX_PREFIX)
+            .ok_or_else(error)?;
         let curve = curve_from_name(curve).ok_or_else(error)?;
         Ok(Order::Curve { prefix, curve })
     }
@@ -82,7 +86,9 @@ fn curve_name(curve: Curve) -> &'static str {
 }
 
 fn curve_from_name(name: &str) -> Option<Curve> {
-    [Curve::Hilbert, Curve::Morton, Curve::Peano].into_iter().find(|&c| curve_name(c) == name)
+    [Curve::Hilbert, Curve::Morton, Curve::Peano]
+        .into_iter()
+        .find(|&c| curve_name(c) == name)
 }
 
 impl Order {
@@ -90,12 +96,18 @@ impl Order {
     pub(super) fn resolve(self, keys: &[Coordinate]) -> Placement {
         match self {
             Order::Lexicographic => Placement::LEXICOGRAPHIC,
-            Order::Curve { prefix, curve } => Placement { prefix, curve: Some(curve) },
+            Order::Curve { prefix, curve } => Placement {
+                prefix,
+                curve: Some(curve),
+            },
             // One block is scanned whole whatever its order.
             Order::Auto if keys.len() <= BLOCK_SLOTS => Placement::LEXICOGRAPHIC,
             Order::Auto => match prefix_for(keys) {
                 prefix if prefix > MAX_PREFIX => Placement::LEXICOGRAPHIC,
-                prefix => Placement { prefix, curve: Some(Curve::Hilbert) },
+                prefix => Placement {
+                    prefix,
+                    curve: Some(Curve::Hilbert),
+                },
             },
         }
     }
@@ -105,9 +117,13 @@ impl Order {
 fn prefix_for(keys: &[Coordinate]) -> u8 {
     let most = keys.len().div_ceil(SLOTS_PER_PREFIX);
     let distinct = |length: usize| {
-        keys.chunk_by(|a, b| a.components()[..length] == b.components()[..length]).count()
+        keys.chunk_by(|a, b| a.components()[..length] == b.components()[..length])
+            .count()
     };
-    (1..=DIMENSIONS).take_while(|&length| distinct(length) < most).last().unwrap_or(0) as u8
+    (1..=DIMENSIONS)
+        .take_while(|&length| distinct(length) < most)
+        .last()
+        .unwrap_or(0) as u8
 }
 
 /// The order that a part was written in.
@@ -118,8 +134,10 @@ pub(crate) struct Placement {
 }
 
 impl Placement {
-    pub(super) const LEXICOGRAPHIC: Placement =
-        Placement { prefix: DIMENSIONS as u8, curve: None };
+    pub(super) const LEXICOGRAPHIC: Placement = Placement {
+        prefix: DIMENSIONS as u8,
+        curve: None,
+    };
 
     pub(super) fn is_lexicographic(self) -> bool {
         self.curve.is_none()
@@ -144,7 +162,10 @@ impl Placement {
             3 => Curve::Peano,
             _ => return None,
         };
-        (prefix <= MAX_PREFIX).then_some(Placement { prefix, curve: Some(curve) })
+        (prefix <= MAX_PREFIX).then_some(Placement {
+            prefix,
+            curve: Some(curve),
+        })
     }
 
     /// The keys (indexes in coordinate order) in slot order.
@@ -153,7 +174,9 @@ impl Placement {
         keys: &[Coordinate],
         dictionaries: &[Dictionary; DIMENSIONS],
     ) -> Vec<u32> {
-        let Some(curve) = self.curve else { return (0..keys.len() as u32).collect() };
+        let Some(curve) = self.curve else {
+            return (0..keys.len() as u32).collect();
+        };
         let prefix = usize::from(self.prefix);
         let mut slots: Vec<(u128, u32)> = match DIMENSIONS - prefix {
             9 => curve_keys::<9>(curve, dictionaries),
@@ -168,7 +191,8 @@ impl Placement {
         };
         // Keys with the same prefix are neighbours already: only runs need sorting. Equal curve
         // keys order by index, which is coordinate order.
-        let same = |a: &Coordinate, b: &Coordinate| a.components()[..prefix] == b.components()[..prefix];
+        let same =
+            |a: &Coordinate, b: &Coordinate| a.components()[..prefix] == b.components()[..prefix];
         let mut start = 0;
         for run in keys.chunk_by(same) {
             slots[start..start + run.len()].sort_unstable();
@@ -232,12 +256,28 @@ mod tests {
     fn auto_takes_the_prefix_that_the_data_suggests() {
         let key = |book, scroll| Coordinate::new([1, 1, 1, 1, 1, book, 1, 1, scroll]).unwrap();
         let few: Vec<Coordinate> = (1..=100).map(|n| key(1, n)).collect();
-        assert_eq!(Order::Auto.resolve(&few), Placement::LEXICOGRAPHIC, "one block");
+        assert_eq!(
+            Order::Auto.resolve(&few),
+            Placement::LEXICOGRAPHIC,
+            "one block"
+        );
         let books = (1..=4).flat_map(|book| (1..=2048).map(move |n| key(book, n)));
         let books: Vec<Coordinate> = books.collect();
         let hilbert = Some(Curve::Hilbert);
-        assert_eq!(Order::Auto.resolve(&books), Placement { prefix: 7, curve: hilbert });
+        assert_eq!(
+            Order::Auto.resolve(&books),
+            Placement {
+                prefix: 7,
+                curve: hilbert
+            }
+        );
         let spread: Vec<Coordinate> = (1..=4096).map(|n| key(n, 1)).collect();
-        assert_eq!(Order::Auto.resolve(&spread), Placement { prefix: 5, curve: hilbert });
+        assert_eq!(
+            Order::Auto.resolve(&spread),
+            Placement {
+                prefix: 5,
+                curve: hilbert
+            }
+        );
     }
 }

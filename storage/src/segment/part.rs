@@ -7,6 +7,7 @@ use super::layout::{BLOCK_SLOTS, PartHeader, Section, u32_at};
 use super::records::{HeapKey, RECORD_BYTES, RecordInfo};
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
+use crate::prefetch::prefetch;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -39,7 +40,13 @@ impl Part {
         });
         let dictionaries = segment.bytes(sections[Section::Dictionaries as usize].clone())?;
         let keys = KeyColumns::new(&header.distinct, dictionaries);
-        let part = Part { segment, index, header, sections, keys };
+        let part = Part {
+            segment,
+            index,
+            header,
+            sections,
+            keys,
+        };
         let directory = part.length(Section::Directory);
         if directory == 0 || directory % BUCKET_BYTES != 0 {
             return Err(part.corrupt(Section::Directory, 0, "the directory is not whole buckets"));
@@ -79,7 +86,12 @@ impl Part {
 
     /// Bytes the part takes in its file.
     pub(crate) fn byte_len(&self) -> u64 {
-        self.header.sections.iter().map(|range| range.end).max().unwrap_or(0)
+        self.header
+            .sections
+            .iter()
+            .map(|range| range.end)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The slot of a coordinate.
@@ -116,14 +128,36 @@ impl Part {
     #[inline]
     pub(crate) fn record(&self, slot: u32) -> Result<RecordInfo> {
         let at = slot as usize * RECORD_BYTES;
-        Ok(RecordInfo::decode(self.bytes(Section::Records, at, RECORD_BYTES)?))
+        Ok(RecordInfo::decode(self.bytes(
+            Section::Records,
+            at,
+            RECORD_BYTES,
+        )?))
     }
 
     /// The text of a slot.
     #[inline]
     pub(crate) fn text(&self, slot: u32) -> Result<&[u8]> {
         let record = self.record(slot)?;
-        self.bytes(Section::Heap, record.offset as usize, record.length as usize)
+        self.bytes(
+            Section::Heap,
+            record.offset as usize,
+            record.length as usize,
+        )
+    }
+
+    /// Asks for a slot's record, or the start of its text, to be brought into the cache.
+    #[inline]
+    pub(crate) fn prefetch(&self, slot: u32, text: bool) {
+        let records = self.unverified(Section::Records);
+        let at = slot as usize * RECORD_BYTES;
+        if !text {
+            return prefetch(records, at);
+        }
+        if let Some(record) = records.get(at..at + RECORD_BYTES) {
+            let offset = RecordInfo::decode(record).offset as usize;
+            prefetch(self.unverified(Section::Heap), offset);
+        }
     }
 
     /// The coordinate of a slot.
@@ -181,7 +215,8 @@ impl Part {
     }
 
     fn unverified(&self, section: Section) -> &[u8] {
-        self.segment.unverified(self.sections[section as usize].clone())
+        self.segment
+            .unverified(self.sections[section as usize].clone())
     }
 
     /// Verified bytes of a section.

@@ -18,15 +18,15 @@ pub(super) const MAX_KEY_BYTES: usize = DIMENSIONS * 5;
 
 /// What a record says of a slot's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordInfo {
+pub(crate) struct RecordInfo {
     /// Where the text starts in the heap, in bytes.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// Length of the text in bytes.
-    pub length: u32,
+    pub(crate) length: u32,
     /// Number of line breaks in the text.
-    pub line_breaks: u32,
+    pub(crate) line_breaks: u32,
     /// XXH3-128 of the text.
-    pub checksum: u128,
+    pub(crate) checksum: u128,
 }
 
 impl RecordInfo {
@@ -72,7 +72,10 @@ impl HeapKey {
             length += 1;
         }
         bytes[length] = length as u8;
-        HeapKey { bytes, length: length + 1 }
+        HeapKey {
+            bytes,
+            length: length + 1,
+        }
     }
 
     /// The bytes in front of the text.
@@ -88,7 +91,12 @@ mod tests {
 
     #[test]
     fn records_round_trip() {
-        let record = RecordInfo { offset: 1 << 40, length: 7, line_breaks: 2, checksum: u128::MAX / 3 };
+        let record = RecordInfo {
+            offset: 1 << 40,
+            length: 7,
+            line_breaks: 2,
+            checksum: u128::MAX / 3,
+        };
         let mut bytes = Vec::new();
         record.encode(&mut bytes);
         assert_eq!(bytes.len(), RECORD_BYTES);
@@ -97,9 +105,15 @@ mod tests {
 
     #[test]
     fn heap_keys_are_short_and_distinct() {
-        assert_eq!(HeapKey::new(&Coordinate::ORIGIN).as_bytes(), [1, 1, 1, 1, 1, 1, 1, 1, 1, 9]);
+        assert_eq!(
+            HeapKey::new(&Coordinate::ORIGIN).as_bytes(),
+            [1, 1, 1, 1, 1, 1, 1, 1, 1, 9]
+        );
         let key = |scroll| Coordinate::new([1, 1, 1, 1, 1, 1, 1, 1, scroll]).unwrap();
         assert_eq!(HeapKey::new(&key(300)).as_bytes()[8..], [0xac, 0x02, 10]);
-        assert_eq!(HeapKey::new(&Coordinate::MAX).as_bytes().len(), MAX_KEY_BYTES + 1);
+        assert_eq!(
+            HeapKey::new(&Coordinate::MAX).as_bytes().len(),
+            MAX_KEY_BYTES + 1
+        );
     }
 }

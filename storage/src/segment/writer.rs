@@ -22,7 +22,14 @@ pub(super) struct SegmentWriter<'a> {
 impl<'a> SegmentWriter<'a> {
     pub(super) fn new(file: &'a dyn File, path: &'a Path, segment: u64) -> Self {
         let buffer = Vec::with_capacity(BUFFER_BYTES);
-        SegmentWriter { file, path, segment, buffer, flushed: 0, checksums: Vec::new() }
+        SegmentWriter {
+            file,
+            path,
+            segment,
+            buffer,
+            flushed: 0,
+            checksums: Vec::new(),
+        }
     }
 
     /// Bytes written so far.
@@ -46,7 +53,10 @@ impl<'a> SegmentWriter<'a> {
 
     /// Appends zeros up to `position`.
     pub(super) fn pad_to(&mut self, position: u64) -> Result<()> {
-        assert!(position >= self.position(), "sections are written in file order");
+        assert!(
+            position >= self.position(),
+            "sections are written in file order"
+        );
         const ZEROS: [u8; 64] = [0; 64];
         while self.position() < position {
             let length = (position - self.position()).min(ZEROS.len() as u64) as usize;
@@ -58,7 +68,11 @@ impl<'a> SegmentWriter<'a> {
     /// Ends the checksummed part of the file. Returns its length and the checksum table's bytes.
     pub(super) fn end_of_data(&mut self) -> Result<(u64, Vec<u8>)> {
         self.flush()?;
-        let table = self.checksums.iter().flat_map(|checksum| checksum.to_le_bytes()).collect();
+        let table = self
+            .checksums
+            .iter()
+            .flat_map(|checksum| checksum.to_le_bytes())
+            .collect();
         Ok((self.flushed, table))
     }
 
@@ -66,13 +80,16 @@ impl<'a> SegmentWriter<'a> {
     pub(super) fn finish(self, tail: &[u8]) -> Result<()> {
         let written = self.file.write_at(self.flushed, tail);
         written.map_err(|e| StoreError::io("write", self.path, e))?;
-        self.file.sync_data().map_err(|e| StoreError::io("sync", self.path, e))
+        self.file
+            .sync_data()
+            .map_err(|e| StoreError::io("sync", self.path, e))
     }
 
     fn flush(&mut self) -> Result<()> {
         for chunk in self.buffer.chunks(CHUNK_BYTES) {
             let index = self.checksums.len();
-            self.checksums.push(chunk_checksum(self.segment, index, chunk));
+            self.checksums
+                .push(chunk_checksum(self.segment, index, chunk));
         }
         let written = self.file.write_at(self.flushed, &self.buffer);
         written.map_err(|e| StoreError::io("write", self.path, e))?;

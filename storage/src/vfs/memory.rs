@@ -118,11 +118,25 @@ impl MemoryVfs {
     pub fn after_crash(&self, seed: u64) -> MemoryVfs {
         let disk = self.disk.lock();
         let mut dice = Dice::new(seed);
-        let inodes = disk.inodes.iter().map(|inode| inode.after_crash(&mut dice)).collect();
+        let inodes = disk
+            .inodes
+            .iter()
+            .map(|inode| inode.after_crash(&mut dice))
+            .collect();
         let names = disk.names_after_crash(&mut dice);
         let catalogs = disk.catalogs.iter().map(|(path, state)| {
-            let entries = if dice.keeps() { &state.current } else { &state.durable };
-            (path.clone(), CatalogState { current: entries.clone(), durable: entries.clone() })
+            let entries = if dice.keeps() {
+                &state.current
+            } else {
+                &state.durable
+            };
+            (
+                path.clone(),
+                CatalogState {
+                    current: entries.clone(),
+                    durable: entries.clone(),
+                },
+            )
         });
         let survivor = Disk {
             inodes,
@@ -131,7 +145,9 @@ impl MemoryVfs {
             catalogs: catalogs.collect(),
             ..Disk::default()
         };
-        MemoryVfs { disk: Arc::new(Mutex::new(survivor)) }
+        MemoryVfs {
+            disk: Arc::new(Mutex::new(survivor)),
+        }
     }
 
     /// Changes a stored byte, durably: damage for tests to find.
@@ -148,7 +164,10 @@ impl MemoryVfs {
     /// The files by path with their lengths.
     pub fn files(&self) -> Vec<(PathBuf, usize)> {
         let disk = self.disk.lock();
-        disk.names.iter().map(|(path, &id)| (path.clone(), disk.inodes[id].current.len())).collect()
+        disk.names
+            .iter()
+            .map(|(path, &id)| (path.clone(), disk.inodes[id].current.len()))
+            .collect()
     }
 }
 
@@ -169,11 +188,18 @@ impl Disk {
     }
 
     fn powered(&self) -> io::Result<()> {
-        if self.power_is_off { Err(io::Error::other("the power is off")) } else { Ok(()) }
+        if self.power_is_off {
+            Err(io::Error::other("the power is off"))
+        } else {
+            Ok(())
+        }
     }
 
     fn inode(&self, path: &Path) -> io::Result<usize> {
-        self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.names
+            .get(path)
+            .copied()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn names_after_crash(&self, dice: &mut Dice) -> BTreeMap<PathBuf, usize> {
@@ -233,14 +259,21 @@ impl Inode {
                 change.apply_torn(&mut durable, dice);
             }
         }
-        Inode { current: durable.clone(), durable, pending: Vec::new() }
+        Inode {
+            current: durable.clone(),
+            durable,
+            pending: Vec::new(),
+        }
     }
 }
 
 impl Change {
     fn apply(&self, bytes: &mut Vec<u8>) {
         match self {
-            Change::Write { offset, bytes: written } => {
+            Change::Write {
+                offset,
+                bytes: written,
+            } => {
                 let end = offset + written.len();
                 if bytes.len() < end {
                     bytes.resize(end, 0);
@@ -253,13 +286,23 @@ impl Change {
 
     /// Applies a write sector by sector, keeping some.
     fn apply_torn(&self, bytes: &mut Vec<u8>, dice: &mut Dice) {
-        let Change::Write { offset, bytes: written } = self else { return };
+        let Change::Write {
+            offset,
+            bytes: written,
+        } = self
+        else {
+            return;
+        };
         let mut from = 0;
         while from < written.len() {
             let to = (from + SECTOR - (offset + from) % SECTOR).min(written.len());
             if dice.keeps() {
                 let sector = written[from..to].to_vec();
-                Change::Write { offset: offset + from, bytes: sector }.apply(bytes);
+                Change::Write {
+                    offset: offset + from,
+                    bytes: sector,
+                }
+                .apply(bytes);
             }
             from = to;
         }
@@ -322,15 +365,24 @@ impl Vfs for MemoryVfs {
         let inode = disk.inodes.len();
         disk.inodes.push(Inode::default());
         disk.names.insert(path.to_path_buf(), inode);
-        disk.pending_names.push(NameChange::Link { path: path.to_path_buf(), inode });
-        Ok(Box::new(MemoryFile { disk: Arc::clone(&self.disk), inode }))
+        disk.pending_names.push(NameChange::Link {
+            path: path.to_path_buf(),
+            inode,
+        });
+        Ok(Box::new(MemoryFile {
+            disk: Arc::clone(&self.disk),
+            inode,
+        }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
         let disk = self.disk.lock();
         disk.powered()?;
         let inode = disk.inode(path)?;
-        Ok(Box::new(MemoryFile { disk: Arc::clone(&self.disk), inode }))
+        Ok(Box::new(MemoryFile {
+            disk: Arc::clone(&self.disk),
+            inode,
+        }))
     }
 
     fn map(&self, path: &Path) -> io::Result<Mapping> {
@@ -344,7 +396,10 @@ impl Vfs for MemoryVfs {
         let mut disk = self.disk.lock();
         disk.proceed(Needs::Nothing)?;
         disk.inode(from)?;
-        let change = NameChange::Rename { from: from.to_path_buf(), to: to.to_path_buf() };
+        let change = NameChange::Rename {
+            from: from.to_path_buf(),
+            to: to.to_path_buf(),
+        };
         change.apply(&mut disk.names);
         disk.pending_names.push(change);
         Ok(())
@@ -354,7 +409,9 @@ impl Vfs for MemoryVfs {
         let mut disk = self.disk.lock();
         disk.proceed(Needs::Nothing)?;
         disk.inode(path)?;
-        let change = NameChange::Unlink { path: path.to_path_buf() };
+        let change = NameChange::Unlink {
+            path: path.to_path_buf(),
+        };
         change.apply(&mut disk.names);
         disk.pending_names.push(change);
         Ok(())
@@ -378,7 +435,10 @@ impl Vfs for MemoryVfs {
         if !disk.locks.insert(path.to_path_buf()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        Ok(Box::new(MemoryLock { disk: Arc::clone(&self.disk), path: path.to_path_buf() }))
+        Ok(Box::new(MemoryLock {
+            disk: Arc::clone(&self.disk),
+            path: path.to_path_buf(),
+        }))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
@@ -386,14 +446,20 @@ impl Vfs for MemoryVfs {
         disk.powered()?;
         let inode = disk.inode(path)?;
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
-        Ok(Metadata { length: disk.inodes[inode].current.len() as u64, modified })
+        Ok(Metadata {
+            length: disk.inodes[inode].current.len() as u64,
+            modified,
+        })
     }
 
     fn open_catalog(&self, path: &Path) -> io::Result<Box<dyn Catalog>> {
         let mut disk = self.disk.lock();
         disk.powered()?;
         disk.catalogs.entry(path.to_path_buf()).or_default();
-        Ok(Box::new(MemoryCatalog { disk: Arc::clone(&self.disk), path: path.to_path_buf() }))
+        Ok(Box::new(MemoryCatalog {
+            disk: Arc::clone(&self.disk),
+            path: path.to_path_buf(),
+        }))
     }
 }
 
@@ -411,7 +477,10 @@ impl File for MemoryFile {
         // The write under way when the power goes may reach the medium in part.
         if answer.is_ok() || (was_on && disk.power_is_off) {
             let offset = offset as usize;
-            disk.inodes[self.inode].change(Change::Write { offset, bytes: bytes.to_vec() });
+            disk.inodes[self.inode].change(Change::Write {
+                offset,
+                bytes: bytes.to_vec(),
+            });
         }
         answer
     }
@@ -425,7 +494,9 @@ impl File for MemoryFile {
     fn truncate(&self, length: u64) -> io::Result<()> {
         let mut disk = self.disk.lock();
         disk.proceed(Needs::Nothing)?;
-        disk.inodes[self.inode].change(Change::Resize { length: length as usize });
+        disk.inodes[self.inode].change(Change::Resize {
+            length: length as usize,
+        });
         Ok(())
     }
 
@@ -473,14 +544,21 @@ impl Catalog for MemoryCatalog {
     fn scan(&self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let disk = self.disk.lock();
         disk.powered()?;
-        Ok(disk.catalogs[&self.path].current.clone().into_iter().collect())
+        Ok(disk.catalogs[&self.path]
+            .current
+            .clone()
+            .into_iter()
+            .collect())
     }
 
     /// Two operations: the transaction, which a crash keeps or loses as a whole, and its flush.
     fn apply(&self, changes: &[(Vec<u8>, Option<Vec<u8>>)]) -> io::Result<()> {
         let mut disk = self.disk.lock();
         disk.proceed(Needs::Space)?;
-        let state = disk.catalogs.get_mut(&self.path).expect("an open catalog exists");
+        let state = disk
+            .catalogs
+            .get_mut(&self.path)
+            .expect("an open catalog exists");
         for (key, value) in changes {
             match value {
                 Some(value) => state.current.insert(key.clone(), value.clone()),
@@ -488,7 +566,10 @@ impl Catalog for MemoryCatalog {
             };
         }
         disk.proceed(Needs::Nothing)?;
-        let state = disk.catalogs.get_mut(&self.path).expect("an open catalog exists");
+        let state = disk
+            .catalogs
+            .get_mut(&self.path)
+            .expect("an open catalog exists");
         state.durable = state.current.clone();
         Ok(())
     }
@@ -513,7 +594,10 @@ mod tests {
         vfs.create(Path::new("d/b")).unwrap();
         assert_eq!(content(&vfs.after_crash(0), "d/a"), Some(b"kept".to_vec()));
         assert_eq!(content(&vfs.after_crash(0), "d/b"), None);
-        assert_eq!(content(&vfs.after_crash(1), "d/a"), Some(b"keptlost".to_vec()));
+        assert_eq!(
+            content(&vfs.after_crash(1), "d/a"),
+            Some(b"keptlost".to_vec())
+        );
         assert_eq!(content(&vfs.after_crash(1), "d/b"), Some(Vec::new()));
     }
 
@@ -535,7 +619,10 @@ mod tests {
         vfs.sync_dir(Path::new("d")).unwrap();
         file.write_at(0, b"x").unwrap();
         let at = vfs.operations();
-        vfs.set_fault(Some(Fault::Fail { at, kind: io::ErrorKind::Other }));
+        vfs.set_fault(Some(Fault::Fail {
+            at,
+            kind: io::ErrorKind::Other,
+        }));
         assert!(file.sync_data().is_err());
         file.sync_data().unwrap();
         assert_eq!(content(&vfs.after_crash(1), "d/a"), Some(Vec::new()));

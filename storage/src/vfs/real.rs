@@ -33,7 +33,11 @@ impl Vfs for RealVfs {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)?;
         Ok(Box::new(RealFile { file }))
     }
 
@@ -47,7 +51,10 @@ impl Vfs for RealVfs {
         // SAFETY: a mapped file must not change or shrink while it is mapped. Segments are mapped
         // only after they were written, synced and renamed into place; nothing writes to them
         // afterwards, they are only ever unlinked, and the lock file keeps other sqd processes out.
-        #[expect(unsafe_code, reason = "mapping a file is unsafe by nature; see docs/UNSAFE.md")]
+        #[expect(
+            unsafe_code,
+            reason = "mapping a file is unsafe by nature; see docs/UNSAFE.md"
+        )]
         let map = unsafe { memmap2::Mmap::map(&file)? };
         Ok(Mapping::Mapped(Arc::new(map)))
     }
@@ -65,7 +72,11 @@ impl Vfs for RealVfs {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Debug + Send + Sync>> {
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Box::new(file)),
             Err(fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
@@ -75,7 +86,10 @@ impl Vfs for RealVfs {
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         let metadata = fs::metadata(path)?;
-        Ok(Metadata { length: metadata.len(), modified: metadata.modified()? })
+        Ok(Metadata {
+            length: metadata.len(),
+            modified: metadata.modified()?,
+        })
     }
 
     fn open_catalog(&self, path: &Path) -> io::Result<Box<dyn Catalog>> {

@@ -29,7 +29,10 @@ impl SledCatalog {
             .flush_every_ms(None)
             .open()
             .map_err(io_error)?;
-        Ok(SledCatalog { database, path: path.to_path_buf() })
+        Ok(SledCatalog {
+            database,
+            path: path.to_path_buf(),
+        })
     }
 }
 
@@ -68,9 +71,15 @@ fn seal(key: &[u8], value: &[u8]) -> Vec<u8> {
 fn unseal(key: &[u8], sealed: &[u8]) -> io::Result<Vec<u8>> {
     let damaged = || {
         let key = String::from_utf8_lossy(key).into_owned();
-        io::Error::new(io::ErrorKind::InvalidData, format!("the value of {key:?} is damaged"))
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("the value of {key:?} is damaged"),
+        )
     };
-    let length = sealed.len().checked_sub(CHECKSUM_BYTES).ok_or_else(damaged)?;
+    let length = sealed
+        .len()
+        .checked_sub(CHECKSUM_BYTES)
+        .ok_or_else(damaged)?;
     let (value, stored) = sealed.split_at(length);
     if stored != checksum(key, value).to_le_bytes() {
         return Err(damaged());
@@ -110,7 +119,10 @@ mod tests {
         catalog.apply(&[(b"a".to_vec(), None)]).unwrap();
         drop(catalog);
         let catalog = SledCatalog::open(&path).unwrap();
-        assert_eq!(catalog.scan().unwrap(), vec![(b"b".to_vec(), b"2".to_vec())]);
+        assert_eq!(
+            catalog.scan().unwrap(),
+            vec![(b"b".to_vec(), b"2".to_vec())]
+        );
     }
 
     #[test]

@@ -1,0 +1,104 @@
+//! The phext page table: from coordinates, or a specification of many, to where the scrolls are.
+//!
+//! "Here is a coordinate, where is its text?" is [`Phext::locate`]. "Here is a range, which scrolls
+//! lie in it?" is [`lanes`](lanes::LaneCursor), which gives batches of lanes in coordinate order,
+//! across memtables and parts. Nothing here reads text: a [`Location`] does, when it is asked.
+
+mod lanes;
+
+pub use lanes::{LaneCursor, LaneSpec};
+
+use crate::coordinate::Coordinate;
+use crate::error::Result;
+use crate::store::{PartView, Phext};
+use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// A coordinate and where its scroll is.
+#[derive(Debug, Clone, Copy)]
+pub struct Lane<'a> {
+    /// The coordinate.
+    pub coordinate: Coordinate,
+    /// The scroll, if there is one.
+    pub location: Location<'a>,
+}
+
+/// Where a scroll is, in a snapshot that outlives this.
+#[derive(Debug, Clone, Copy)]
+pub enum Location<'a> {
+    /// There is no scroll.
+    Absent,
+    /// In a memtable.
+    Memory(&'a Bytes),
+    /// In a slot of a part.
+    Slot {
+        /// The part.
+        view: &'a PartView,
+        /// The slot.
+        slot: u32,
+    },
+}
+
+impl<'a> Location<'a> {
+    /// Whether there is a scroll.
+    pub fn is_present(&self) -> bool {
+        !matches!(self, Location::Absent)
+    }
+
+    /// The text; empty where there is no scroll. Text in a part is verified when its 64 KiB chunk is
+    /// first touched.
+    ///
+    /// # Errors
+    /// Damage, with file and offset.
+    #[inline]
+    pub fn text(&self) -> Result<&'a [u8]> {
+        match *self {
+            Location::Absent => Ok(&[]),
+            Location::Memory(text) => Ok(text),
+            Location::Slot { view, slot } => view.part.text(slot),
+        }
+    }
+
+    /// The length of the text in bytes, without touching a part's text.
+    ///
+    /// # Errors
+    /// Damage, with file and offset.
+    #[inline]
+    pub fn text_len(&self) -> Result<u64> {
+        match *self {
+            Location::Absent => Ok(0),
+            Location::Memory(text) => Ok(text.len() as u64),
+            Location::Slot { view, slot } => Ok(u64::from(view.part.record(slot)?.length)),
+        }
+    }
+
+    /// XXH3-128 of the text, without touching a part's text.
+    ///
+    /// # Errors
+    /// Damage, with file and offset.
+    pub fn checksum(&self) -> Result<u128> {
+        match *self {
+            Location::Absent => Ok(xxh3_128(&[])),
+            Location::Memory(text) => Ok(xxh3_128(text)),
+            Location::Slot { view, slot } => Ok(view.part.record(slot)?.checksum),
+        }
+    }
+
+    /// Asks for the record, or the text, of a part's slot to be brought into the cache.
+    #[inline]
+    pub fn prefetch(&self, text: bool) {
+        if let Location::Slot { view, slot } = *self {
+            view.part.prefetch(slot, text);
+        }
+    }
+}
+
+impl Phext {
+    /// The lanes of a specification, in coordinate order.
+    ///
+    /// # Errors
+    /// Damage, with file and offset.
+    pub fn lanes<'a>(&'a self, spec: &'a LaneSpec) -> Result<LaneCursor<'a>> {
+        LaneCursor::new(self, spec)
+    }
+}

@@ -1,0 +1,91 @@
+//! What a writer asks for, and what it learns.
+
+use crate::coordinate::Coordinate;
+use crate::error::{Result, StoreError};
+use crate::log::Lsn;
+use bytes::Bytes;
+
+/// The longest phext name in bytes.
+const MAX_NAME_BYTES: usize = 255;
+
+/// A change of one scroll. The text must hold no phext break: the caller has checked it, with
+/// [`crate::phext::validate_text`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteOp {
+    /// Makes the text the scroll; an empty text deletes it.
+    Put {
+        /// Where.
+        coordinate: Coordinate,
+        /// The text.
+        text: Bytes,
+    },
+    /// Adds the text at the end of the scroll, which may not exist yet.
+    Append {
+        /// Where.
+        coordinate: Coordinate,
+        /// The text to add.
+        text: Bytes,
+    },
+    /// Deletes the scroll, which may not exist.
+    Delete {
+        /// Where.
+        coordinate: Coordinate,
+    },
+}
+
+/// Changes to one phext that take effect together or not at all, in order.
+///
+/// A batch on an unknown phext creates it, unless it only deletes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteBatch {
+    /// The phext's name.
+    pub phext: String,
+    /// The changes.
+    pub operations: Vec<WriteOp>,
+}
+
+/// What a durable batch did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// The batch's place in the commit order.
+    pub lsn: Lsn,
+    /// For each operation, the length in bytes of the scroll that was there before.
+    pub previous_lengths: Vec<Option<u64>>,
+}
+
+/// Checks a phext name: at most 255 bytes, without `/`, `\`, NUL and `..`. The empty name is one.
+///
+/// # Errors
+/// [`StoreError::Name`] with the reason.
+pub fn validate_name(name: &str) -> Result<()> {
+    let reason = if name.len() > MAX_NAME_BYTES {
+        "it is longer than 255 bytes"
+    } else if name.contains(['/', '\\', '\0']) {
+        "it holds a slash, a backslash or a NUL"
+    } else if name.contains("..") {
+        "it holds `..`"
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::Name { reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let check = |name: &str, valid| assert_eq!(validate_name(name).is_ok(), valid, "{name}");
+        check("", true);
+        check("notes", true);
+        check("a.b-c>d é", true);
+        check(&"x".repeat(255), true);
+        check(&"x".repeat(256), false);
+        check("a/b", false);
+        check("a\\b", false);
+        check("a\0b", false);
+        check("..", false);
+        check("a..b", false);
+    }
+}

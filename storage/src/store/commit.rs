@@ -1,0 +1,166 @@
+//! Group commit: one sync acknowledges every batch that was waiting for it.
+//!
+//! Batches queue up. Whoever finds nobody leading leads: takes all that is queued, logs it, syncs
+//! once, publishes the new state and completes the batches. A thread that leads returns as soon as
+//! its own batch is done and hands the lead to the next waiting thread.
+
+use super::batch::{Commit, WriteBatch};
+use crate::error::Result;
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Called with the outcome of a batch, on the thread that led.
+pub type OnCommit = Box<dyn FnOnce(Result<Commit>) + Send>;
+
+/// A queued batch.
+pub(super) struct Request {
+    pub(super) batch: WriteBatch,
+    completion: Completion,
+}
+
+enum Completion {
+    Thread(Arc<Waiter>),
+    Callback(OnCommit),
+}
+
+/// A thread that waits for its batch.
+#[derive(Default)]
+pub(super) struct Waiter {
+    news: Mutex<Option<News>>,
+    arrived: Condvar,
+}
+
+enum News {
+    Done(Result<Commit>),
+    Lead,
+}
+
+#[derive(Default)]
+pub(super) struct Queue {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    requests: VecDeque<Request>,
+    has_leader: bool,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let inner = self.inner.lock();
+        f.debug_struct("Queue")
+            .field("requests", &inner.requests.len())
+            .field("has_leader", &inner.has_leader)
+            .finish()
+    }
+}
+
+impl Request {
+    pub(super) fn complete(self, outcome: Result<Commit>) {
+        match self.completion {
+            Completion::Thread(waiter) => waiter.tell(News::Done(outcome)),
+            Completion::Callback(callback) => callback(outcome),
+        }
+    }
+}
+
+impl Waiter {
+    fn tell(&self, news: News) {
+        *self.news.lock() = Some(news);
+        self.arrived.notify_one();
+    }
+
+    fn wait(&self) -> News {
+        let mut news = self.news.lock();
+        loop {
+            match news.take() {
+                Some(news) => return news,
+                None => self.arrived.wait(&mut news),
+            }
+        }
+    }
+
+    /// The outcome, if it is there.
+    fn outcome(&self) -> Option<Result<Commit>> {
+        match self.news.lock().take() {
+            Some(News::Done(outcome)) => Some(outcome),
+            Some(News::Lead) => unreachable!("the leader is not asked to lead"),
+            None => None,
+        }
+    }
+}
+
+impl Queue {
+    /// Commits a batch on this thread: waits for a leader to do it, or leads.
+    pub(super) fn commit(&self, batch: WriteBatch, lead: impl Fn(Vec<Request>)) -> Result<Commit> {
+        let waiter = Arc::new(Waiter::default());
+        if !self.push(Request {
+            batch,
+            completion: Completion::Thread(Arc::clone(&waiter)),
+        }) {
+            match waiter.wait() {
+                News::Done(outcome) => return outcome,
+                News::Lead => {}
+            }
+        }
+        loop {
+            lead(self.take());
+            if let Some(outcome) = waiter.outcome() {
+                self.hand_over(lead);
+                return outcome;
+            }
+        }
+    }
+
+    /// Queues a batch. `true` where nobody leads: the caller must see to it that [`Self::drive`] is
+    /// called.
+    pub(super) fn submit(&self, batch: WriteBatch, callback: OnCommit) -> bool {
+        self.push(Request {
+            batch,
+            completion: Completion::Callback(callback),
+        })
+    }
+
+    /// Leads until the queue is empty or a waiting thread takes over.
+    pub(super) fn drive(&self, lead: impl Fn(Vec<Request>)) {
+        self.hand_over(lead);
+    }
+
+    /// Queues a request; `true` where its owner now leads.
+    fn push(&self, request: Request) -> bool {
+        let mut inner = self.inner.lock();
+        inner.requests.push_back(request);
+        !std::mem::replace(&mut inner.has_leader, true)
+    }
+
+    fn take(&self) -> Vec<Request> {
+        self.inner.lock().requests.drain(..).collect()
+    }
+
+    /// Gives the lead to a waiting thread. While only callbacks wait there is none, and this thread
+    /// goes on.
+    fn hand_over(&self, lead: impl Fn(Vec<Request>)) {
+        loop {
+            let mut inner = self.inner.lock();
+            let successor = inner
+                .requests
+                .iter()
+                .find_map(|request| match &request.completion {
+                    Completion::Thread(waiter) => Some(Arc::clone(waiter)),
+                    Completion::Callback(_) => None,
+                });
+            if let Some(waiter) = successor {
+                drop(inner);
+                return waiter.tell(News::Lead);
+            }
+            if inner.requests.is_empty() {
+                inner.has_leader = false;
+                return;
+            }
+            drop(inner);
+            lead(self.take());
+        }
+    }
+}

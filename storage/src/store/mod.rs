@@ -1,0 +1,296 @@
+//! The store: many phexts, durable writes, snapshots.
+//!
+//! ```text
+//! commit  -> queue -> leader: log, fdatasync -> next state -> acknowledge
+//! seal    -> memtables become a segment, manifests change, the log is trimmed
+//! merge   -> parts of a phext become one
+//! read    -> snapshot of the current state; nothing above happens to it
+//! ```
+//!
+//! An acknowledged batch is on the medium, and a crash leaves a prefix of the commit order. Any
+//! failed write or sync poisons the store: writes fail with the first cause, no sync is tried again,
+//! reads go on up to the last durable LSN. A full disk refuses writes until there is space.
+
+mod batch;
+mod commit;
+mod maintenance;
+mod manifest;
+mod merge;
+mod open;
+mod options;
+mod seal;
+mod shadow;
+mod snapshot;
+mod state;
+mod writer;
+
+pub use batch::{Commit, WriteBatch, WriteOp, validate_name};
+pub use commit::OnCommit;
+pub use options::Options;
+pub use snapshot::Snapshot;
+pub use state::{Derived, PartView, Phext};
+
+use crate::error::{Result, StoreError};
+use crate::segment::Segment;
+use crate::vfs::{RealVfs, Vfs};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use state::State;
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+/// An open store. Dropping it waits for background work; everything acknowledged is durable already.
+#[derive(Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+/// What the store's threads share.
+///
+/// Locks are taken in this order: `merging` or `frost`, `manifests`, `writer`.
+#[derive(Debug)]
+struct Shared {
+    state: ArcSwap<State>,
+    queue: commit::Queue,
+    writer: Mutex<writer::Writer>,
+    manifests: Mutex<manifest::Manifests>,
+    frost: Mutex<Option<seal::Frost>>,
+    merging: Mutex<()>,
+    maintenance: maintenance::Maintenance,
+    poison: OnceLock<String>,
+    next_segment: AtomicU64,
+    recovery: Recovery,
+    _lock: Box<dyn Debug + Send + Sync>,
+    vfs: Arc<dyn Vfs>,
+    paths: Paths,
+    options: Options,
+    me: Weak<Shared>,
+}
+
+/// Where things are in the data directory.
+#[derive(Debug, Clone)]
+struct Paths {
+    root: PathBuf,
+    catalog: PathBuf,
+    log: PathBuf,
+    segments: PathBuf,
+    lock: PathBuf,
+}
+
+impl Paths {
+    fn new(root: &Path) -> Paths {
+        Paths {
+            root: root.to_path_buf(),
+            catalog: root.join("catalog"),
+            log: root.join("log"),
+            segments: root.join("segments"),
+            lock: root.join("LOCK"),
+        }
+    }
+}
+
+/// What opening a store found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Log records that were not in segments yet.
+    pub replayed_records: u64,
+    /// The file and offset of a torn tail that was cut off: writes that were never acknowledged.
+    pub torn_tail: Option<(PathBuf, u64)>,
+}
+
+/// Figures for operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statistics {
+    /// Bytes in memtables, with their overhead.
+    pub memtable_bytes: u64,
+    /// Bytes of the log file that is written to.
+    pub log_bytes: u64,
+    /// How often a writer waited for sealing.
+    pub stalls: u64,
+}
+
+impl Store {
+    /// Opens the store in a directory of the system's file system, creating it where absent.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] where another process has it, [`StoreError::Corrupt`] where stored
+    /// bytes are damaged, and failures of the file system.
+    pub fn open(directory: &Path, options: Options) -> Result<Store> {
+        Store::open_with(Arc::new(RealVfs), directory, options)
+    }
+
+    /// Opens a store through any file system.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Result<Store> {
+        let shared = open::open(vfs, directory, options)?;
+        let shared = Arc::new_cyclic(|me| Shared {
+            me: Weak::clone(me),
+            ..shared
+        });
+        Ok(Store { shared })
+    }
+
+    /// The current state.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            state: self.shared.state.load_full(),
+        }
+    }
+
+    /// Commits a batch and returns when it is durable.
+    ///
+    /// # Errors
+    /// Nothing of the batch was applied where it is refused: [`StoreError::ScrollTooLarge`],
+    /// [`StoreError::Name`], [`StoreError::DiskFull`], [`StoreError::Poisoned`]. After
+    /// [`StoreError::Io`] it may or may not be there when the store is opened again.
+    pub fn commit(&self, batch: WriteBatch) -> Result<Commit> {
+        self.shared
+            .queue
+            .commit(batch, |requests| self.shared.lead(requests))
+    }
+
+    /// Queues a batch; `on_commit` is called when it is durable, or has failed as
+    /// [`Store::commit`] does. Where this returns `true` the caller must call [`Store::drive`]
+    /// soon, on a thread that may block.
+    #[must_use]
+    pub fn submit(&self, batch: WriteBatch, on_commit: OnCommit) -> bool {
+        self.shared.queue.submit(batch, on_commit)
+    }
+
+    /// Commits what was submitted. See [`Store::submit`].
+    pub fn drive(&self) {
+        self.shared
+            .queue
+            .drive(|requests| self.shared.lead(requests));
+    }
+
+    /// Seals what is in memory into a segment now.
+    ///
+    /// # Errors
+    /// Failures of the file system. What was in memory stays there and in the log.
+    pub fn seal(&self) -> Result<()> {
+        self.shared
+            .seal()
+            .map_err(|error| self.shared.poison_unless_full(error))
+    }
+
+    /// Merges parts until nothing is due.
+    ///
+    /// # Errors
+    /// Failures of the file system. What was to be merged stays as it was.
+    pub fn merge(&self) -> Result<()> {
+        while self
+            .shared
+            .merge()
+            .map_err(|error| self.shared.poison_unless_full(error))?
+        {}
+        Ok(())
+    }
+
+    /// A setting of the store's user, by name.
+    pub fn setting(&self, name: &str) -> Option<Vec<u8>> {
+        self.shared.manifests.lock().settings.get(name).cloned()
+    }
+
+    /// Stores a setting, durably.
+    ///
+    /// # Errors
+    /// Failures of the file system.
+    pub fn set_setting(&self, name: &str, value: &[u8]) -> Result<()> {
+        self.shared.check_poison()?;
+        let stored = self.shared.manifests.lock().set(name, value);
+        stored.map_err(|error| self.shared.poison_unless_full(error))
+    }
+
+    /// Verifies every byte of every segment in use. Returns how many bytes that were; `progress` is
+    /// called after each segment with its path.
+    ///
+    /// # Errors
+    /// The first damage, with file and offset.
+    pub fn verify(&self, mut progress: impl FnMut(&Path)) -> Result<u64> {
+        let state = self.shared.state.load_full();
+        let mut segments: Vec<&Arc<Segment>> = state
+            .phexts
+            .values()
+            .flat_map(|phext| &phext.parts)
+            .map(|view| view.part.segment())
+            .collect();
+        segments.sort_by_key(|segment| segment.id());
+        segments.dedup_by_key(|segment| segment.id());
+        let mut bytes = 0;
+        for segment in segments {
+            segment.verify()?;
+            bytes += segment.byte_len();
+            progress(segment.path());
+        }
+        Ok(bytes)
+    }
+
+    /// The first failure after which writes are refused.
+    pub fn poison(&self) -> Option<&str> {
+        self.shared.poison.get().map(String::as_str)
+    }
+
+    /// What opening found.
+    pub fn recovery(&self) -> &Recovery {
+        &self.shared.recovery
+    }
+
+    /// Figures for operators.
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            memtable_bytes: self.shared.state.load().active_bytes,
+            log_bytes: self.shared.writer.lock().log.len(),
+            stalls: self.shared.stalls(),
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.shared.close_maintenance();
+    }
+}
+
+impl Shared {
+    /// A handle for a background thread; `None` where the store is to have none.
+    fn background(&self) -> Option<maintenance::Handle> {
+        if self.options.background {
+            self.me.upgrade()
+        } else {
+            None
+        }
+    }
+
+    fn next_segment(&self) -> u64 {
+        self.next_segment.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn check_poison(&self) -> Result<()> {
+        match self.poison.get() {
+            Some(cause) => Err(StoreError::Poisoned {
+                cause: cause.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses all further writes because of `error`. Gives the error back.
+    fn poison(&self, error: &StoreError) -> StoreError {
+        if self.poison.set(error.to_string()).is_ok() {
+            tracing::error!(%error, "writes are refused from now on");
+        }
+        error.clone()
+    }
+
+    fn poison_unless_full(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::DiskFull { .. } | StoreError::Poisoned { .. } => error,
+            _ => self.poison(&error),
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Opening a store: the catalog's parts, then the log's tail.
+//!
+//! Costs the size of the manifests and of the log, not of the data, apart from the verification that
+//! [`Options::verify_at_open_bytes`] bounds.
+
+use super::manifest::Manifests;
+use super::options::Options;
+use super::shadow::Shadow;
+use super::state::{PartView, Phext, State};
+use super::writer::{Writer, apply};
+use super::{Paths, Recovery, Shared};
+use crate::catalog::{Contents, Manifest};
+use crate::error::{Result, StoreError};
+use crate::log::recovery::{Known, Recovered, recover};
+use crate::log::{LogWriter, Payload};
+use crate::segment::{Segment, file_id, file_name};
+use crate::vfs::Vfs;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// Opens the store in `directory`, creating it where absent.
+pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Result<Shared> {
+    let paths = Paths::new(directory);
+    for path in [&paths.root, &paths.log, &paths.segments] {
+        vfs.create_dir_all(path)
+            .map_err(|e| StoreError::io("create", path, e))?;
+    }
+    let lock = take_lock(&*vfs, &paths)?;
+    let mut manifests = open_catalog(&*vfs, &paths)?;
+    let entries = manifests.catalog.scan();
+    let entries = entries.map_err(|e| catalog_error("read", &paths.catalog, e))?;
+    let is_new = entries.is_empty();
+    let contents = Contents::read(&paths.catalog, entries)?;
+    let on_disk = vfs.list(&paths.segments);
+    let on_disk = on_disk.map_err(|e| StoreError::io("list", &paths.segments, e))?;
+    if is_new && on_disk.iter().any(|name| file_id(name).is_some()) {
+        let what = "it is empty, but there are segments; it was lost or replaced";
+        return Err(StoreError::corrupt(&paths.catalog, 0, what));
+    }
+
+    let mut segments = Segments::new(&*vfs, &paths, options.verify_at_open_bytes);
+    let mut state = load_phexts(&contents, &mut segments, &paths)?;
+    let header = contents.header;
+    let known = Known {
+        sealed_lsn: header.sealed_lsn,
+        durable_lsn: header.durable_lsn,
+    };
+    let recovered = recover(&*vfs, &paths.log, known)?;
+    if recovered.checkpoint > header.sequence {
+        let what = format!(
+            "it is at change {}, but the log knows of change {}; it has lost its newest state",
+            header.sequence, recovered.checkpoint
+        );
+        return Err(StoreError::corrupt(&paths.catalog, 0, what));
+    }
+    // Only now is the catalog known to be the newest one, so that what it does not name is unused.
+    segments.remove_unused(&on_disk)?;
+    let dirty = replay(&mut state, &recovered, &options)?;
+
+    manifests.header = header;
+    manifests.settings = contents.settings;
+    if is_new {
+        manifests.commit(header, Vec::new())?;
+    }
+    let recovery = Recovery {
+        replayed_records: recovered.records.len() as u64,
+        torn_tail: recovered.truncated.clone(),
+    };
+    let next_segment = segments.next_id(header.next_segment);
+    let writer = start_writer(&*vfs, &paths, recovered, dirty)?;
+    Ok(Shared {
+        state: arc_swap::ArcSwap::from_pointee(state),
+        queue: super::commit::Queue::default(),
+        writer: Mutex::new(writer),
+        manifests: Mutex::new(manifests),
+        frost: Mutex::new(None),
+        merging: Mutex::new(()),
+        maintenance: super::maintenance::Maintenance::default(),
+        poison: std::sync::OnceLock::new(),
+        next_segment: AtomicU64::new(next_segment),
+        recovery,
+        _lock: lock,
+        vfs,
+        paths,
+        options,
+        me: std::sync::Weak::new(),
+    })
+}
+
+fn take_lock(vfs: &dyn Vfs, paths: &Paths) -> Result<Box<dyn std::fmt::Debug + Send + Sync>> {
+    vfs.lock(&paths.lock).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => StoreError::Locked {
+            path: paths.lock.clone(),
+        },
+        _ => StoreError::io("lock", &paths.lock, error),
+    })
+}
+
+fn open_catalog(vfs: &dyn Vfs, paths: &Paths) -> Result<Manifests> {
+    let catalog = vfs.open_catalog(&paths.catalog);
+    let catalog = catalog.map_err(|e| catalog_error("open", &paths.catalog, e))?;
+    Ok(Manifests {
+        catalog,
+        path: paths.catalog.clone(),
+        header: Default::default(),
+        settings: BTreeMap::new(),
+    })
+}
+
+fn catalog_error(operation: &'static str, path: &Path, error: io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::InvalidData => StoreError::corrupt(path, 0, error.to_string()),
+        _ => StoreError::io(operation, path, error),
+    }
+}
+
+/// The segments that manifests name, each mapped once.
+struct Segments<'a> {
+    vfs: &'a dyn Vfs,
+    paths: &'a Paths,
+    open: BTreeMap<u64, Arc<Segment>>,
+    verify_bytes: u64,
+}
+
+impl<'a> Segments<'a> {
+    fn new(vfs: &'a dyn Vfs, paths: &'a Paths, verify_bytes: u64) -> Self {
+        Segments {
+            vfs,
+            paths,
+            open: BTreeMap::new(),
+            verify_bytes,
+        }
+    }
+
+    fn get(&mut self, id: u64) -> Result<Arc<Segment>> {
+        if let Some(segment) = self.open.get(&id) {
+            return Ok(Arc::clone(segment));
+        }
+        let segment = Segment::open(self.vfs, &self.paths.segments, id)?;
+        if segment.byte_len() <= self.verify_bytes {
+            self.verify_bytes -= segment.byte_len();
+            segment.verify()?;
+        }
+        self.open.insert(id, Arc::clone(&segment));
+        Ok(segment)
+    }
+
+    fn next_id(&self, known: u64) -> u64 {
+        self.open
+            .keys()
+            .next_back()
+            .map_or(1, |last| last + 1)
+            .max(known)
+            .max(1)
+    }
+
+    /// Removes files that a crash left behind: unfinished ones, and segments that no manifest names.
+    fn remove_unused(&self, names: &[String]) -> Result<()> {
+        let unused = names.iter().filter(|name| match file_id(name) {
+            Some(id) => !self.open.contains_key(&id),
+            None => name.ends_with(".tmp"),
+        });
+        let mut removed = false;
+        for name in unused {
+            let path = self.paths.segments.join(name);
+            tracing::info!(path = %path.display(), "removing a segment that no manifest names");
+            self.vfs
+                .remove(&path)
+                .map_err(|e| StoreError::io("remove", &path, e))?;
+            removed = true;
+        }
+        let directory = &self.paths.segments;
+        if removed {
+            self.vfs
+                .sync_dir(directory)
+                .map_err(|e| StoreError::io("sync", directory, e))?;
+        }
+        Ok(())
+    }
+}
+
+fn load_phexts(contents: &Contents, segments: &mut Segments<'_>, paths: &Paths) -> Result<State> {
+    let mut state = State {
+        lsn: contents.header.sealed_lsn,
+        next_phext: contents.header.next_phext.max(1),
+        ..State::default()
+    };
+    for (&id, record) in &contents.phexts {
+        let name: Arc<str> = Arc::from(record.name.as_str());
+        let mut phext = Phext::new(id, Arc::clone(&name), record.order, record.created_ms);
+        if let Some(manifest) = contents.manifests.get(&id) {
+            load_parts(&mut phext, manifest, segments, paths)?;
+        }
+        state.next_phext = state.next_phext.max(id + 1);
+        state.phexts.insert(name, Arc::new(phext));
+    }
+    Ok(state)
+}
+
+fn load_parts(
+    phext: &mut Phext,
+    manifest: &Manifest,
+    segments: &mut Segments<'_>,
+    paths: &Paths,
+) -> Result<()> {
+    for entry in &manifest.parts {
+        let part = segments.get(entry.segment)?.part(entry.index)?;
+        if part.phext() != phext.id {
+            let path = paths.segments.join(file_name(entry.segment));
+            let what = format!("part {} is not of phext {:?}", entry.index, phext.name);
+            return Err(StoreError::corrupt(&path, 0, what));
+        }
+        let shadow = Shadow::decode(&paths.catalog, &entry.shadow, part.slots())?;
+        let shadowed_bytes = part
+            .text_bytes()
+            .checked_sub(entry.live_text_bytes)
+            .ok_or_else(|| {
+                let what = format!("phext {:?} has more live text than text", phext.name);
+                StoreError::corrupt(&paths.catalog, 0, what)
+            })?;
+        let view = PartView {
+            part,
+            shadow,
+            shadowed_bytes,
+        };
+        phext.scrolls += u64::from(view.live());
+        phext.text_bytes += view.live_text_bytes();
+        phext.parts.push(view);
+    }
+    Ok(())
+}
+
+/// Applies the log's records. Gives the phexts that they changed.
+fn replay(
+    state: &mut State,
+    recovered: &Recovered,
+    options: &Options,
+) -> Result<BTreeSet<Arc<str>>> {
+    let mut dirty = BTreeSet::new();
+    for (lsn, payload) in &recovered.records {
+        let groups = match payload {
+            Payload::Batch(groups) => groups.as_slice(),
+            Payload::Checkpoint { .. } => &[],
+        };
+        for group in groups {
+            let new = || (group.phext, options.order, 0);
+            let (active_bytes, phext) = state.phext_mut(&group.name, new);
+            for operation in &group.operations {
+                apply(phext, operation, active_bytes)?;
+            }
+            dirty.insert(Arc::clone(&phext.name));
+        }
+        state.lsn = *lsn;
+    }
+    state.lsn = recovered.last_lsn;
+    Ok(dirty)
+}
+
+fn start_writer(
+    vfs: &dyn Vfs,
+    paths: &Paths,
+    recovered: Recovered,
+    dirty: BTreeSet<Arc<str>>,
+) -> Result<Writer> {
+    let next_lsn = recovered.last_lsn + 1;
+    let mut old_logs = recovered.numbers;
+    let log = match recovered.writer {
+        Some(log) => log,
+        None => LogWriter::create(vfs, &paths.log, 1, next_lsn)?,
+    };
+    old_logs.retain(|&number| number != log.number());
+    Ok(Writer {
+        log,
+        next_lsn,
+        old_logs,
+        dirty,
+    })
+}

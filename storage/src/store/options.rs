@@ -1,0 +1,32 @@
+//! How a store behaves.
+
+use crate::segment::Order;
+
+/// Settings of a store. The defaults suit a server.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Bytes in memtables above which they are sealed into a segment.
+    pub memtable_bytes: u64,
+    /// The longest scroll in bytes.
+    pub max_scroll_bytes: u64,
+    /// The order of phexts created from now on.
+    pub order: Order,
+    /// Whether sealing and merging run on threads of their own. Without, they run on the thread
+    /// whose write made them due, which makes a test's sequence of operations repeatable.
+    pub background: bool,
+    /// Segments are verified in full when the store is opened, until this many bytes were read; the
+    /// rest is verified chunk by chunk when touched.
+    pub verify_at_open_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            memtable_bytes: 64 << 20,
+            max_scroll_bytes: 64 << 20,
+            order: Order::Auto,
+            background: true,
+            verify_at_open_bytes: 1 << 30,
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Sealing: the memtables of all phexts become one segment.
+//!
+//! ```text
+//! freeze    memtables step aside, the log starts a new file
+//! build     segments/<id>.tmp written, synced, renamed, directory synced
+//! commit    manifests, shadows and the sealed LSN in one catalog transaction
+//! publish   the new parts replace the frozen memtables in the next state
+//! trim      a checkpoint record is logged, then the old log files are removed
+//! ```
+//!
+//! A crash between any two steps loses nothing: until the catalog says otherwise the log is replayed,
+//! and a segment that no manifest names is removed at opening.
+
+use super::Shared;
+use super::manifest::manifest_of;
+use super::state::{PartView, Phext, State};
+use crate::coordinate::Coordinate;
+use crate::error::{Result, StoreError};
+use crate::log::{LogWriter, Lsn, Payload, file_path};
+use crate::segment::{Part, PartSource, Segment, write_segment};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Memtables that were frozen and are not sealed yet.
+#[derive(Debug)]
+pub(super) struct Frost {
+    /// The LSNs of the oldest and newest change in them.
+    first_lsn: Lsn,
+    last_lsn: Lsn,
+    /// The phexts changed.
+    dirty: BTreeSet<Arc<str>>,
+    /// The log files they came from.
+    logs: Vec<u64>,
+}
+
+impl Shared {
+    /// Seals what is in memory. Does nothing where nothing changed since the last time.
+    ///
+    /// After an error the frozen memtables are kept, and the next call goes on with them.
+    pub(super) fn seal(&self) -> Result<()> {
+        let mut slot = self.frost.lock();
+        if slot.is_none() {
+            *slot = self.freeze()?;
+        }
+        if let Some(frost) = slot.as_ref() {
+            self.seal_frost(frost)?;
+        }
+        *slot = None;
+        Ok(())
+    }
+
+    fn freeze(&self) -> Result<Option<Frost>> {
+        // Only sealing changes it, and sealing waits for the frost's lock that the caller holds.
+        let sealed_lsn = self.manifests.lock().header.sealed_lsn;
+        let mut writer = self.writer.lock();
+        self.check_poison()?;
+        if writer.dirty.is_empty() {
+            return Ok(None);
+        }
+        let number = writer.log.number() + 1;
+        let log = LogWriter::create(&*self.vfs, &self.paths.log, number, writer.next_lsn)?;
+        let old = std::mem::replace(&mut writer.log, log).number();
+        writer.old_logs.push(old);
+        let mut state = State::clone(&self.state.load());
+        for name in &writer.dirty {
+            if let Some(phext) = state.phexts.get_mut(name) {
+                Arc::make_mut(phext).freeze();
+            }
+        }
+        state.active_bytes = 0;
+        let frost = Frost {
+            first_lsn: sealed_lsn + 1,
+            last_lsn: writer.next_lsn - 1,
+            dirty: std::mem::take(&mut writer.dirty),
+            logs: std::mem::take(&mut writer.old_logs),
+        };
+        self.state.store(Arc::new(state));
+        Ok(Some(frost))
+    }
+
+    fn seal_frost(&self, frost: &Frost) -> Result<()> {
+        let frozen = Arc::clone(&self.state.load());
+        let parts = self.build(&frozen, frost)?;
+        let sequence = {
+            let mut manifests = self.manifests.lock();
+            let current = self.state.load();
+            let mut changes = Vec::new();
+            for name in &frost.dirty {
+                let Some(phext) = current.phexts.get(name) else {
+                    continue;
+                };
+                let view = sealed_view(phext, parts.get(name))?;
+                changes.extend(manifest_of(phext, view.iter().chain(&phext.parts)));
+            }
+            let mut header = manifests.header;
+            header.sealed_lsn = frost.last_lsn;
+            header.durable_lsn = current.lsn.max(frost.last_lsn);
+            header.next_phext = current.next_phext;
+            manifests.commit(header, changes)?;
+            self.publish_sealed(frost, &parts)?;
+            manifests.header.sequence
+        };
+        self.trim(frost, sequence)
+    }
+
+    /// Writes one segment with a part for each frozen memtable.
+    fn build(&self, state: &State, frost: &Frost) -> Result<BTreeMap<Arc<str>, Arc<Part>>> {
+        let phexts = frost.dirty.iter().filter_map(|name| state.phexts.get(name));
+        let frozen: Vec<&Arc<Phext>> = phexts.filter(|phext| phext.frozen.is_some()).collect();
+        if frozen.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let sources: Vec<PartSource<'_>> = frozen
+            .iter()
+            .filter_map(|phext| source_of(phext, frost))
+            .collect();
+        let id = self.next_segment();
+        write_segment(&*self.vfs, &self.paths.segments, id, &sources)?;
+        let segment = Segment::open(&*self.vfs, &self.paths.segments, id)?;
+        let part = |(phext, index): (&&Arc<Phext>, u32)| {
+            Ok((Arc::clone(&phext.name), segment.part(index)?))
+        };
+        frozen.iter().zip(0..).map(part).collect()
+    }
+
+    /// Puts the new parts in the place of the frozen memtables.
+    fn publish_sealed(&self, frost: &Frost, parts: &BTreeMap<Arc<str>, Arc<Part>>) -> Result<()> {
+        let _writer = self.writer.lock();
+        let mut state = State::clone(&self.state.load());
+        for name in &frost.dirty {
+            let Some(phext) = state.phexts.get_mut(name) else {
+                continue;
+            };
+            let phext = Arc::make_mut(phext);
+            let view = sealed_view(phext, parts.get(name))?;
+            phext.frozen = None;
+            phext.parts.splice(0..0, view);
+        }
+        self.state.store(Arc::new(state));
+        Ok(())
+    }
+
+    /// Removes the log files whose records are in segments now.
+    fn trim(&self, frost: &Frost, sequence: u64) -> Result<()> {
+        {
+            let mut writer = self.writer.lock();
+            self.check_poison()?;
+            let logged = writer.log_alone(&Payload::Checkpoint { sequence });
+            logged.map_err(|error| self.poison_unless_full(error))?;
+        }
+        for &number in &frost.logs {
+            let path = file_path(&self.paths.log, number);
+            match self.vfs.remove(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("remove", &path, error));
+                }
+                _ => {}
+            }
+        }
+        let directory = &self.paths.log;
+        self.vfs
+            .sync_dir(directory)
+            .map_err(|e| StoreError::io("sync", directory, e))
+    }
+}
+
+fn source_of<'a>(phext: &'a Phext, frost: &Frost) -> Option<PartSource<'a>> {
+    let scrolls = &phext.frozen.as_ref()?.scrolls;
+    let keys: Vec<Coordinate> = scrolls.keys().copied().collect();
+    let texts: Vec<&Bytes> = scrolls.values().collect();
+    Some(PartSource {
+        phext: phext.id,
+        name: &phext.name,
+        order: phext.order,
+        first_lsn: frost.first_lsn,
+        last_lsn: frost.last_lsn,
+        keys,
+        text: Box::new(move |index| Ok(texts[index])),
+    })
+}
+
+/// The view of a part made from a phext's frozen memtable: what was overwritten since is shadowed.
+fn sealed_view(phext: &Phext, part: Option<&Arc<Part>>) -> Result<Option<PartView>> {
+    let (Some(part), Some(frozen)) = (part, &phext.frozen) else {
+        return Ok(None);
+    };
+    let mut view = PartView::new(Arc::clone(part));
+    for coordinate in &frozen.hidden {
+        if let Some(slot) = view.part.find(coordinate)? {
+            view.shadow_slot(slot)?;
+        }
+    }
+    Ok(Some(view))
+}

@@ -1,0 +1,268 @@
+//! The state of a store at one LSN: what a snapshot sees.
+//!
+//! A state never changes once published. Its maps share structure, so the next state costs as much
+//! as the change. A scroll lives in exactly one visible place:
+//!
+//! ```text
+//! active memtable -> frozen memtable (being sealed), unless hidden -> parts, unless shadowed
+//! ```
+
+use super::shadow::Shadow;
+use crate::coordinate::Coordinate;
+use crate::error::Result;
+use crate::log::Lsn;
+use crate::page_table::Location;
+use crate::segment::{Order, Part};
+use bytes::Bytes;
+use std::sync::{Arc, OnceLock};
+
+/// Scrolls in memory, in coordinate order.
+pub(crate) type Memtable = imbl::OrdMap<Coordinate, Bytes>;
+
+/// Everything visible at one LSN.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    /// The last change applied.
+    pub(crate) lsn: Lsn,
+    /// The phexts by name.
+    pub(crate) phexts: imbl::OrdMap<Arc<str>, Arc<Phext>>,
+    /// The id of the next phext.
+    pub(crate) next_phext: u64,
+    /// Bytes in active memtables, overhead included.
+    pub(crate) active_bytes: u64,
+}
+
+/// One phext at one LSN.
+#[derive(Debug, Clone)]
+pub struct Phext {
+    pub(crate) id: u64,
+    pub(crate) name: Arc<str>,
+    pub(crate) order: Order,
+    pub(crate) created_ms: u64,
+    pub(crate) active: Memtable,
+    pub(crate) frozen: Option<Frozen>,
+    /// Newest first.
+    pub(crate) parts: Vec<PartView>,
+    pub(crate) scrolls: u64,
+    pub(crate) text_bytes: u64,
+    derived: Arc<Derived>,
+}
+
+/// A memtable on its way into a segment.
+#[derive(Debug, Clone)]
+pub(crate) struct Frozen {
+    pub(crate) scrolls: Memtable,
+    /// Scrolls overwritten or deleted since.
+    pub(crate) hidden: imbl::OrdSet<Coordinate>,
+}
+
+/// A part and which of its slots are current.
+#[derive(Debug, Clone)]
+pub struct PartView {
+    pub(crate) part: Arc<Part>,
+    pub(crate) shadow: Shadow,
+    /// Bytes of text in shadowed slots.
+    pub(crate) shadowed_bytes: u64,
+}
+
+/// Figures of a phext that take a pass over it, kept until it changes.
+#[derive(Debug, Default)]
+pub struct Derived {
+    /// Length in bytes of the phext as one document.
+    pub document_bytes: OnceLock<u64>,
+    /// XXH3-128 of that document.
+    pub document_checksum: OnceLock<u128>,
+}
+
+/// Bytes that a scroll takes in a memtable besides its text.
+const ENTRY_BYTES: u64 = 96;
+
+/// What a scroll of this length takes in a memtable.
+pub(crate) fn memtable_bytes(text: usize) -> u64 {
+    ENTRY_BYTES + text as u64
+}
+
+impl Phext {
+    /// An empty phext.
+    pub(crate) fn new(id: u64, name: Arc<str>, order: Order, created_ms: u64) -> Phext {
+        Phext {
+            id,
+            name,
+            order,
+            created_ms,
+            active: Memtable::new(),
+            frozen: None,
+            parts: Vec::new(),
+            scrolls: 0,
+            text_bytes: 0,
+            derived: Arc::default(),
+        }
+    }
+
+    /// The phext's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The order that its segments are written in.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// Number of scrolls.
+    pub fn scrolls(&self) -> u64 {
+        self.scrolls
+    }
+
+    /// Bytes of text in all scrolls.
+    pub fn text_bytes(&self) -> u64 {
+        self.text_bytes
+    }
+
+    /// Number of sealed parts.
+    pub fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Figures kept with this version of the phext, for whoever computes them.
+    pub fn derived(&self) -> &Derived {
+        &self.derived
+    }
+
+    /// Where the scroll at a coordinate is.
+    pub fn locate(&self, coordinate: &Coordinate) -> Result<Location<'_>> {
+        if let Some(text) = self.active.get(coordinate) {
+            return Ok(Location::Memory(text));
+        }
+        if let Some(frozen) = &self.frozen
+            && let Some(text) = frozen.get(coordinate)
+        {
+            return Ok(Location::Memory(text));
+        }
+        for view in &self.parts {
+            if let Some(slot) = view.find(coordinate)? {
+                return Ok(Location::Slot { view, slot });
+            }
+        }
+        Ok(Location::Absent)
+    }
+
+    /// Makes `text` the scroll at `coordinate`; an empty text removes it. Gives the length of what
+    /// was there. Where this fails nothing has changed.
+    pub(crate) fn put(&mut self, coordinate: Coordinate, text: Bytes) -> Result<Option<u64>> {
+        let previous = self.take(&coordinate)?;
+        if !text.is_empty() {
+            self.scrolls += 1;
+            self.text_bytes += text.len() as u64;
+            self.active.insert(coordinate, text);
+        }
+        Ok(previous)
+    }
+
+    /// Removes the scroll at `coordinate`. Gives its length. Where this fails nothing has changed.
+    pub(crate) fn take(&mut self, coordinate: &Coordinate) -> Result<Option<u64>> {
+        let length = match self.active.remove(coordinate) {
+            Some(text) => Some(text.len() as u64),
+            None => self.hide(coordinate)?,
+        };
+        self.derived = Arc::default();
+        if let Some(length) = length {
+            self.scrolls -= 1;
+            self.text_bytes -= length;
+        }
+        Ok(length)
+    }
+
+    /// Hides a scroll that is not in the active memtable.
+    fn hide(&mut self, coordinate: &Coordinate) -> Result<Option<u64>> {
+        if let Some(frozen) = &mut self.frozen
+            && let Some(length) = frozen.get(coordinate).map(|text| text.len() as u64)
+        {
+            frozen.hidden.insert(*coordinate);
+            return Ok(Some(length));
+        }
+        for view in &mut self.parts {
+            if let Some(slot) = view.find(coordinate)? {
+                return Ok(Some(view.shadow_slot(slot)?));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Moves the active memtable out of the way of new changes.
+    pub(crate) fn freeze(&mut self) {
+        assert!(self.frozen.is_none(), "one memtable is sealed at a time");
+        if !self.active.is_empty() {
+            let scrolls = std::mem::take(&mut self.active);
+            self.frozen = Some(Frozen {
+                scrolls,
+                hidden: imbl::OrdSet::new(),
+            });
+        }
+    }
+}
+
+impl Frozen {
+    fn get(&self, coordinate: &Coordinate) -> Option<&Bytes> {
+        self.scrolls
+            .get(coordinate)
+            .filter(|_| !self.hidden.contains(coordinate))
+    }
+}
+
+impl PartView {
+    /// A part of which every slot is current.
+    pub(crate) fn new(part: Arc<Part>) -> PartView {
+        PartView {
+            part,
+            shadow: Shadow::default(),
+            shadowed_bytes: 0,
+        }
+    }
+
+    /// Marks a current slot as no longer so. Gives the length of its text.
+    pub(crate) fn shadow_slot(&mut self, slot: u32) -> Result<u64> {
+        let length = u64::from(self.part.record(slot)?.length);
+        if self.shadow.insert(slot) {
+            self.shadowed_bytes += length;
+        }
+        Ok(length)
+    }
+
+    /// Bytes of text in current slots.
+    pub(crate) fn live_text_bytes(&self) -> u64 {
+        self.part.text_bytes() - self.shadowed_bytes
+    }
+
+    /// The slot of a coordinate, if it is current.
+    #[inline]
+    pub(crate) fn find(&self, coordinate: &Coordinate) -> Result<Option<u32>> {
+        Ok(self
+            .part
+            .find(coordinate)?
+            .filter(|&slot| !self.shadow.contains(slot)))
+    }
+
+    /// Number of current slots.
+    pub(crate) fn live(&self) -> u32 {
+        self.part.slots() - self.shadow.len()
+    }
+
+    /// The current slots with their coordinates, in coordinate order.
+    pub(crate) fn live_slots(&self) -> impl Iterator<Item = Result<(Coordinate, u32)>> {
+        (0..self.part.slots()).filter_map(|rank| {
+            let slot = match self.part.slot_at_rank(rank) {
+                Ok(slot) => slot,
+                Err(error) => return Some(Err(error)),
+            };
+            if self.shadow.contains(slot) {
+                return None;
+            }
+            Some(
+                self.part
+                    .coordinate(slot)
+                    .map(|coordinate| (coordinate, slot)),
+            )
+        })
+    }
+}

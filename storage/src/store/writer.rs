@@ -1,0 +1,269 @@
+//! The one writer: turns queued batches into log records and the next state.
+
+use super::Shared;
+use super::batch::{Commit, WriteBatch, WriteOp, validate_name};
+use super::commit::Request;
+use super::options::Options;
+use super::state::{Phext, State, memtable_bytes};
+use crate::error::{Result, StoreError};
+use crate::log::{Group, LogWriter, Lsn, Operation, Payload, Record};
+use crate::page_table::Location;
+use bytes::{Bytes, BytesMut};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What only the leader of the queue and the maintenance of the log touch.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) log: LogWriter,
+    /// The LSN of the next record. All before it are durable, unless the store is poisoned.
+    pub(super) next_lsn: Lsn,
+    /// Log files before the current one.
+    pub(super) old_logs: Vec<u64>,
+    /// Phexts changed since the last freeze.
+    pub(super) dirty: BTreeSet<Arc<str>>,
+}
+
+impl Writer {
+    /// Logs and syncs a payload that changes no phext.
+    pub(super) fn log_alone(&mut self, payload: &Payload) -> Result<()> {
+        self.push(payload);
+        if let Err(error) = self.log.prepare() {
+            self.log.discard();
+            return Err(error);
+        }
+        self.log.flush()?;
+        self.next_lsn += 1;
+        Ok(())
+    }
+
+    fn push(&mut self, payload: &Payload) {
+        self.push_with(payload, self.next_lsn);
+    }
+
+    fn push_with(&mut self, payload: &Payload, lsn: Lsn) {
+        let mut bytes = Vec::new();
+        payload.encode(&mut bytes);
+        self.log.push(&Record {
+            lsn,
+            durable_lsn: self.next_lsn - 1,
+            payload: &bytes,
+        });
+    }
+}
+
+impl Shared {
+    /// Commits a group of batches: one log write, one sync, one publication.
+    pub(super) fn lead(&self, requests: Vec<Request>) {
+        if requests.is_empty() {
+            return;
+        }
+        if let Err(error) = self.make_room() {
+            return fail(requests, &error);
+        }
+        let mut writer = self.writer.lock();
+        let outcomes = match self.commit_group(&mut writer, &requests) {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                drop(writer);
+                return fail(requests, &error);
+            }
+        };
+        drop(writer);
+        for (request, outcome) in requests.into_iter().zip(outcomes) {
+            request.complete(outcome);
+        }
+        if self.state.load().active_bytes > self.options.memtable_bytes {
+            self.request_seal();
+        }
+    }
+
+    /// Gives each batch's own outcome, or the error that concerns all.
+    fn commit_group(
+        &self,
+        writer: &mut Writer,
+        requests: &[Request],
+    ) -> Result<Vec<Result<Commit>>> {
+        self.check_poison()?;
+        let mut state = State::clone(&self.state.load());
+        let mut lsn = writer.next_lsn;
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for request in requests {
+            let applied = apply_batch(&mut state, &request.batch, &self.options, lsn);
+            outcomes.push(applied.map(|applied| {
+                if let Some(group) = applied.group {
+                    writer.dirty.insert(Arc::from(group.name.as_str()));
+                    writer.push_with(&Payload::Batch(vec![group]), lsn);
+                    lsn += 1;
+                }
+                // A batch that changed nothing takes the place of the one before it.
+                Commit {
+                    lsn: lsn - 1,
+                    previous_lengths: applied.previous_lengths,
+                }
+            }));
+        }
+        if lsn == writer.next_lsn {
+            return Ok(outcomes);
+        }
+        if let Err(error) = writer.log.prepare() {
+            writer.log.discard();
+            return Err(self.poison_unless_full(error));
+        }
+        writer.log.flush().map_err(|error| self.poison(&error))?;
+        writer.next_lsn = lsn;
+        state.lsn = lsn - 1;
+        self.state.store(Arc::new(state));
+        Ok(outcomes)
+    }
+}
+
+fn fail(requests: Vec<Request>, error: &StoreError) {
+    for request in requests {
+        request.complete(Err(error.clone()));
+    }
+}
+
+struct Applied {
+    /// What to log; `None` where nothing changed.
+    group: Option<Group>,
+    previous_lengths: Vec<Option<u64>>,
+}
+
+/// Applies a batch to `state`, whole or not at all.
+fn apply_batch(
+    state: &mut State,
+    batch: &WriteBatch,
+    options: &Options,
+    lsn: Lsn,
+) -> Result<Applied> {
+    validate_name(&batch.phext)?;
+    let exists = state.phexts.contains_key(batch.phext.as_str());
+    let only_deletes = batch
+        .operations
+        .iter()
+        .all(|op| matches!(op, WriteOp::Delete { .. }));
+    if !exists && only_deletes {
+        let previous_lengths = vec![None; batch.operations.len()];
+        return Ok(Applied {
+            group: None,
+            previous_lengths,
+        });
+    }
+    // A single operation changes nothing where it fails; several need something to return to.
+    let before = (batch.operations.len() > 1 || !exists).then(|| state.clone());
+    let applied = apply_operations(state, batch, options);
+    if let (Err(_), Some(before)) = (&applied, before) {
+        *state = before;
+    }
+    let mut applied = applied?;
+    state.lsn = lsn;
+    if exists
+        && applied
+            .group
+            .as_ref()
+            .is_some_and(|group| group.operations.is_empty())
+    {
+        applied.group = None;
+    }
+    Ok(applied)
+}
+
+fn apply_operations(state: &mut State, batch: &WriteBatch, options: &Options) -> Result<Applied> {
+    let now = || {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| d.as_millis() as u64)
+    };
+    let id = state.next_phext;
+    let (active_bytes, phext) = state.phext_mut(&batch.phext, || (id, options.order, now()));
+    let mut operations = Vec::with_capacity(batch.operations.len());
+    let mut previous_lengths = Vec::with_capacity(batch.operations.len());
+    for op in &batch.operations {
+        let operation = resolve(phext, op, options.max_scroll_bytes)?;
+        let previous = apply(phext, &operation, active_bytes)?;
+        previous_lengths.push(previous);
+        if previous.is_some() || matches!(operation, Operation::Put(..)) {
+            operations.push(operation);
+        }
+    }
+    let group = Group {
+        phext: phext.id,
+        name: batch.phext.clone(),
+        operations,
+    };
+    Ok(Applied {
+        group: Some(group),
+        previous_lengths,
+    })
+}
+
+/// Applies a logged operation. Gives the length of the scroll that was there.
+pub(super) fn apply(
+    phext: &mut Phext,
+    operation: &Operation,
+    active_bytes: &mut u64,
+) -> Result<Option<u64>> {
+    match operation {
+        Operation::Put(coordinate, text) => {
+            *active_bytes += memtable_bytes(text.len());
+            phext.put(*coordinate, text.clone())
+        }
+        Operation::Delete(coordinate) => phext.take(coordinate),
+    }
+}
+
+/// What an operation comes to: the whole text of a put, or a delete.
+fn resolve(phext: &Phext, op: &WriteOp, limit: u64) -> Result<Operation> {
+    let (coordinate, text) = match op {
+        WriteOp::Put { coordinate, text } => (coordinate, text.clone()),
+        WriteOp::Append { coordinate, text } => match phext.locate(coordinate)? {
+            Location::Absent => (coordinate, text.clone()),
+            old => (coordinate, concatenate(old.text()?, text)),
+        },
+        WriteOp::Delete { coordinate } => return Ok(Operation::Delete(*coordinate)),
+    };
+    let length = text.len() as u64;
+    if length > limit {
+        return Err(StoreError::ScrollTooLarge {
+            coordinate: *coordinate,
+            length,
+            limit,
+        });
+    }
+    if text.is_empty() {
+        return Ok(Operation::Delete(*coordinate));
+    }
+    Ok(Operation::Put(*coordinate, text))
+}
+
+fn concatenate(old: &[u8], added: &[u8]) -> Bytes {
+    let mut text = BytesMut::with_capacity(old.len() + added.len());
+    text.extend_from_slice(old);
+    text.extend_from_slice(added);
+    text.freeze()
+}
+
+impl State {
+    /// A phext to change, created with what `new` gives (id, order, time) where it is unknown, and
+    /// the count of bytes in memtables.
+    pub(super) fn phext_mut(
+        &mut self,
+        name: &str,
+        new: impl FnOnce() -> (u64, crate::segment::Order, u64),
+    ) -> (&mut u64, &mut Phext) {
+        if !self.phexts.contains_key(name) {
+            let (id, order, created_ms) = new();
+            self.next_phext = self.next_phext.max(id + 1);
+            let name: Arc<str> = Arc::from(name);
+            let phext = Phext::new(id, Arc::clone(&name), order, created_ms);
+            self.phexts.insert(name, Arc::new(phext));
+        }
+        let phext = self
+            .phexts
+            .get_mut(name)
+            .expect("it was there, or was just inserted");
+        (&mut self.active_bytes, Arc::make_mut(phext))
+    }
+}
