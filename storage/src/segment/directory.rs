@@ -16,8 +16,8 @@ use xxhash_rust::xxh3::xxh3_64;
 /// Length of a bucket: a cache line.
 pub(super) const BUCKET_BYTES: usize = 64;
 const BUCKET_ENTRIES: usize = 10;
-/// Mean entries in a bucket: 80 % of its room, so that few buckets overflow.
-const MEAN_ENTRIES: usize = 8;
+/// Mean entries in a bucket: 60 % of its room, so that about one bucket in 25 overflows.
+const MEAN_ENTRIES: usize = 6;
 const SLOTS_AT: usize = BUCKET_ENTRIES * 2;
 const COUNT_AT: usize = SLOTS_AT + BUCKET_ENTRIES * 4;
 const GOES_ON_AT: usize = COUNT_AT + 1;

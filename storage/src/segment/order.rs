@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn auto_takes_the_prefix_that_the_data_suggests() {
-        let key = |book, scroll| Coordinate::new([1, 1, 1, 1, 1, book, 1, 1, scroll]).unwrap();
+        let key = |book, n| Coordinate::new([1, 1, 1, 1, 1, book, n, 1, n]).unwrap();
         let few: Vec<Coordinate> = (1..=100).map(|n| key(1, n)).collect();
         assert_eq!(
             Order::Auto.resolve(&few),
