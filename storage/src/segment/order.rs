@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(
             Order::Auto.resolve(&books),
             Placement {
-                prefix: 7,
+                prefix: 6,
                 curve: hilbert
             }
         );
