@@ -1,1 +1,20 @@
-//! Placeholder.
+//! Queries and mutations, and their way down: one value, a plan, a SIW stream.
+//!
+//! ```text
+//! Query    -> plan: which lanes        -> stream: SLANES ... CSEND      -> rows in a sink
+//! Mutation -> stream: SLANES SSCATTR ... SFLUSH -> a write batch -> the store's log
+//! ```
+//!
+//! There is no other way to read or write a phext: HTTP routes, import and export all come through
+//! here. This crate does no input or output of its own.
+
+mod mutation;
+mod plan;
+mod query;
+mod run;
+
+pub use mutation::{Mutation, MutationKind};
+pub use phext_siw::execute::{ExecuteError, Flow, Report, ResultRow, Sink};
+pub use plan::Plan;
+pub use query::{Fields, Output, Query, Target};
+pub use run::{run, run_plan};

@@ -1,1 +1,56 @@
-//! Placeholder.
+//! Sentron Instruction Words: the instruction set, its binary form and its validator.
+//!
+//! A stream is a small program over the scrolls of a phext. Its words hold up to three operations,
+//! one a pipe: D (dense: arithmetic, comparison, reduction), S (sparse: phext memory) and C
+//! (coordination: rows and results).
+//!
+//! ```text
+//! StreamBuilder --build--> Stream --encode--> bytes --decode--> Stream --validate--> executor
+//!                            |
+//!                            +--Display--> one word a line, `D | S | C`
+//! ```
+//!
+//! | question | module |
+//! |---|---|
+//! | Which registers are there? | [`register`] |
+//! | What does an operation do, what does it count? | [`operation`] |
+//! | What is known of each operation, in one table? | [`table`] |
+//! | What is a word, and what may be in it together? | [`word`] |
+//! | What is a stream, and in which order does it run? | [`stream`] |
+//! | How do I make a stream? | [`builder`] |
+//! | How is a stream written in bytes? | [`encoding`] |
+//! | Which streams are refused? | [`mod@validate`] |
+//!
+//! To add an operation: a variant of its pipe's enum in [`operation`], its opcode and its row in
+//! [`table`], and its two arms in `form`. Encoding, dependencies, the validator's checks of
+//! operands and the text follow from these.
+
+pub mod builder;
+pub mod constant;
+mod display;
+pub mod encoding;
+mod form;
+pub mod lanes;
+pub mod operation;
+pub mod register;
+pub mod stream;
+pub mod table;
+#[cfg(test)]
+mod tests;
+pub mod validate;
+pub mod word;
+
+pub use builder::StreamBuilder;
+pub use constant::{Constant, ConstantId, ConstantKind};
+pub use encoding::{DecodeError, DecodeReason};
+pub use lanes::LaneSpec;
+pub use operation::{
+    Comparison, CoordinationOp, DenseOp, Fold, Level, Operand, Reduction, Row, Scatter, SparseOp,
+};
+pub use register::{K, M, P, R, T};
+pub use stream::{LoadError, Part, Stream};
+pub use validate::{Site, ValidateError, ValidateReason, validate};
+pub use word::{Pipe, Word};
+
+/// Most lanes of one batch: SLANES yields between 1 and this many.
+pub const BATCH_LANES: usize = 1024;

@@ -1,13 +1,35 @@
-//! sqd server.
+//! `sqd`: a durable phext server that speaks the HTTP API of SQ.
+//!
+//! | question | module |
+//! |---|---|
+//! | which commands and options are there? | [`cli`] |
+//! | how does the server start and stop? | [`serve`] |
+//! | which route does what? | [`routes`] |
+//! | who may, and which data do they see? | [`tenants`] |
+//! | where do a tenant's phexts live, and SQ's files? | [`library`] |
+//! | how do bytes on a socket become requests? | [`http`] |
 
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the routes that use it are not there yet"
-    )
-)]
+mod cli;
+mod command;
 mod http;
+mod library;
+mod logging;
+mod phext_file;
+mod routes;
+mod serve;
+mod tenants;
 
-fn main() {}
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    logging::start();
+    match command::run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sqd: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -14,7 +14,7 @@ use crate::log::Lsn;
 use crate::page_table::Location;
 use crate::segment::{Order, Part};
 use bytes::Bytes;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// Scrolls in memory, in coordinate order.
 pub(crate) type Memtable = imbl::OrdMap<Coordinate, Bytes>;
@@ -97,6 +97,13 @@ impl Phext {
             text_bytes: 0,
             derived: Arc::default(),
         }
+    }
+
+    /// A phext without scrolls: what a read of an unknown one sees.
+    pub fn empty() -> &'static Phext {
+        static EMPTY: LazyLock<Phext> =
+            LazyLock::new(|| Phext::new(0, Arc::from(""), Order::Auto, 0));
+        &EMPTY
     }
 
     /// The phext's name.

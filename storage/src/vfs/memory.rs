@@ -385,6 +385,13 @@ impl Vfs for MemoryVfs {
         }))
     }
 
+    fn read(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
+        let disk = self.disk.lock();
+        disk.powered()?;
+        let inode = disk.inode(path)?;
+        Ok(Box::new(io::Cursor::new(disk.inodes[inode].current.clone())))
+    }
+
     fn map(&self, path: &Path) -> io::Result<Mapping> {
         let disk = self.disk.lock();
         disk.powered()?;

@@ -34,6 +34,8 @@ pub trait Vfs: Debug + Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Box<dyn File>>;
     /// Opens an existing file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    /// Reads an existing file from its start, for documents that are not part of the store.
+    fn read(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>>;
     /// Maps an existing file for reading. The file must be complete and never change again.
     fn map(&self, path: &Path) -> io::Result<Mapping>;
     /// Renames a file, replacing what `to` named.
@@ -73,6 +75,54 @@ pub trait File: Debug + Send + Sync {
     fn allocate(&self, length: u64) -> io::Result<()>;
     /// Makes the file's bytes and length durable (`fdatasync`).
     fn sync_data(&self) -> io::Result<()>;
+}
+
+/// Writes a file from its start, gathering small writes.
+#[derive(Debug)]
+pub struct FileWriter {
+    file: Box<dyn File>,
+    buffer: Vec<u8>,
+    flushed: u64,
+}
+
+impl FileWriter {
+    const BUFFER_BYTES: usize = 1 << 20;
+
+    /// Writes to `file`, which is empty.
+    pub fn new(file: Box<dyn File>) -> FileWriter {
+        FileWriter { file, buffer: Vec::with_capacity(Self::BUFFER_BYTES), flushed: 0 }
+    }
+
+    /// Writes what is left and makes the file's bytes durable.
+    ///
+    /// # Errors
+    /// As the file's.
+    pub fn finish(mut self) -> io::Result<()> {
+        io::Write::flush(&mut self)?;
+        self.file.sync_data()
+    }
+}
+
+impl io::Write for FileWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() > Self::BUFFER_BYTES {
+            self.flush()?;
+        }
+        if bytes.len() >= Self::BUFFER_BYTES {
+            self.file.write_at(self.flushed, bytes)?;
+            self.flushed += bytes.len() as u64;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_at(self.flushed, &self.buffer)?;
+        self.flushed += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
 }
 
 /// A small ordered map with atomic, durable changes: the catalog.

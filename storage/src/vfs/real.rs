@@ -46,6 +46,10 @@ impl Vfs for RealVfs {
         Ok(Box::new(RealFile { file }))
     }
 
+    fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(fs::File::open(path)?))
+    }
+
     fn map(&self, path: &Path) -> io::Result<Mapping> {
         let file = fs::File::open(path)?;
         // SAFETY: a mapped file must not change or shrink while it is mapped. Segments are mapped

@@ -1,0 +1,130 @@
+//! From a query to a stream.
+
+use crate::query::{Fields, Output, Query, Target};
+use phext_siw::{
+    Constant, CoordinationOp, DenseOp, Fold, LaneSpec, Level, M, Operand, P, R, Row,
+    SparseOp, Stream, StreamBuilder, T, Word,
+};
+use phext_storage::coordinate::{Coordinate, DIMENSIONS, MAX_COMPONENT};
+
+/// Words are packed, batched and prefetched.
+const TIER: u8 = 2;
+
+const PLACE: P = P(0);
+const TEXT: T = T(0);
+const MESSAGE: M = M(0);
+const LENGTH: R = R(0);
+const CHECKSUM: (R, R) = (R(1), R(2));
+const TOTAL: R = R(3);
+
+/// What runs a query: a stream, and where it stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The program.
+    pub stream: Stream,
+    /// At most this many rows.
+    pub limit: Option<u64>,
+}
+
+impl Plan {
+    /// The plan of a query.
+    pub fn new(query: &Query) -> Plan {
+        let lanes = lane_spec(&query.target);
+        let stream = match query.output {
+            Output::Rows(fields) => rows(lanes, fields),
+            Output::Count => total(lanes, Fold::Count),
+            Output::TextBytes => total(lanes, Fold::Sum(LENGTH)),
+        };
+        Plan { stream, limit: query.limit }
+    }
+}
+
+fn lane_spec(target: &Target) -> LaneSpec {
+    match target {
+        Target::All => LaneSpec::All,
+        Target::Range { from, to } => LaneSpec::Range { from: *from, to: *to },
+        Target::Prefix(components) => prefix(components),
+        Target::Points(points) => LaneSpec::Points(ascending(points)),
+        Target::Union { from, to, points } => {
+            LaneSpec::Union { from: *from, to: *to, points: ascending(points) }
+        }
+    }
+}
+
+fn ascending(points: &[Coordinate]) -> Vec<Coordinate> {
+    let mut points = points.to_vec();
+    points.sort_unstable();
+    points.dedup();
+    points
+}
+
+/// The range of coordinates that begin with `components`. A component that no coordinate has gives
+/// no lanes.
+fn prefix(components: &[u32]) -> LaneSpec {
+    let filled = |filler| {
+        let component = |d: usize| components.get(d).copied().unwrap_or(filler);
+        Coordinate::new(std::array::from_fn::<u32, DIMENSIONS, _>(component))
+    };
+    match (filled(1), filled(MAX_COMPONENT)) {
+        (Ok(from), Ok(to)) => LaneSpec::Range { from, to },
+        _ => LaneSpec::Points(Vec::new()),
+    }
+}
+
+/// A row a lane.
+fn rows(lanes: LaneSpec, fields: Fields) -> Stream {
+    let mut stream = StreamBuilder::new(TIER);
+    let is_point = matches!(&lanes, LaneSpec::Points(points) if points.len() == 1);
+    let lanes = stream.constant(Constant::Lanes(lanes));
+    stream.each(Word::sparse(SparseOp::Lanes { to: PLACE, lanes }));
+    if fields.text && !is_point {
+        // Two passes over the batch bring records, then texts, close before either is needed.
+        for level in [Level::Record, Level::Text] {
+            stream.each(Word::sparse(SparseOp::Prefch { at: PLACE, level }));
+        }
+    }
+    let mut word = Word::NOP;
+    if fields.text {
+        word = word.with_sparse(SparseOp::Gather { to: TEXT, at: PLACE, mask: None });
+    }
+    if fields.length {
+        word = word.with_dense(DenseOp::Len { to: LENGTH, at: PLACE, mask: None });
+    }
+    if word != Word::NOP {
+        stream.each(word);
+    }
+    if fields.checksum {
+        let (low, high) = CHECKSUM;
+        stream.each(Word::dense(DenseOp::Hash { low, high, at: PLACE, mask: None }));
+    }
+    let row = Row {
+        coordinate: Some(PLACE),
+        text: fields.text.then_some(TEXT),
+        length: fields.length.then_some(LENGTH),
+        checksum: fields.checksum.then_some(CHECKSUM),
+        number: None,
+    };
+    stream.each(Word::coordination(CoordinationOp::Pack { to: MESSAGE, row }));
+    stream.each(Word::coordination(CoordinationOp::Send { from: MESSAGE, mask: None }));
+    stream.build()
+}
+
+/// One row with a number folded over all lanes.
+fn total(lanes: LaneSpec, fold: Fold) -> Stream {
+    let mut stream = StreamBuilder::new(TIER);
+    let zero = stream.constant(Constant::Number(0));
+    let lanes = stream.constant(Constant::Lanes(lanes));
+    let from = Operand::Constant(zero);
+    stream.once(Word::dense(DenseOp::Mov { to: TOTAL, from }));
+    stream.each(Word::sparse(SparseOp::Lanes { to: PLACE, lanes }));
+    if fold.source().is_some() {
+        stream.each(Word::dense(DenseOp::Len { to: LENGTH, at: PLACE, mask: None }));
+    }
+    stream.each(Word::dense(DenseOp::Red { accumulator: TOTAL, fold, mask: None }));
+    let reduction = fold.reduction();
+    stream.last(Word::coordination(CoordinationOp::Reduce { accumulator: TOTAL, reduction }));
+    let row = Row { number: Some(TOTAL), ..Row::default() };
+    stream.last(Word::coordination(CoordinationOp::Pack { to: MESSAGE, row }));
+    stream.last(Word::coordination(CoordinationOp::Send { from: MESSAGE, mask: None }));
+    stream.build()
+}

@@ -1,0 +1,72 @@
+//! The constant pool of a stream.
+
+use crate::LaneSpec;
+use bytes::Bytes;
+use phext_storage::coordinate::Coordinate;
+use std::fmt;
+
+/// The position of a constant in [`crate::Stream::constants`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConstantId(pub u16);
+
+impl ConstantId {
+    /// The position as an array index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for ConstantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c{}", self.0)
+    }
+}
+
+/// A value that operations name by its position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Constant {
+    /// A number: an operand of DMOV, DADD and DCMP.
+    Number(u64),
+    /// A coordinate. No operation of the first set takes one.
+    Coordinate(Coordinate),
+    /// What SLANES iterates over.
+    Lanes(LaneSpec),
+    /// What SSCATTR writes: a text a point of the lane specification, in its order.
+    Texts(Vec<Bytes>),
+}
+
+impl Constant {
+    /// Which kind of constant this is.
+    pub const fn kind(&self) -> ConstantKind {
+        match self {
+            Self::Number(_) => ConstantKind::Number,
+            Self::Coordinate(_) => ConstantKind::Coordinate,
+            Self::Lanes(_) => ConstantKind::Lanes,
+            Self::Texts(_) => ConstantKind::Texts,
+        }
+    }
+}
+
+/// The kinds of [`Constant`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConstantKind {
+    /// [`Constant::Number`].
+    Number,
+    /// [`Constant::Coordinate`].
+    Coordinate,
+    /// [`Constant::Lanes`].
+    Lanes,
+    /// [`Constant::Texts`].
+    Texts,
+}
+
+impl fmt::Display for ConstantKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Number => "number",
+            Self::Coordinate => "coordinate",
+            Self::Lanes => "lanes",
+            Self::Texts => "texts",
+        })
+    }
+}

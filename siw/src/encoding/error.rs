@@ -1,0 +1,81 @@
+//! What decoding reports.
+
+use crate::Pipe;
+
+/// Bytes that are not a stream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a SIW stream: byte {offset}: {reason}")]
+pub struct DecodeError {
+    /// Where, counted from the beginning of the stream.
+    pub offset: usize,
+    /// What is wrong there.
+    pub reason: DecodeReason,
+}
+
+impl DecodeError {
+    pub(crate) const fn new(offset: usize, reason: DecodeReason) -> Self {
+        Self { offset, reason }
+    }
+}
+
+/// Why bytes are not a stream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeReason {
+    /// The first four bytes are not the magic.
+    #[error("begins with {0:02x?}, expected \"SIW1\"")]
+    Magic([u8; 4]),
+    /// A version that this build does not read.
+    #[error("version {0}, this build reads version 1")]
+    Version(u8),
+    /// The bytes end inside of something.
+    #[error("{needed} bytes are needed, {left} are left")]
+    Truncated {
+        /// Bytes that the next field takes.
+        needed: usize,
+        /// Bytes up to the end of the stream or of the constant.
+        left: usize,
+    },
+    /// Bytes after the end of the stream or of a constant.
+    #[error("{0} bytes follow the end")]
+    Trailing(usize),
+    /// A byte that has one value only has another.
+    #[error("is {found}, must be {expected}: the field is not used here")]
+    Fixed {
+        /// The value it must have.
+        expected: u8,
+        /// The value it has.
+        found: u8,
+    },
+    /// A kind of constant that does not exist.
+    #[error("constant of unknown kind {0}")]
+    ConstantKind(u8),
+    /// A kind of lane specification that does not exist.
+    #[error("lane specification of unknown kind {0}")]
+    LanesKind(u8),
+    /// A component of a coordinate outside of its range.
+    #[error("coordinate component {0}, must be 1 to 2147483647")]
+    Component(u32),
+    /// An operation that the pipe does not have.
+    #[error("pipe {pipe} has no opcode {opcode}")]
+    Opcode {
+        /// The pipe.
+        pipe: Pipe,
+        /// The opcode.
+        opcode: u8,
+    },
+    /// A function that the operation does not have.
+    #[error("{mnemonic} has no function {function}")]
+    Function {
+        /// The operation.
+        mnemonic: &'static str,
+        /// The code of the function.
+        function: u8,
+    },
+    /// An operand that the operation needs is absent.
+    #[error("{mnemonic} lacks an operand")]
+    MissingOperand {
+        /// The operation.
+        mnemonic: &'static str,
+    },
+}

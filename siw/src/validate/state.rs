@@ -1,0 +1,78 @@
+//! Which registers have a value at a point of a stream.
+
+use super::ValidateReason;
+use crate::Part;
+use crate::form::Form;
+use crate::register::RegisterSet;
+use crate::table::Access;
+
+/// The registers written so far, in the order of execution.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Written {
+    /// By `once`, and by the words before the one at hand.
+    before: RegisterSet,
+    /// By the word at hand.
+    word: RegisterSet,
+    /// By `once`, when that is done.
+    scalars: RegisterSet,
+}
+
+impl Written {
+    /// What `each` and `last` start from, given what `once` left. Lane registers and masks of
+    /// `each` do not outlive their batch, so that `last` starts from no more than `each`.
+    pub(super) fn after_once(&self) -> Self {
+        let scalars = self.before.union(self.word);
+        Self {
+            before: scalars,
+            word: RegisterSet::EMPTY,
+            scalars,
+        }
+    }
+
+    /// Ends the word at hand: what it wrote can be read from now on.
+    pub(super) fn next_word(&mut self) {
+        self.before = self.before.union(self.word);
+        self.word = RegisterSet::EMPTY;
+    }
+
+    /// Checks what an operation of the word at hand reads, and that scalars stay scalars.
+    pub(super) fn check_access(&self, part: Part, form: &Form) -> Result<(), ValidateReason> {
+        for (operand, register) in form.operands() {
+            let one = RegisterSet::of(register);
+            let scalar = self.scalars.contains(one);
+            match operand.access {
+                Access::Accumulate if part == Part::Each && !scalar => {
+                    return Err(ValidateReason::NotScalar(register));
+                }
+                Access::Write if part == Part::Each && scalar => {
+                    return Err(ValidateReason::ScalarOverwritten(register));
+                }
+                access if access.reads() && !self.before.contains(one) => {
+                    return Err(ValidateReason::Unwritten(register));
+                }
+                _ => {}
+            }
+        }
+        match form.mask_operand() {
+            Some(mask) if !self.before.contains(RegisterSet::of(mask)) => {
+                Err(ValidateReason::Unwritten(mask))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes what an operation of the word at hand writes.
+    pub(super) fn write(&mut self, form: &Form) -> Result<(), ValidateReason> {
+        for (operand, register) in form.operands() {
+            if !operand.access.writes() {
+                continue;
+            }
+            let one = RegisterSet::of(register);
+            if self.word.contains(one) {
+                return Err(ValidateReason::WriteConflict(register));
+            }
+            self.word = self.word.union(one);
+        }
+        Ok(())
+    }
+}

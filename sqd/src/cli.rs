@@ -1,0 +1,117 @@
+//! Commands and options. Every option of `serve` is also read from the environment.
+
+use clap::{Args, Parser, Subcommand};
+use phext_storage::Order;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A durable phext server that speaks the HTTP API of SQ.
+#[derive(Debug, Parser)]
+#[command(name = "sqd", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve phexts over HTTP.
+    Serve(ServeArgs),
+    /// Serve on a port of 127.0.0.1, as `sq host PORT` is called; `.phext` files are looked for in
+    /// the data directory, or where that is not given in the current directory.
+    Host {
+        /// The port.
+        port: u16,
+        #[command(flatten)]
+        options: HostArgs,
+    },
+    /// Import phext files into a data directory that no server is using.
+    Import {
+        /// A phext file; `=NAME` names the phext, else the file's stem does.
+        #[arg(required = true, value_name = "FILE[=NAME]")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Write a phext as one document.
+    Export {
+        /// The phext's name.
+        name: String,
+        /// Where to; `-` is the standard output.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Verify every byte of a data directory that no server is using.
+    Check {
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Print the version.
+    Version,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DataArgs {
+    /// The data directory.
+    #[arg(long, env = "SQD_DATA_DIR", default_value = "sqd-data")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServeArgs {
+    /// The address and port to listen on.
+    #[arg(long, env = "SQD_LISTEN", default_value = "127.0.0.1:1337")]
+    pub(crate) listen: SocketAddr,
+    /// The data directory; SQ's `.phext` files in it are imported.
+    #[arg(long, env = "SQD_DATA_DIR", default_value = "sqd-data")]
+    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HostArgs {
+    /// The data directory; SQ's `.phext` files in it are imported.
+    #[arg(long, env = "SQD_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CommonArgs {
+    /// The token that every request must carry.
+    #[arg(long, env = "SQD_KEY", hide_env_values = true, conflicts_with = "config")]
+    pub(crate) key: Option<String>,
+    /// A JSON file of tenants: `{"tenants": {"<token>": {"name": "..", "data_dir": ".."}}}`.
+    #[arg(long, env = "SQD_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Import a phext file before serving; `=NAME` names the phext, else the file's stem does.
+    #[arg(long, value_name = "FILE[=NAME]")]
+    pub(crate) import: Vec<PathBuf>,
+    /// The order of new phexts: auto, lexicographic, hilbert, morton, peano or prefix=P,curve.
+    #[arg(long, env = "SQD_ORDER", default_value = "auto")]
+    pub(crate) order: Order,
+    /// The largest request body in bytes.
+    #[arg(long, env = "SQD_BODY_LIMIT", default_value_t = 100_000_000)]
+    pub(crate) body_limit: usize,
+    /// The largest scroll in bytes.
+    #[arg(long, env = "SQD_SCROLL_LIMIT", default_value_t = 64 << 20)]
+    pub(crate) scroll_limit: u64,
+    /// Bytes of unsealed scrolls kept in memory.
+    #[arg(long, env = "SQD_MEMTABLE_BYTES", default_value_t = 64 << 20)]
+    pub(crate) memtable_bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,111 @@
+//! The commands other than serving, and which does what.
+
+use crate::cli::{Command, DataArgs};
+use crate::library::{Library, LibraryError};
+use crate::phext_file::{FileError, export, write_document};
+use crate::serve::{ServeError, Settings, file_and_name, serve};
+use phext_query::ExecuteError;
+use phext_storage::{Options, StoreError};
+use std::io::{self, BufWriter, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+    #[error("there is no phext {name:?} in {directory}", directory = .directory.display())]
+    NoSuchPhext { name: String, directory: PathBuf },
+    #[error("there is no data directory {0}", .0.display())]
+    NoSuchDirectory(PathBuf),
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
+/// Runs a command.
+pub(crate) fn run(command: Command) -> Result<(), CommandError> {
+    match command {
+        Command::Serve(args) => {
+            let files = args.data_dir.clone();
+            let (listen, data_dir, common) = (args.listen, args.data_dir, args.common);
+            Ok(serve(Settings { listen, data_dir, files, common })?)
+        }
+        Command::Host { port, options } => {
+            let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let files = options.data_dir.clone().unwrap_or_else(|| PathBuf::from("."));
+            let data_dir = options.data_dir.unwrap_or_else(|| PathBuf::from("sqd-data"));
+            Ok(serve(Settings { listen, data_dir, files, common: options.common })?)
+        }
+        Command::Import { files, data } => import_files(&files, &data),
+        Command::Export { name, file, data } => export_phext(&name, &file, &data),
+        Command::Check { data } => check(&data),
+        Command::Version => {
+            writeln!(io::stdout(), "{}", env!("CARGO_PKG_VERSION"))?;
+            Ok(())
+        }
+    }
+}
+
+fn import_files(files: &[PathBuf], data: &DataArgs) -> Result<(), CommandError> {
+    let library = Library::open(&data.data_dir, &data.data_dir, Options::default())?;
+    for argument in files {
+        let (path, name) = file_and_name(argument);
+        library.import(&name, &path)?;
+        let scrolls = library.snapshot().phext(&name).map_or(0, |phext| phext.scrolls());
+        writeln!(io::stdout(), "{}: {scrolls} scrolls in {name:?}", path.display())?;
+    }
+    library.store().seal()?;
+    Ok(())
+}
+
+fn export_phext(name: &str, file: &Path, data: &DataArgs) -> Result<(), CommandError> {
+    let library = open_existing(&data.data_dir)?;
+    let snapshot = library.snapshot();
+    let Some(phext) = snapshot.phext(name) else {
+        let (name, directory) = (name.to_owned(), data.data_dir.clone());
+        return Err(CommandError::NoSuchPhext { name, directory });
+    };
+    if file == Path::new("-") {
+        let mut out = BufWriter::new(io::stdout().lock());
+        write_document(phext, &mut out)?;
+        out.flush()?;
+    } else {
+        let scrolls = export(phext, file)?;
+        writeln!(io::stderr(), "{}: {scrolls} scrolls", file.display())?;
+    }
+    Ok(())
+}
+
+fn check(data: &DataArgs) -> Result<(), CommandError> {
+    let library = open_existing(&data.data_dir)?;
+    let mut out = io::stdout();
+    let mut failed = Ok(());
+    let bytes = library.store().verify(|path| {
+        let told = writeln!(out, "{}: good", path.display());
+        failed = std::mem::replace(&mut failed, Ok(())).and(told);
+    })?;
+    failed?;
+    let snapshot = library.snapshot();
+    let scrolls: u64 = snapshot.phexts().map(|phext| phext.scrolls()).sum();
+    let phexts = snapshot.phexts().count();
+    writeln!(out, "{bytes} bytes of segments are good; {phexts} phexts, {scrolls} scrolls")?;
+    Ok(())
+}
+
+/// Opens a data directory that must be there already.
+fn open_existing(directory: &Path) -> Result<Library, CommandError> {
+    use phext_storage::vfs::{RealVfs, Vfs};
+    if RealVfs.metadata(directory).is_err() {
+        return Err(CommandError::NoSuchDirectory(directory.to_path_buf()));
+    }
+    Ok(Library::open(directory, directory, Options::default())?)
+}

@@ -1,0 +1,163 @@
+//! A tenant's store, and the `.phext` files that SQ left beside it.
+//!
+//! SQ keeps each phext in `<p>.phext`. Such a file is imported when the phext is first asked for (and
+//! at start, for all there are), and again by `load` when it has become newer than what was imported.
+//! What was imported is remembered in the store's settings, so a restart does not undo later writes.
+
+use crate::phext_file::{self, FileError};
+use phext_query::{ExecuteError, Mutation};
+use phext_storage::vfs::{Metadata, RealVfs, Vfs};
+use phext_storage::{Commit, Options, Phext, Snapshot, Store, StoreError, validate_name};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+use tokio::sync::oneshot;
+
+const EXTENSION: &str = ".phext";
+
+/// A store and the directory of its `.phext` files.
+#[derive(Debug)]
+pub(crate) struct Library {
+    store: Store,
+    files: PathBuf,
+    /// One import at a time, so that two first requests do not import twice.
+    importing: Mutex<()>,
+}
+
+/// Why a request to the library failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LibraryError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+    #[error("the import of a phext file failed: {0}")]
+    File(#[from] FileError),
+    #[error("the request's task was lost")]
+    Task,
+}
+
+impl Library {
+    /// Opens the store in `directory` and imports the phext files in `files` that are new to it.
+    pub(crate) fn open(
+        directory: &Path,
+        files: &Path,
+        options: Options,
+    ) -> Result<Library, LibraryError> {
+        let store = Store::open(directory, options)?;
+        if let Some((path, offset)) = &store.recovery().torn_tail {
+            let path = path.display();
+            tracing::warn!(%path, offset, "dropped a torn tail: writes that were never acknowledged");
+        }
+        let library = Library { store, files: files.to_path_buf(), importing: Mutex::new(()) };
+        library.import_all();
+        Ok(library)
+    }
+
+    /// The store's current state.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.store.snapshot()
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// A phext of the current state, imported first if only its file is there. Reads never create
+    /// one: an unknown phext is empty.
+    pub(crate) async fn phext(self: &Arc<Self>, name: &str) -> Result<Option<Arc<Phext>>, LibraryError> {
+        if let Some(phext) = self.snapshot().phext(name) {
+            return Ok(Some(Arc::clone(phext)));
+        }
+        if self.file_of(name).is_none() {
+            return Ok(None);
+        }
+        let (library, name) = (Arc::clone(self), name.to_owned());
+        blocking(move || {
+            library.import_if_newer(&name)?;
+            Ok(library.snapshot().phext(&name).cloned())
+        })
+        .await
+    }
+
+    /// Commits a mutation and returns when it is durable. The commit goes on when the caller goes
+    /// away.
+    pub(crate) async fn commit(self: &Arc<Self>, mutation: Mutation) -> Result<Commit, LibraryError> {
+        self.phext(&mutation.phext).await?;
+        let batch = mutation.into_batch()?;
+        let (sender, receiver) = oneshot::channel();
+        let on_commit = Box::new(move |outcome| {
+            // The client may be gone; the commit stands.
+            let _ = sender.send(outcome);
+        });
+        if self.store.submit(batch, on_commit) {
+            let library = Arc::clone(self);
+            tokio::task::spawn_blocking(move || library.store.drive());
+        }
+        Ok(receiver.await.map_err(|_| LibraryError::Task)??)
+    }
+
+    /// Imports the phext's file if it is newer than what was imported or exported.
+    pub(crate) async fn load(self: &Arc<Self>, name: &str) -> Result<(), LibraryError> {
+        let (library, name) = (Arc::clone(self), name.to_owned());
+        blocking(move || library.import_if_newer(&name)).await
+    }
+
+    /// Imports a file as a phext, whatever was imported before.
+    pub(crate) fn import(&self, name: &str, path: &Path) -> Result<(), LibraryError> {
+        validate_name(name)?;
+        let _one_at_a_time = self.importing.lock().unwrap_or_else(PoisonError::into_inner);
+        let imported = phext_file::import(&self.store, name, path)?;
+        tracing::info!(path = %path.display(), phext = name, imported.scrolls, imported.removed, "imported");
+        Ok(())
+    }
+
+    fn import_if_newer(&self, name: &str) -> Result<(), LibraryError> {
+        let _one_at_a_time = self.importing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((path, metadata)) = self.file_of(name) else { return Ok(()) };
+        let setting = format!("imported:{name}");
+        let stamp = stamp(&metadata);
+        let known = self.store.setting(&setting).and_then(|bytes| bytes.try_into().ok());
+        if known.map(u64::from_le_bytes).is_some_and(|known| stamp <= known) {
+            return Ok(());
+        }
+        let imported = phext_file::import(&self.store, name, &path)?;
+        tracing::info!(path = %path.display(), phext = name, imported.scrolls, imported.removed, "imported");
+        self.store.set_setting(&setting, &stamp.to_le_bytes())?;
+        Ok(())
+    }
+
+    /// Imports what SQ left. A file that cannot be imported is logged, and again an error when its
+    /// phext is asked for; the others are served.
+    fn import_all(&self) {
+        let names = RealVfs.list(&self.files).unwrap_or_default();
+        for name in names.iter().filter_map(|name| name.strip_suffix(EXTENSION)) {
+            if validate_name(name).is_ok()
+                && let Err(error) = self.import_if_newer(name)
+            {
+                tracing::error!(phext = name, %error, "not imported");
+            }
+        }
+    }
+
+    /// The file of a phext, if there is one.
+    fn file_of(&self, name: &str) -> Option<(PathBuf, Metadata)> {
+        validate_name(name).ok()?;
+        let path = self.files.join(format!("{name}{EXTENSION}"));
+        let metadata = RealVfs.metadata(&path).ok()?;
+        Some((path, metadata))
+    }
+}
+
+/// When a file was last changed, in nanoseconds.
+fn stamp(metadata: &Metadata) -> u64 {
+    metadata.modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// Runs what may take long, or wait for the disk, away from the threads that serve connections.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LibraryError> + Send + 'static,
+) -> Result<T, LibraryError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(LibraryError::Task))
+}
