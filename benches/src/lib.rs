@@ -1,1 +1,4 @@
-//! Placeholder.
+//! What the benchmarks share. Figures from these machines mean something only as ratios taken in
+//! one run; the machine is named beside them all the same.
+
+pub mod machine;

@@ -1,0 +1,209 @@
+//! What is asked, and what must be answered.
+
+use phext_tests::coordinate::Coordinate;
+use phext_tests::document;
+use phext_tests::http::Wire;
+use phext_tests::random::{self, Random};
+use rand::Rng;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::dataset::{self, Dataset};
+
+/// How many different requests a workload goes round.
+const VARIANTS: usize = 256;
+
+/// Scrolls in the answer to a range query.
+const RANGE: usize = 100;
+
+/// How clients hold their connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Connections {
+    /// Kept from request to request.
+    Kept,
+    /// One per request.
+    PerRequest,
+}
+
+/// A request and the hash of the body that answers it.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) request: Vec<u8>,
+    pub(crate) expected: u64,
+}
+
+/// One row of the table: an endpoint, a phext, and a number of clients.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    pub(crate) endpoint: &'static str,
+    pub(crate) dataset: &'static str,
+    pub(crate) scrolls: usize,
+    pub(crate) clients: usize,
+    /// How sqd's clients hold their connections; SQ's always make one per request.
+    pub(crate) connections: Connections,
+    pub(crate) exchanges: Vec<Exchange>,
+}
+
+impl Workload {
+    /// Every workload on a phext; those on the same phext of a server are neighbours, because SQ
+    /// loads a phext anew when another was asked for in between.
+    pub(crate) fn all(dataset: &Dataset, seed: u64) -> Vec<Self> {
+        let mut random = random::seeded(seed);
+        let at: Vec<Coordinate> = dataset.document.iter().map(|(at, _)| *at).collect();
+        let mut workloads = Vec::new();
+        let mut add = |endpoint, clients, connections, exchanges| {
+            workloads.push(Self {
+                endpoint,
+                dataset: dataset.name,
+                scrolls: at.len(),
+                clients,
+                connections,
+                exchanges,
+            });
+        };
+        add(
+            "select",
+            1,
+            Connections::Kept,
+            select(dataset, &at, &mut random),
+        );
+        add(
+            "select",
+            16,
+            Connections::Kept,
+            select(dataset, &at, &mut random),
+        );
+        add(
+            "select",
+            1,
+            Connections::PerRequest,
+            select(dataset, &at, &mut random),
+        );
+        add(
+            "query",
+            1,
+            Connections::Kept,
+            query(dataset, &at, &mut random),
+        );
+        add("toc", 1, Connections::Kept, vec![toc(dataset)]);
+        add("status", 1, Connections::Kept, vec![status(dataset)]);
+        add("checksum", 1, Connections::Kept, vec![checksum(dataset)]);
+        add(
+            "update",
+            1,
+            Connections::Kept,
+            update(dataset, &at, &mut random),
+        );
+        add(
+            "update",
+            16,
+            Connections::Kept,
+            update(dataset, &at, &mut random),
+        );
+        workloads
+    }
+
+    /// What the row promises on the medium.
+    pub(crate) fn durability(&self) -> &'static str {
+        if self.endpoint == "update" {
+            "SQ: not durable; sqd: fdatasync before the answer"
+        } else {
+            "a read"
+        }
+    }
+}
+
+/// The hash by which an answer is judged. In a status the connection number does not count.
+pub(crate) fn judged(endpoint: &str, body: &[u8]) -> u64 {
+    if endpoint != "status" {
+        return xxh3_64(body);
+    }
+    let text = String::from_utf8_lossy(body);
+    let lines = text
+        .lines()
+        .filter(|line| !line.starts_with("Connection ID: "));
+    xxh3_64(lines.collect::<Vec<_>>().join("\n").as_bytes())
+}
+
+fn get(route: &str, query: String, expected: &[u8]) -> Exchange {
+    let request = Wire::new("GET", format!("/api/v2/{route}"))
+        .query(query)
+        .to_bytes();
+    Exchange {
+        request,
+        expected: judged(route, expected),
+    }
+}
+
+fn select(dataset: &Dataset, at: &[Coordinate], random: &mut Random) -> Vec<Exchange> {
+    (0..VARIANTS)
+        .map(|_| {
+            let at = at[random.random_range(0..at.len())];
+            let query = format!("p={}&c={at}", dataset.name);
+            get("select", query, dataset.document.get(&at).as_bytes())
+        })
+        .collect()
+}
+
+fn query(dataset: &Dataset, at: &[Coordinate], random: &mut Random) -> Vec<Exchange> {
+    (0..VARIANTS)
+        .map(|_| {
+            let first = random.random_range(0..=at.len() - RANGE);
+            let (from, to) = (at[first], at[first + RANGE - 1]);
+            let results: Vec<String> = at[first..first + RANGE]
+                .iter()
+                .map(|at| {
+                    let scroll = serde_json::Value::from(dataset.document.get(at));
+                    format!("{{\"coordinate\":\"{at}\",\"scroll\":{scroll}}}")
+                })
+                .collect();
+            let query = format!("p={}&from={from}&to={to}", dataset.name);
+            get(
+                "query",
+                query,
+                format!("[{}]", results.join(",")).as_bytes(),
+            )
+        })
+        .collect()
+}
+
+fn toc(dataset: &Dataset) -> Exchange {
+    get(
+        "toc",
+        format!("p={}", dataset.name),
+        dataset.document.toc().as_bytes(),
+    )
+}
+
+fn status(dataset: &Dataset) -> Exchange {
+    let (name, document) = (dataset.name, &dataset.document);
+    let (size, scrolls) = (document.rendered_len(), document.len());
+    let expected = format!("Hosting: {name}.phext\nPhext Size: {size}\nScrolls: {scrolls}");
+    get("status", format!("p={name}"), expected.as_bytes())
+}
+
+fn checksum(dataset: &Dataset) -> Exchange {
+    let expected = document::checksum(&dataset.document.render());
+    get(
+        "checksum",
+        format!("p={}", dataset.name),
+        expected.as_bytes(),
+    )
+}
+
+fn update(dataset: &Dataset, at: &[Coordinate], random: &mut Random) -> Vec<Exchange> {
+    (0..VARIANTS)
+        .map(|_| {
+            let at = at[random.random_range(0..at.len())];
+            let text = dataset::text(random);
+            let expected = format!("Updated {} bytes", text.len());
+            let request = Wire::new("POST", "/api/v2/update")
+                .query(format!("p={}&c={at}", dataset.copy_name()))
+                .body(text)
+                .to_bytes();
+            Exchange {
+                request,
+                expected: judged("update", expected.as_bytes()),
+            }
+        })
+        .collect()
+}
