@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use phext_siw::execute::{Collected, ExecuteError, Flow, ResultRow, execute};
-use phext_siw::{
-    Constant, LaneSpec, P, Scatter, SparseOp, Stream, StreamBuilder, Word,
-};
+use phext_siw::{Constant, LaneSpec, P, Scatter, SparseOp, Stream, StreamBuilder, Word};
 use phext_storage::coordinate::Coordinate;
 use phext_storage::{Phext, WriteBatch};
 
@@ -46,7 +44,11 @@ impl Mutation {
             MutationKind::Delete => Scatter::Delete,
         };
         stream.each(Word::sparse(SparseOp::Lanes { to: PLACE, lanes }));
-        stream.each(Word::sparse(SparseOp::Scattr { at: PLACE, scatter, mask: None }));
+        stream.each(Word::sparse(SparseOp::Scattr {
+            at: PLACE,
+            scatter,
+            mask: None,
+        }));
         stream.last(Word::sparse(SparseOp::Flush));
         (self.phext, stream.build())
     }
@@ -61,6 +63,9 @@ impl Mutation {
         let mut collected = Collected::default();
         let mut no_rows = |_: &ResultRow<'_>| Ok(Flow::Continue);
         execute(&stream, Phext::empty(), &mut no_rows, &mut collected)?;
-        Ok(WriteBatch { phext, operations: collected.operations })
+        Ok(WriteBatch {
+            phext,
+            operations: collected.operations,
+        })
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::query::{Fields, Output, Query, Target};
 use phext_siw::{
-    Constant, CoordinationOp, DenseOp, Fold, LaneSpec, Level, M, Operand, P, R, Row,
-    SparseOp, Stream, StreamBuilder, T, Word,
+    Constant, CoordinationOp, DenseOp, Fold, LaneSpec, Level, M, Operand, P, R, Row, SparseOp,
+    Stream, StreamBuilder, T, Word,
 };
 use phext_storage::coordinate::{Coordinate, DIMENSIONS, MAX_COMPONENT};
 
@@ -35,19 +35,27 @@ impl Plan {
             Output::Count => total(lanes, Fold::Count),
             Output::TextBytes => total(lanes, Fold::Sum(LENGTH)),
         };
-        Plan { stream, limit: query.limit }
+        Plan {
+            stream,
+            limit: query.limit,
+        }
     }
 }
 
 fn lane_spec(target: &Target) -> LaneSpec {
     match target {
         Target::All => LaneSpec::All,
-        Target::Range { from, to } => LaneSpec::Range { from: *from, to: *to },
+        Target::Range { from, to } => LaneSpec::Range {
+            from: *from,
+            to: *to,
+        },
         Target::Prefix(components) => prefix(components),
         Target::Points(points) => LaneSpec::Points(ascending(points)),
-        Target::Union { from, to, points } => {
-            LaneSpec::Union { from: *from, to: *to, points: ascending(points) }
-        }
+        Target::Union { from, to, points } => LaneSpec::Union {
+            from: *from,
+            to: *to,
+            points: ascending(points),
+        },
     }
 }
 
@@ -85,17 +93,30 @@ fn rows(lanes: LaneSpec, fields: Fields) -> Stream {
     }
     let mut word = Word::NOP;
     if fields.text {
-        word = word.with_sparse(SparseOp::Gather { to: TEXT, at: PLACE, mask: None });
+        word = word.with_sparse(SparseOp::Gather {
+            to: TEXT,
+            at: PLACE,
+            mask: None,
+        });
     }
     if fields.length {
-        word = word.with_dense(DenseOp::Len { to: LENGTH, at: PLACE, mask: None });
+        word = word.with_dense(DenseOp::Len {
+            to: LENGTH,
+            at: PLACE,
+            mask: None,
+        });
     }
     if word != Word::NOP {
         stream.each(word);
     }
     if fields.checksum {
         let (low, high) = CHECKSUM;
-        stream.each(Word::dense(DenseOp::Hash { low, high, at: PLACE, mask: None }));
+        stream.each(Word::dense(DenseOp::Hash {
+            low,
+            high,
+            at: PLACE,
+            mask: None,
+        }));
     }
     let row = Row {
         coordinate: Some(PLACE),
@@ -104,8 +125,14 @@ fn rows(lanes: LaneSpec, fields: Fields) -> Stream {
         checksum: fields.checksum.then_some(CHECKSUM),
         number: None,
     };
-    stream.each(Word::coordination(CoordinationOp::Pack { to: MESSAGE, row }));
-    stream.each(Word::coordination(CoordinationOp::Send { from: MESSAGE, mask: None }));
+    stream.each(Word::coordination(CoordinationOp::Pack {
+        to: MESSAGE,
+        row,
+    }));
+    stream.each(Word::coordination(CoordinationOp::Send {
+        from: MESSAGE,
+        mask: None,
+    }));
     stream.build()
 }
 
@@ -118,13 +145,33 @@ fn total(lanes: LaneSpec, fold: Fold) -> Stream {
     stream.once(Word::dense(DenseOp::Mov { to: TOTAL, from }));
     stream.each(Word::sparse(SparseOp::Lanes { to: PLACE, lanes }));
     if fold.source().is_some() {
-        stream.each(Word::dense(DenseOp::Len { to: LENGTH, at: PLACE, mask: None }));
+        stream.each(Word::dense(DenseOp::Len {
+            to: LENGTH,
+            at: PLACE,
+            mask: None,
+        }));
     }
-    stream.each(Word::dense(DenseOp::Red { accumulator: TOTAL, fold, mask: None }));
+    stream.each(Word::dense(DenseOp::Red {
+        accumulator: TOTAL,
+        fold,
+        mask: None,
+    }));
     let reduction = fold.reduction();
-    stream.last(Word::coordination(CoordinationOp::Reduce { accumulator: TOTAL, reduction }));
-    let row = Row { number: Some(TOTAL), ..Row::default() };
-    stream.last(Word::coordination(CoordinationOp::Pack { to: MESSAGE, row }));
-    stream.last(Word::coordination(CoordinationOp::Send { from: MESSAGE, mask: None }));
+    stream.last(Word::coordination(CoordinationOp::Reduce {
+        accumulator: TOTAL,
+        reduction,
+    }));
+    let row = Row {
+        number: Some(TOTAL),
+        ..Row::default()
+    };
+    stream.last(Word::coordination(CoordinationOp::Pack {
+        to: MESSAGE,
+        row,
+    }));
+    stream.last(Word::coordination(CoordinationOp::Send {
+        from: MESSAGE,
+        mask: None,
+    }));
     stream.build()
 }

@@ -64,20 +64,36 @@ pub struct Fields {
 
 impl Fields {
     /// The text alone.
-    pub const TEXT: Fields = Fields { text: true, length: false, checksum: false };
+    pub const TEXT: Fields = Fields {
+        text: true,
+        length: false,
+        checksum: false,
+    };
     /// The length alone.
-    pub const LENGTH: Fields = Fields { text: false, length: true, checksum: false };
+    pub const LENGTH: Fields = Fields {
+        text: false,
+        length: true,
+        checksum: false,
+    };
 }
 
 impl Query {
     /// The text at one coordinate.
     pub fn point(coordinate: Coordinate) -> Query {
         let target = Target::Points(vec![coordinate]);
-        Query { target, output: Output::Rows(Fields::TEXT), limit: None }
+        Query {
+            target,
+            output: Output::Rows(Fields::TEXT),
+            limit: None,
+        }
     }
 
     /// These fields of every scroll.
     pub fn all(fields: Fields) -> Query {
-        Query { target: Target::All, output: Output::Rows(fields), limit: None }
+        Query {
+            target: Target::All,
+            output: Output::Rows(fields),
+            limit: None,
+        }
     }
 }

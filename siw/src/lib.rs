@@ -20,6 +20,7 @@
 //! | How do I make a stream? | [`builder`] |
 //! | How is a stream written in bytes? | [`encoding`] |
 //! | Which streams are refused? | [`mod@validate`] |
+//! | How does a stream run? | [`execute`] |
 //!
 //! To add an operation: a variant of its pipe's enum in [`operation`], its opcode and its row in
 //! [`table`], and its two arms in `form`. Encoding, dependencies, the validator's checks of
@@ -29,6 +30,7 @@ pub mod builder;
 pub mod constant;
 mod display;
 pub mod encoding;
+pub mod execute;
 mod form;
 pub mod lanes;
 pub mod operation;

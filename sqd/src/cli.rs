@@ -83,7 +83,12 @@ pub(crate) struct HostArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CommonArgs {
     /// The token that every request must carry.
-    #[arg(long, env = "SQD_KEY", hide_env_values = true, conflicts_with = "config")]
+    #[arg(
+        long,
+        env = "SQD_KEY",
+        hide_env_values = true,
+        conflicts_with = "config"
+    )]
     pub(crate) key: Option<String>,
     /// A JSON file of tenants: `{"tenants": {"<token>": {"name": "..", "data_dir": ".."}}}`.
     #[arg(long, env = "SQD_CONFIG")]

@@ -25,8 +25,8 @@ pub(crate) enum CommandError {
     Execute(#[from] ExecuteError),
     #[error("there is no phext {name:?} in {directory}", directory = .directory.display())]
     NoSuchPhext { name: String, directory: PathBuf },
-    #[error("there is no data directory {0}", .0.display())]
-    NoSuchDirectory(PathBuf),
+    #[error("there is no data directory {path}", path = .path.display())]
+    NoSuchDirectory { path: PathBuf },
     #[error(transparent)]
     Output(#[from] io::Error),
 }
@@ -37,13 +37,28 @@ pub(crate) fn run(command: Command) -> Result<(), CommandError> {
         Command::Serve(args) => {
             let files = args.data_dir.clone();
             let (listen, data_dir, common) = (args.listen, args.data_dir, args.common);
-            Ok(serve(Settings { listen, data_dir, files, common })?)
+            Ok(serve(Settings {
+                listen,
+                data_dir,
+                files,
+                common,
+            })?)
         }
         Command::Host { port, options } => {
             let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let files = options.data_dir.clone().unwrap_or_else(|| PathBuf::from("."));
-            let data_dir = options.data_dir.unwrap_or_else(|| PathBuf::from("sqd-data"));
-            Ok(serve(Settings { listen, data_dir, files, common: options.common })?)
+            let files = options
+                .data_dir
+                .clone()
+                .unwrap_or_else(|| PathBuf::from("."));
+            let data_dir = options
+                .data_dir
+                .unwrap_or_else(|| PathBuf::from("sqd-data"));
+            Ok(serve(Settings {
+                listen,
+                data_dir,
+                files,
+                common: options.common,
+            })?)
         }
         Command::Import { files, data } => import_files(&files, &data),
         Command::Export { name, file, data } => export_phext(&name, &file, &data),
@@ -60,8 +75,15 @@ fn import_files(files: &[PathBuf], data: &DataArgs) -> Result<(), CommandError> 
     for argument in files {
         let (path, name) = file_and_name(argument);
         library.import(&name, &path)?;
-        let scrolls = library.snapshot().phext(&name).map_or(0, |phext| phext.scrolls());
-        writeln!(io::stdout(), "{}: {scrolls} scrolls in {name:?}", path.display())?;
+        let scrolls = library
+            .snapshot()
+            .phext(&name)
+            .map_or(0, |phext| phext.scrolls());
+        writeln!(
+            io::stdout(),
+            "{}: {scrolls} scrolls in {name:?}",
+            path.display()
+        )?;
     }
     library.store().seal()?;
     Ok(())
@@ -97,7 +119,10 @@ fn check(data: &DataArgs) -> Result<(), CommandError> {
     let snapshot = library.snapshot();
     let scrolls: u64 = snapshot.phexts().map(|phext| phext.scrolls()).sum();
     let phexts = snapshot.phexts().count();
-    writeln!(out, "{bytes} bytes of segments are good; {phexts} phexts, {scrolls} scrolls")?;
+    writeln!(
+        out,
+        "{bytes} bytes of segments are good; {phexts} phexts, {scrolls} scrolls"
+    )?;
     Ok(())
 }
 
@@ -105,7 +130,9 @@ fn check(data: &DataArgs) -> Result<(), CommandError> {
 fn open_existing(directory: &Path) -> Result<Library, CommandError> {
     use phext_storage::vfs::{RealVfs, Vfs};
     if RealVfs.metadata(directory).is_err() {
-        return Err(CommandError::NoSuchDirectory(directory.to_path_buf()));
+        return Err(CommandError::NoSuchDirectory {
+            path: directory.to_path_buf(),
+        });
     }
     Ok(Library::open(directory, directory, Options::default())?)
 }

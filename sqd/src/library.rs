@@ -49,7 +49,11 @@ impl Library {
             let path = path.display();
             tracing::warn!(%path, offset, "dropped a torn tail: writes that were never acknowledged");
         }
-        let library = Library { store, files: files.to_path_buf(), importing: Mutex::new(()) };
+        let library = Library {
+            store,
+            files: files.to_path_buf(),
+            importing: Mutex::new(()),
+        };
         library.import_all();
         Ok(library)
     }
@@ -66,7 +70,10 @@ impl Library {
 
     /// A phext of the current state, imported first if only its file is there. Reads never create
     /// one: an unknown phext is empty.
-    pub(crate) async fn phext(self: &Arc<Self>, name: &str) -> Result<Option<Arc<Phext>>, LibraryError> {
+    pub(crate) async fn phext(
+        self: &Arc<Self>,
+        name: &str,
+    ) -> Result<Option<Arc<Phext>>, LibraryError> {
         if let Some(phext) = self.snapshot().phext(name) {
             return Ok(Some(Arc::clone(phext)));
         }
@@ -83,7 +90,10 @@ impl Library {
 
     /// Commits a mutation and returns when it is durable. The commit goes on when the caller goes
     /// away.
-    pub(crate) async fn commit(self: &Arc<Self>, mutation: Mutation) -> Result<Commit, LibraryError> {
+    pub(crate) async fn commit(
+        self: &Arc<Self>,
+        mutation: Mutation,
+    ) -> Result<Commit, LibraryError> {
         self.phext(&mutation.phext).await?;
         let batch = mutation.into_batch()?;
         let (sender, receiver) = oneshot::channel();
@@ -107,19 +117,33 @@ impl Library {
     /// Imports a file as a phext, whatever was imported before.
     pub(crate) fn import(&self, name: &str, path: &Path) -> Result<(), LibraryError> {
         validate_name(name)?;
-        let _one_at_a_time = self.importing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self
+            .importing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let imported = phext_file::import(&self.store, name, path)?;
         tracing::info!(path = %path.display(), phext = name, imported.scrolls, imported.removed, "imported");
         Ok(())
     }
 
     fn import_if_newer(&self, name: &str) -> Result<(), LibraryError> {
-        let _one_at_a_time = self.importing.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((path, metadata)) = self.file_of(name) else { return Ok(()) };
+        let _one_at_a_time = self
+            .importing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some((path, metadata)) = self.file_of(name) else {
+            return Ok(());
+        };
         let setting = format!("imported:{name}");
         let stamp = stamp(&metadata);
-        let known = self.store.setting(&setting).and_then(|bytes| bytes.try_into().ok());
-        if known.map(u64::from_le_bytes).is_some_and(|known| stamp <= known) {
+        let known = self
+            .store
+            .setting(&setting)
+            .and_then(|bytes| bytes.try_into().ok());
+        if known
+            .map(u64::from_le_bytes)
+            .is_some_and(|known| stamp <= known)
+        {
             return Ok(());
         }
         let imported = phext_file::import(&self.store, name, &path)?;
@@ -152,12 +176,17 @@ impl Library {
 
 /// When a file was last changed, in nanoseconds.
 fn stamp(metadata: &Metadata) -> u64 {
-    metadata.modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+    metadata
+        .modified
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as u64)
 }
 
 /// Runs what may take long, or wait for the disk, away from the threads that serve connections.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LibraryError> + Send + 'static,
 ) -> Result<T, LibraryError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(LibraryError::Task))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(LibraryError::Task))
 }

@@ -10,7 +10,9 @@ pub(crate) fn start() {
     // sled tells at info level what only its authors want to know.
     let default = || EnvFilter::new("info,sled=warn");
     let filter = EnvFilter::try_from_env("SQD_LOG").unwrap_or_else(|_| default());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     let started = if io::stderr().is_terminal() {
         builder.try_init()
     } else {

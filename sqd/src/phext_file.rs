@@ -38,7 +38,10 @@ pub(crate) struct Imported {
 /// Makes a phext what the file says: its scrolls are put, all others removed. Batches are committed
 /// on the way, so an interrupted import must be repeated.
 pub(crate) fn import(store: &Store, name: &str, path: &Path) -> Result<Imported, FileError> {
-    let io_error = |source| FileError::Io { path: path.to_path_buf(), source };
+    let io_error = |source| FileError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
     let file = RealVfs.read(path).map_err(io_error)?;
     let mut reader = PhextReader::new(file);
     let before = store.snapshot().phext(name).cloned();
@@ -47,8 +50,13 @@ pub(crate) fn import(store: &Store, name: &str, path: &Path) -> Result<Imported,
     let mut scrolls = 0;
     loop {
         let next = reader.next_scroll();
-        let next = next.map_err(|source| FileError::Phext { path: path.to_path_buf(), source })?;
-        let Some((coordinate, text)) = next else { break };
+        let next = next.map_err(|source| FileError::Phext {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        let Some((coordinate, text)) = next else {
+            break;
+        };
         if before.is_some() {
             kept.insert(coordinate);
         }
@@ -75,7 +83,10 @@ fn remove_others(
 ) -> Result<u64, FileError> {
     let mut others = Vec::new();
     let mut sink = |row: &ResultRow<'_>| {
-        others.extend(row.coordinate.filter(|coordinate| !kept.contains(coordinate)));
+        others.extend(
+            row.coordinate
+                .filter(|coordinate| !kept.contains(coordinate)),
+        );
         Ok(Flow::Continue)
     };
     run(&Query::all(Fields::default()), phext, &mut sink)?;
@@ -101,20 +112,34 @@ struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     fn new(store: &'a Store, name: &'a str, kind: MutationKind) -> Self {
-        Batch { store, name, kind, scrolls: Vec::new(), bytes: 0 }
+        Batch {
+            store,
+            name,
+            kind,
+            scrolls: Vec::new(),
+            bytes: 0,
+        }
     }
 
     fn push(&mut self, coordinate: Coordinate, text: Bytes) -> Result<(), FileError> {
         // A scroll costs more than its text on the way: count the coordinate as well.
         self.bytes += text.len() + size_of::<Coordinate>();
         self.scrolls.push((coordinate, text));
-        if self.bytes >= BATCH_BYTES { self.commit() } else { Ok(()) }
+        if self.bytes >= BATCH_BYTES {
+            self.commit()
+        } else {
+            Ok(())
+        }
     }
 
     fn commit(&mut self) -> Result<(), FileError> {
         let scrolls = std::mem::take(&mut self.scrolls);
         self.bytes = 0;
-        let mutation = Mutation { phext: self.name.to_owned(), kind: self.kind, scrolls };
+        let mutation = Mutation {
+            phext: self.name.to_owned(),
+            kind: self.kind,
+            scrolls,
+        };
         self.store.commit(mutation.into_batch()?)?;
         Ok(())
     }
@@ -139,7 +164,10 @@ pub(crate) fn write_document(phext: &Phext, out: &mut dyn Write) -> Result<u64, 
 
 /// Writes a phext to a file, whole or not at all, durably. Returns the number of scrolls.
 pub(crate) fn export(phext: &Phext, path: &Path) -> Result<u64, FileError> {
-    let io_error = |source| FileError::Io { path: path.to_path_buf(), source };
+    let io_error = |source| FileError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
     let temporary = path.with_file_name(name);
@@ -149,7 +177,11 @@ pub(crate) fn export(phext: &Phext, path: &Path) -> Result<u64, FileError> {
     let scrolls = write_document(phext, &mut out)?;
     out.finish().map_err(io_error)?;
     RealVfs.rename(&temporary, path).map_err(io_error)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    RealVfs.sync_dir(directory.unwrap_or(Path::new("."))).map_err(io_error)?;
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    RealVfs
+        .sync_dir(directory.unwrap_or(Path::new(".")))
+        .map_err(io_error)?;
     Ok(scrolls)
 }

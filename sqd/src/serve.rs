@@ -18,7 +18,10 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
     #[error("cannot listen on {address}: {source}")]
-    Listen { address: SocketAddr, source: io::Error },
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error(transparent)]
@@ -43,7 +46,9 @@ pub(crate) struct Settings {
 
 /// Serves until SIGTERM or SIGINT, then drains and returns.
 pub(crate) fn serve(settings: Settings) -> Result<(), ServeError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(run(settings));
     // Stores are closed by now; nothing that is still blocked holds anything unsaved.
     runtime.shutdown_background();
@@ -66,7 +71,10 @@ async fn run(settings: Settings) -> Result<(), ServeError> {
     }
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     let app = Arc::new(App::new(tenants));
-    let options = http::Options { body_limit, ..http::Options::default() };
+    let options = http::Options {
+        body_limit,
+        ..http::Options::default()
+    };
     let busy = http::serve(listener, Arc::clone(&app), options, shutdown).await;
     if busy > 0 {
         tracing::warn!(busy, "connections did not end in time");
@@ -96,7 +104,10 @@ fn open(settings: &Settings) -> Result<Tenants, ServeError> {
         let (path, name) = file_and_name(argument);
         library.import(&name, &path)?;
     }
-    Ok(Tenants::Single { key: common.key.clone(), library: Arc::new(library) })
+    Ok(Tenants::Single {
+        key: common.key.clone(),
+        library: Arc::new(library),
+    })
 }
 
 /// Splits `FILE[=NAME]`; without a name, the file's stem is the name.
@@ -144,7 +155,11 @@ mod tests {
             assert_eq!(file_and_name(Path::new(argument)), expected);
         };
         check("odyssey.phext", "odyssey.phext", "odyssey");
-        check("dir/the-odyssey.phext", "dir/the-odyssey.phext", "the-odyssey");
+        check(
+            "dir/the-odyssey.phext",
+            "dir/the-odyssey.phext",
+            "the-odyssey",
+        );
         check("dir/a.txt=notes", "dir/a.txt", "notes");
         check("k=v/a.phext", "k=v/a.phext", "a");
         check(".phext", ".phext", "");

@@ -15,7 +15,10 @@ use subtle::ConstantTimeEq;
 #[derive(Debug)]
 pub(crate) enum Tenants {
     /// One library, behind a token if there is one.
-    Single { key: Option<String>, library: Arc<Library> },
+    Single {
+        key: Option<String>,
+        library: Arc<Library>,
+    },
     /// A library for each tenant of a file.
     Many(Many),
 }
@@ -40,7 +43,10 @@ pub(crate) enum TenantError {
     #[error("{path}: {source}", path = .path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{path}: {source}", path = .path.display())]
-    Parse { path: PathBuf, source: serde_json::Error },
+    Parse {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
     #[error("{path}: tenant {name:?} has an empty token, which would let everybody in", path = .path.display())]
     EmptyToken { path: PathBuf, name: String },
 }
@@ -73,9 +79,16 @@ impl Tenants {
     pub(crate) fn authorise(&self, request: &Request) -> Result<Arc<Library>, TenantError> {
         match self {
             Tenants::Single { key: None, library } => Ok(Arc::clone(library)),
-            Tenants::Single { key: Some(key), library } => {
+            Tenants::Single {
+                key: Some(key),
+                library,
+            } => {
                 let known = tokens(request).any(|token| same(token, key.as_bytes()));
-                if known { Ok(Arc::clone(library)) } else { Err(TenantError::Unauthorized) }
+                if known {
+                    Ok(Arc::clone(library))
+                } else {
+                    Err(TenantError::Unauthorized)
+                }
             }
             Tenants::Many(many) => many.authorise(request),
         }
@@ -134,15 +147,23 @@ impl Many {
 }
 
 fn read_file(path: &Path) -> Result<TenantFile, TenantError> {
-    let read_error = |source| TenantError::Read { path: path.to_path_buf(), source };
+    let read_error = |source| TenantError::Read {
+        path: path.to_path_buf(),
+        source,
+    };
     let mut text = String::new();
     let mut file = RealVfs.read(path).map_err(read_error)?;
     file.read_to_string(&mut text).map_err(read_error)?;
-    let parsed: TenantFile = serde_json::from_str(&text)
-        .map_err(|source| TenantError::Parse { path: path.to_path_buf(), source })?;
+    let parsed: TenantFile = serde_json::from_str(&text).map_err(|source| TenantError::Parse {
+        path: path.to_path_buf(),
+        source,
+    })?;
     if let Some(tenant) = parsed.tenants.get("") {
         let name = tenant.name.clone();
-        return Err(TenantError::EmptyToken { path: path.to_path_buf(), name });
+        return Err(TenantError::EmptyToken {
+            path: path.to_path_buf(),
+            name,
+        });
     }
     Ok(parsed)
 }
@@ -186,6 +207,9 @@ mod tests {
         check("Authorization: bEaReR  abc \r\n", &["abc"]);
         check("Authorization: Basic abc\r\n", &["Basic abc"]);
         check("X-SQ-API-Key: k\r\n", &["k"]);
-        check("X-SQ-API-Key: k\r\nAuthorization: Bearer abc\r\n", &["abc", "k"]);
+        check(
+            "X-SQ-API-Key: k\r\nAuthorization: Bearer abc\r\n",
+            &["abc", "k"],
+        );
     }
 }

@@ -34,12 +34,14 @@ impl<'a> Machine<'a, '_> {
     fn pack(&self, row: &Row, lane: usize) -> ResultRow<'a> {
         let number = |register| self.registers.numbers(register).get(lane);
         ResultRow {
-            coordinate: row.coordinate.map(|p| self.registers.places(p)[lane].coordinate),
+            coordinate: row
+                .coordinate
+                .map(|p| self.registers.places(p)[lane].coordinate),
             text: row.text.and_then(|t| self.registers.texts(t)[lane]),
             length: row.length.map(number),
-            checksum: row.checksum.map(|(low, high)| {
-                u128::from(number(high)) << 64 | u128::from(number(low))
-            }),
+            checksum: row
+                .checksum
+                .map(|(low, high)| u128::from(number(high)) << 64 | u128::from(number(low))),
             number: row.number.map(number),
         }
     }

@@ -25,10 +25,17 @@ impl<'a> Machine<'a, '_> {
                 let sum = self.zip(part, left, right, u64::wrapping_add);
                 Write::Numbers(to, sum)
             }
-            DenseOp::Cmp { to, comparison, left, right } => {
-                Write::Mask(to, self.compare(comparison, left, right))
-            }
-            DenseOp::Red { accumulator, fold, mask } => {
+            DenseOp::Cmp {
+                to,
+                comparison,
+                left,
+                right,
+            } => Write::Mask(to, self.compare(comparison, left, right)),
+            DenseOp::Red {
+                accumulator,
+                fold,
+                mask,
+            } => {
                 let value = self.fold(accumulator, fold, mask);
                 Write::Numbers(accumulator, Numbers::Scalar(value))
             }
@@ -36,7 +43,12 @@ impl<'a> Machine<'a, '_> {
                 let lengths = self.per_place(at, mask, |location| location.text_len())?;
                 Write::Numbers(to, Numbers::Lanes(lengths))
             }
-            DenseOp::Hash { low, high, at, mask } => return self.hash(low, high, at, mask),
+            DenseOp::Hash {
+                low,
+                high,
+                at,
+                mask,
+            } => return self.hash(low, high, at, mask),
         };
         Ok([Some(write), None])
     }
@@ -56,7 +68,11 @@ impl<'a> Machine<'a, '_> {
         if part != Part::Each || (left.is_scalar() && right.is_scalar()) {
             return Numbers::Scalar(f(left.get(0), right.get(0)));
         }
-        Numbers::Lanes((0..self.width).map(|lane| f(left.get(lane), right.get(lane))).collect())
+        Numbers::Lanes(
+            (0..self.width)
+                .map(|lane| f(left.get(lane), right.get(lane)))
+                .collect(),
+        )
     }
 
     fn compare(&mut self, comparison: Comparison, left: R, right: Operand) -> Vec<bool> {
@@ -71,7 +87,9 @@ impl<'a> Machine<'a, '_> {
         };
         let right = self.value(right);
         let left = self.registers.numbers(left);
-        (0..self.width).map(|lane| holds(left.get(lane), right.get(lane))).collect()
+        (0..self.width)
+            .map(|lane| holds(left.get(lane), right.get(lane)))
+            .collect()
     }
 
     fn fold(&mut self, accumulator: R, fold: Fold, mask: Option<K>) -> u64 {
@@ -122,6 +140,9 @@ impl<'a> Machine<'a, '_> {
             present => present.checksum(),
         })?;
         let half = |shift| Numbers::Lanes(checksums.iter().map(|c| (c >> shift) as u64).collect());
-        Ok([Some(Write::Numbers(low, half(0))), Some(Write::Numbers(high, half(64)))])
+        Ok([
+            Some(Write::Numbers(low, half(0))),
+            Some(Write::Numbers(high, half(64))),
+        ])
     }
 }

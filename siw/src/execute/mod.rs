@@ -68,7 +68,11 @@ pub fn execute<'a>(
     sink: &mut dyn Sink,
     flush: &mut dyn Flush,
 ) -> Result<Report, ExecuteError> {
-    debug_assert_eq!(crate::validate(stream), Ok(()), "streams are validated before they run");
+    debug_assert_eq!(
+        crate::validate(stream),
+        Ok(()),
+        "streams are validated before they run"
+    );
     let machine = Machine {
         stream,
         phext,
@@ -193,7 +197,10 @@ impl<'a> Machine<'a, '_> {
             Lanes::Table(cursor) => cursor.next_batch(&mut batch, BATCH_LANES)?,
             Lanes::Targets(targets) => {
                 let (now, later) = targets.split_at(targets.len().min(BATCH_LANES));
-                let lane = |&coordinate| Lane { coordinate, location: Location::Absent };
+                let lane = |&coordinate| Lane {
+                    coordinate,
+                    location: Location::Absent,
+                };
                 batch.extend(now.iter().map(lane));
                 *targets = later;
             }
@@ -206,7 +213,11 @@ impl<'a> Machine<'a, '_> {
         let Constant::Lanes(spec) = &self.stream.constants[id.index()] else {
             unreachable!("the validator has seen that SLANES names lanes");
         };
-        let writes = self.stream.each.iter().any(|w| matches!(w.sparse, SparseOp::Scattr { .. }));
+        let writes = self
+            .stream
+            .each
+            .iter()
+            .any(|w| matches!(w.sparse, SparseOp::Scattr { .. }));
         match spec {
             LaneSpec::Points(points) if writes => Ok(Lanes::Targets(points)),
             _ => Ok(Lanes::Table(self.phext.lanes(spec)?)),

@@ -33,7 +33,10 @@ impl Flush for Collected {
 
 impl<'a> Machine<'a, '_> {
     /// What the S operation of a word, other than SLANES, writes.
-    pub(super) fn evaluate_sparse(&mut self, word: &Word) -> Result<Option<Write<'a>>, ExecuteError> {
+    pub(super) fn evaluate_sparse(
+        &mut self,
+        word: &Word,
+    ) -> Result<Option<Write<'a>>, ExecuteError> {
         match word.sparse {
             SparseOp::Nop => Ok(None),
             SparseOp::Lanes { .. } => unreachable!("SLANES is run with the word as a whole"),
@@ -97,8 +100,14 @@ impl<'a> Machine<'a, '_> {
             let coordinate = lane.coordinate;
             let text = |id| self.text(id, self.position + index);
             self.scattered.push(match scatter {
-                Scatter::Put(id) => WriteOp::Put { coordinate, text: text(id) },
-                Scatter::Append(id) => WriteOp::Append { coordinate, text: text(id) },
+                Scatter::Put(id) => WriteOp::Put {
+                    coordinate,
+                    text: text(id),
+                },
+                Scatter::Append(id) => WriteOp::Append {
+                    coordinate,
+                    text: text(id),
+                },
                 Scatter::Delete => WriteOp::Delete { coordinate },
             });
         }

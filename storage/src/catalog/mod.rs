@@ -333,7 +333,8 @@ mod tests {
                 let read = Contents::read(path, entries);
                 // A manifest cut between parts, or a name cut, cannot be told from a shorter one
                 // here; the checksum of the value finds those.
-                let tolerated = key[0] == b'm' && length % 27 == 0 || key[0] == b'p' && length >= 26;
+                let tolerated =
+                    key[0] == b'm' && length % 27 == 0 || key[0] == b'p' && length >= 26;
                 assert!(read.is_err() || tolerated, "{key:?} cut to {length}");
             }
         }

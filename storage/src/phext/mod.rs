@@ -45,6 +45,9 @@ pub mod reader;
 pub mod summary;
 pub mod writer;
 
+pub use checksum::{checksum, checksum_hex};
+pub use delimiter::{dimension_of, validate_text};
 pub use error::{PhextError, TextError};
 pub use reader::{PhextReader, parse_slice};
+pub use summary::{summary, write_toc_line};
 pub use writer::{PhextWriter, breaks_between};

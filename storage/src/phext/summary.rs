@@ -23,7 +23,7 @@ pub fn summary(text: &str) -> (&str, bool) {
 /// # Errors
 /// The output fails.
 pub fn write_toc_line(
-    output: &mut impl Write,
+    output: &mut (impl Write + ?Sized),
     coordinate: &Coordinate,
     text: &str,
 ) -> io::Result<()> {

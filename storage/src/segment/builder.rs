@@ -92,10 +92,16 @@ pub(super) fn write_part(writer: &mut SegmentWriter<'_>, source: &PartSource<'_>
     };
     let base = writer.position();
     writer.write(&header.encode())?;
-    let early = [dictionary_bytes, blocks, zone_map, by_coordinate, directory];
-    for (section, bytes) in early.iter().enumerate() {
-        writer.pad_to(base + header.sections[section].start)?;
-        writer.write(bytes)?;
+    let early = [
+        (Section::Dictionaries, dictionary_bytes),
+        (Section::KeyBlocks, blocks),
+        (Section::ZoneMap, zone_map),
+        (Section::ByCoordinate, by_coordinate),
+        (Section::Directory, directory),
+    ];
+    for (section, bytes) in early {
+        writer.pad_to(base + header.sections[section as usize].start)?;
+        writer.write(&bytes)?;
     }
     writer.pad_to(base + header.sections[Section::Heap as usize].start)?;
     let records = write_heap(writer, source, &slots)?;

@@ -389,7 +389,9 @@ impl Vfs for MemoryVfs {
         let disk = self.disk.lock();
         disk.powered()?;
         let inode = disk.inode(path)?;
-        Ok(Box::new(io::Cursor::new(disk.inodes[inode].current.clone())))
+        Ok(Box::new(io::Cursor::new(
+            disk.inodes[inode].current.clone(),
+        )))
     }
 
     fn map(&self, path: &Path) -> io::Result<Mapping> {

@@ -90,7 +90,11 @@ impl FileWriter {
 
     /// Writes to `file`, which is empty.
     pub fn new(file: Box<dyn File>) -> FileWriter {
-        FileWriter { file, buffer: Vec::with_capacity(Self::BUFFER_BYTES), flushed: 0 }
+        FileWriter {
+            file,
+            buffer: Vec::with_capacity(Self::BUFFER_BYTES),
+            flushed: 0,
+        }
     }
 
     /// Writes what is left and makes the file's bytes durable.

@@ -1,0 +1,1 @@
+//! Tests of the executor over a small store.

@@ -1,0 +1,245 @@
+//! The routes of SQ's API, and sqd's additions.
+//!
+//! | route | methods | module |
+//! |---|---|---|
+//! | version status toc get export checksum json-export list select | GET | [`read`] |
+//! | query | GET POST | [`query`] |
+//! | delta | GET POST | [`delta`] |
+//! | insert update | GET POST (PUT for update) | [`write`] |
+//! | delete | GET POST DELETE | [`write`] |
+//! | load | GET | [`write`] |
+//! | where | POST | [`hash`] |
+//! | reload | POST | here |
+//!
+//! All are below `/api/v2/`; a path may go on after the route with `/...`. HEAD works where GET does.
+//! What SQ answers with 404, a method that a route does not have, is 404 here too.
+//!
+//! Bad input is a 4xx with one sentence that says what is wrong and where; nothing is stored then.
+
+mod arguments;
+mod delta;
+mod hash;
+mod query;
+mod read;
+mod render;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use crate::http::{Body, Handler, Method, Request, Response};
+use crate::library::{Library, LibraryError, blocking};
+use crate::tenants::{TenantError, Tenants};
+use arguments::Arguments;
+use phext_query::ExecuteError;
+use phext_storage::StoreError;
+use std::sync::Arc;
+use std::time::Instant;
+
+const PREFIX: &[u8] = b"/api/v2/";
+
+/// The server's state.
+#[derive(Debug)]
+pub(crate) struct App {
+    tenants: Tenants,
+}
+
+/// An answer that is not 200.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: u16,
+    text: String,
+}
+
+type Answer = Result<Response, Refusal>;
+
+impl Refusal {
+    fn new(status: u16, text: impl Into<String>) -> Refusal {
+        Refusal {
+            status,
+            text: text.into(),
+        }
+    }
+
+    fn bad_request(text: impl std::fmt::Display) -> Refusal {
+        Refusal::new(400, format!("Bad Request: {text}"))
+    }
+
+    fn not_found() -> Refusal {
+        Refusal::new(404, "Not Found")
+    }
+}
+
+impl From<LibraryError> for Refusal {
+    fn from(error: LibraryError) -> Refusal {
+        let store = match &error {
+            LibraryError::Store(store) | LibraryError::Execute(ExecuteError::Store(store)) => store,
+            _ => return Refusal::new(500, error.to_string()),
+        };
+        let status = match store {
+            StoreError::ScrollTooLarge { .. } => 413,
+            StoreError::Name { .. } => 403,
+            StoreError::DiskFull { .. } => 507,
+            StoreError::Poisoned { .. } | StoreError::Closed => 503,
+            _ => 500,
+        };
+        Refusal::new(status, error.to_string())
+    }
+}
+
+impl From<ExecuteError> for Refusal {
+    fn from(error: ExecuteError) -> Refusal {
+        LibraryError::from(error).into()
+    }
+}
+
+impl App {
+    pub(crate) fn new(tenants: Tenants) -> App {
+        App { tenants }
+    }
+
+    /// Makes the stores ready for a quick start. What was acknowledged is durable already.
+    pub(crate) async fn close(&self) {
+        for library in self.tenants.libraries() {
+            let sealed = blocking(move || Ok(library.store().seal()?)).await;
+            if let Err(error) = sealed {
+                tracing::warn!(%error, "not sealed; the log is replayed at the next start");
+            }
+        }
+    }
+
+    async fn answer(&self, request: &Request) -> Answer {
+        match &request.method {
+            Method::Options => return Ok(preflight()),
+            Method::Other(method) => {
+                let text = format!("{method} is not a method of this server");
+                return Err(Refusal::bad_request(text));
+            }
+            _ => {}
+        }
+        let route = route_of(&request.path);
+        match (&request.method, route) {
+            (Method::Post, Some(b"reload")) => return self.reload(request).await,
+            (Method::Get | Method::Head, _) if request.path.as_ref() == b"/livez" => {
+                return Ok(Response::text(200, "ok"));
+            }
+            (Method::Get | Method::Head, _) if request.path.as_ref() == b"/readyz" => {
+                return self.ready();
+            }
+            _ => {}
+        }
+        let library = self
+            .tenants
+            .authorise(request)
+            .map_err(|error| match error {
+                TenantError::Unauthorized => Refusal::new(401, "Unauthorized"),
+                TenantError::Library(error) => error.into(),
+                other => Refusal::new(500, other.to_string()),
+            })?;
+        let arguments = Arguments::of(request);
+        arguments.check_name()?;
+        dispatch(
+            route.ok_or_else(Refusal::not_found)?,
+            request,
+            &arguments,
+            &library,
+        )
+        .await
+    }
+
+    fn ready(&self) -> Answer {
+        for library in self.tenants.libraries() {
+            if let Some(cause) = library.store().poison() {
+                return Err(Refusal::new(503, format!("writes are refused: {cause}")));
+            }
+        }
+        Ok(Response::text(200, "ready"))
+    }
+
+    /// Reads the tenant file again: for an operator on this machine, without a token.
+    async fn reload(&self, request: &Request) -> Answer {
+        let Tenants::Many(many) = &self.tenants else {
+            return Err(Refusal::not_found());
+        };
+        if !request.peer.ip().is_loopback() {
+            let text = "Forbidden: Reload endpoint only accessible from localhost";
+            return Err(Refusal::new(403, text));
+        }
+        let reloaded = tokio::task::block_in_place(|| many.reload());
+        reloaded.map_err(|error| Refusal::new(500, error.to_string()))?;
+        Ok(Response::text(200, "Config reload triggered"))
+    }
+}
+
+impl Handler for App {
+    async fn handle(&self, request: Request) -> Response {
+        let start = Instant::now();
+        let response = match self.answer(&request).await {
+            Ok(response) => response,
+            Err(refusal) => Response::text(refusal.status, refusal.text)
+                .with_header("X-Request-Id", request.id.to_string()),
+        };
+        let micros = start.elapsed().as_micros() as u64;
+        let path = String::from_utf8_lossy(&request.path);
+        let (id, method, status) = (request.id, request.method.as_str(), response.status);
+        match status {
+            500.. => tracing::error!(id, method, %path, status, micros, "request failed"),
+            400.. => tracing::info!(id, method, %path, status, micros, "request refused"),
+            _ => tracing::debug!(id, method, %path, status, micros, "request"),
+        }
+        response
+    }
+}
+
+/// The route in a path: `select` of `/api/v2/select` and of `/api/v2/select/...`.
+fn route_of(path: &[u8]) -> Option<&[u8]> {
+    let rest = path.strip_prefix(PREFIX)?;
+    rest.split(|&byte| byte == b'/').next()
+}
+
+async fn dispatch(
+    route: &[u8],
+    request: &Request,
+    arguments: &Arguments<'_>,
+    library: &Arc<Library>,
+) -> Answer {
+    use Method::{Delete, Get, Head, Post, Put};
+    match (route, &request.method) {
+        (b"version", Get | Head) => Ok(Response::text(200, env!("CARGO_PKG_VERSION"))),
+        (b"select", Get | Head) => read::select(arguments, library).await,
+        (b"status", Get | Head) => read::status(arguments, library, request.connection_id).await,
+        (b"toc", Get | Head) => read::toc(arguments, library).await,
+        (b"get" | b"export", Get | Head) => read::document(arguments, library).await,
+        (b"checksum", Get | Head) => read::checksum(arguments, library).await,
+        (b"json-export", Get | Head) => read::json_export(arguments, library).await,
+        (b"list", Get | Head) => read::list(library),
+        (b"query", Get | Head | Post) => query::query(arguments, library).await,
+        (b"delta", Get | Head) => delta::delta(arguments, library, false).await,
+        (b"delta", Post) => delta::delta(arguments, library, true).await,
+        (b"insert", Get) => write::insert(arguments, library, false).await,
+        (b"insert", Post) => write::insert(arguments, library, true).await,
+        (b"update", Get) => write::update(arguments, library, false).await,
+        (b"update", Post | Put) => write::update(arguments, library, true).await,
+        (b"delete", Get | Post | Delete) => write::delete(arguments, library).await,
+        (b"load", Get) => write::load(arguments, library).await,
+        (b"where", Post) => hash::coordinate_of_text(arguments),
+        _ => Err(Refusal::not_found()),
+    }
+}
+
+fn preflight() -> Response {
+    Response::new(
+        204,
+        "text/plain; charset=utf-8",
+        Body::Full(Default::default()),
+    )
+    .with_header(
+        "Access-Control-Allow-Methods",
+        "GET, POST, PUT, DELETE, HEAD, OPTIONS",
+    )
+    .with_header(
+        "Access-Control-Allow-Headers",
+        "Authorization, X-SQ-API-Key, Content-Type",
+    )
+    .with_header("Access-Control-Max-Age", "86400")
+}

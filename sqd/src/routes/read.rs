@@ -1,0 +1,238 @@
+//! Routes that read one phext.
+
+use super::arguments::Arguments;
+use super::render::{self, Render};
+use super::{Answer, Refusal};
+use crate::http::{Body, Response};
+use crate::library::Library;
+use crate::phext_file::write_document;
+use bytes::Bytes;
+use phext_query::{ExecuteError, Fields, Flow, Output, Query, ResultRow, Target, run};
+use phext_storage::Phext;
+use phext_storage::coordinate::{Coordinate, DIMENSIONS};
+use phext_storage::phext::{breaks_between, checksum_hex, write_toc_line};
+use std::io::{self, Write};
+use std::sync::Arc;
+use xxhash_rust::xxh3::Xxh3;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// The phext that a request names, if there is one.
+pub(super) async fn phext_of(
+    arguments: &Arguments<'_>,
+    library: &Arc<Library>,
+) -> Result<Option<Arc<Phext>>, Refusal> {
+    Ok(library.phext(arguments.phext()).await?)
+}
+
+/// `select`: the scroll at a coordinate; empty where there is none.
+pub(super) async fn select(arguments: &Arguments<'_>, library: &Arc<Library>) -> Answer {
+    let coordinate = arguments.coordinate()?;
+    let Some(phext) = phext_of(arguments, library).await? else {
+        return Ok(Response::text(200, ""));
+    };
+    let mut scroll = Bytes::new();
+    let mut sink = |row: &ResultRow<'_>| {
+        scroll = row.text.map(Bytes::copy_from_slice).unwrap_or_default();
+        Ok(Flow::Continue)
+    };
+    run(&Query::point(coordinate), &phext, &mut sink)?;
+    Ok(Response::text(200, scroll))
+}
+
+/// `status`: what is hosted, and how much of it.
+pub(super) async fn status(
+    arguments: &Arguments<'_>,
+    library: &Arc<Library>,
+    connection: u64,
+) -> Answer {
+    let name = arguments.phext().to_owned();
+    let (bytes, scrolls) = match phext_of(arguments, library).await? {
+        None => (0, 0),
+        Some(phext) => {
+            let scrolls = phext.scrolls();
+            let short = render::is_short(&phext);
+            (
+                render::run(short, move || document_bytes(&phext)).await?,
+                scrolls,
+            )
+        }
+    };
+    let text = format!(
+        "Hosting: {name}.phext\nConnection ID: {connection}\nPhext Size: {bytes}\nScrolls: {scrolls}"
+    );
+    Ok(Response::text(200, text))
+}
+
+/// `toc`: a line a scroll. `c` restricts it to a prefix, `limit` to a number of lines.
+pub(super) async fn toc(arguments: &Arguments<'_>, library: &Arc<Library>) -> Answer {
+    let limit = arguments.limit()?;
+    let target = match arguments
+        .get("c")
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+    {
+        None => Target::All,
+        Some(text) => Target::Prefix(parse_prefix(text)?),
+    };
+    let Some(phext) = phext_of(arguments, library).await? else {
+        return Ok(Response::text(200, ""));
+    };
+    let short = render::is_short(&phext);
+    let query = Query {
+        target,
+        output: Output::Rows(Fields::TEXT),
+        limit,
+    };
+    let render: Arc<Render> = Arc::new(move |out| {
+        let mut sink = |row: &ResultRow<'_>| {
+            if let (Some(coordinate), Some(text)) = (row.coordinate, row.text) {
+                let text = std::str::from_utf8(text).map_err(io::Error::other)?;
+                write_toc_line(out, &coordinate, text)?;
+            }
+            Ok(Flow::Continue)
+        };
+        run(&query, &phext, &mut sink).map(drop)
+    });
+    render::respond(short, TEXT, render).await
+}
+
+/// `get` and `export`: the whole phext as a document.
+pub(super) async fn document(arguments: &Arguments<'_>, library: &Arc<Library>) -> Answer {
+    let Some(phext) = phext_of(arguments, library).await? else {
+        return Ok(Response::text(200, ""));
+    };
+    let counted = Arc::clone(&phext);
+    let short = render::is_short(&phext);
+    let length = render::run(short, move || document_bytes(&counted)).await?;
+    let render: Arc<Render> = Arc::new(move |out| write_document(&phext, out).map(drop));
+    if short {
+        return render::respond(short, TEXT, render).await;
+    }
+    Ok(Response::new(200, TEXT, render::stream(length, render)))
+}
+
+/// `checksum`: XXH3-128 of the document.
+pub(super) async fn checksum(arguments: &Arguments<'_>, library: &Arc<Library>) -> Answer {
+    let checksum = match phext_of(arguments, library).await? {
+        None => Xxh3::new().digest128(),
+        Some(phext) => {
+            let short = render::is_short(&phext);
+            render::run(short, move || document_checksum(&phext)).await?
+        }
+    };
+    Ok(Response::text(200, checksum_hex(checksum)))
+}
+
+/// `json-export`: all scrolls, laid out as SQ does, in coordinate order and with valid escapes.
+pub(super) async fn json_export(arguments: &Arguments<'_>, library: &Arc<Library>) -> Answer {
+    let phext = phext_of(arguments, library).await?;
+    let short = phext.as_deref().is_none_or(render::is_short);
+    let render: Arc<Render> = Arc::new(move |out| {
+        out.write_all(b"[\n").map_err(ExecuteError::Sink)?;
+        let mut separator = "";
+        let mut sink = |row: &ResultRow<'_>| {
+            if let (Some(coordinate), Some(text)) = (row.coordinate, row.text) {
+                write!(
+                    out,
+                    "{separator}   {{ \"coord\": \"{coordinate}\", \"scroll\": "
+                )?;
+                write_json_text(out, text)?;
+                out.write_all(b" }\n")?;
+                separator = ",";
+            }
+            Ok(Flow::Continue)
+        };
+        let phext = phext.as_deref().unwrap_or(Phext::empty());
+        run(&Query::all(Fields::TEXT), phext, &mut sink)?;
+        Ok(out.write_all(b"]\n")?)
+    });
+    render::respond(short, JSON, render).await
+}
+
+/// `list`: the names of all phexts, as a JSON array.
+pub(super) fn list(library: &Arc<Library>) -> Answer {
+    let snapshot = library.snapshot();
+    let names: Vec<&str> = snapshot.phexts().map(|phext| phext.name()).collect();
+    let json = serde_json::to_vec(&names).expect("strings are JSON");
+    Ok(Response::new(200, JSON, Body::Full(Bytes::from(json))))
+}
+
+/// Writes UTF-8 text as a JSON string.
+pub(super) fn write_json_text(out: &mut dyn Write, text: &[u8]) -> io::Result<()> {
+    let text = std::str::from_utf8(text).map_err(io::Error::other)?;
+    serde_json::to_writer(out, text).map_err(io::Error::other)
+}
+
+/// Length in bytes of the phext as a document; kept until the phext changes.
+fn document_bytes(phext: &Phext) -> Result<u64, ExecuteError> {
+    let kept = &phext.derived().document_bytes;
+    if let Some(&bytes) = kept.get() {
+        return Ok(bytes);
+    }
+    let mut bytes = 0;
+    let mut previous = Coordinate::ORIGIN;
+    let mut sink = |row: &ResultRow<'_>| {
+        if let (Some(coordinate), Some(length)) = (row.coordinate, row.length) {
+            bytes += breaks_between(&previous, &coordinate) + length;
+            previous = coordinate;
+        }
+        Ok(Flow::Continue)
+    };
+    run(&Query::all(Fields::LENGTH), phext, &mut sink)?;
+    Ok(*kept.get_or_init(|| bytes))
+}
+
+/// XXH3-128 of the phext as a document; kept until the phext changes.
+fn document_checksum(phext: &Phext) -> Result<u128, ExecuteError> {
+    let kept = &phext.derived().document_checksum;
+    if let Some(&checksum) = kept.get() {
+        return Ok(checksum);
+    }
+    let mut hasher = HashWriter(Xxh3::new());
+    write_document(phext, &mut hasher)?;
+    Ok(*kept.get_or_init(|| hasher.0.digest128()))
+}
+
+struct HashWriter(Xxh3);
+
+impl Write for HashWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads a prefix of a coordinate: up to nine numbers, of which trailing `*` say nothing.
+fn parse_prefix(text: &str) -> Result<Vec<u32>, Refusal> {
+    let refuse = |field: &str| {
+        Refusal::bad_request(format_args!(
+            "prefix `c`: `{field}` is not a number from 1; a prefix is up to nine numbers, such as 1.2.3/4"
+        ))
+    };
+    let fields: Vec<&str> = text.split(['.', '/', ';']).collect();
+    let wild = fields
+        .iter()
+        .rev()
+        .take_while(|field| field.starts_with('*'))
+        .count();
+    let fixed = &fields[..fields.len() - wild];
+    if fields.len() > DIMENSIONS {
+        return Err(refuse(fields[DIMENSIONS]));
+    }
+    fixed
+        .iter()
+        .map(|field| {
+            field
+                .parse()
+                .ok()
+                .filter(|&n: &u32| n > 0)
+                .ok_or_else(|| refuse(field))
+        })
+        .collect()
+}
