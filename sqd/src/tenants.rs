@@ -83,8 +83,11 @@ impl Tenants {
                 key: Some(key),
                 library,
             } => {
-                let known = tokens(request).any(|token| same(token, key.as_bytes()));
-                if known {
+                // As in SQ, where the first header decides, even a wrong one.
+                let is_known = tokens(request)
+                    .next()
+                    .is_some_and(|token| same(token, key.as_bytes()));
+                if is_known {
                     Ok(Arc::clone(library))
                 } else {
                     Err(TenantError::Unauthorized)

@@ -142,8 +142,8 @@ impl Coordinate {
 
     /// Reads what clients of phext services send, as libphext's `to_coordinate` does.
     ///
-    /// Fields are separated by `.`, `/` or `;` alike. Characters other than digits, letters and
-    /// separators are ignored, so `2026-02-22` is 20260222. Separators before the first digit are
+    /// Fields are separated by `.`, `/` or `;` alike. In a field that holds digits all other
+    /// characters are ignored, so `v3` is 3 and `2026-02-22` is 20260222. Separators before the first digit are
     /// ignored. The fields go to the dimensions in order, except that the **last field is the
     /// scroll**: `2.7.1/8.2.8` is `2.7.1/8.2.1/1.1.8`. Dimensions without a field are 1; of more
     /// than nine fields the first eight and the last count. Text without digits and letters, and
@@ -152,7 +152,7 @@ impl Coordinate {
     /// # Errors
     /// Where libphext would lose or alter the address:
     /// - a field that it would read as 0: a literal zero, or nothing between or after separators;
-    /// - a field holding a letter ([`CoordinateError::Name`]);
+    /// - a word, that is letters without a digit ([`CoordinateError::Name`]);
     /// - a number above 2^31-1.
     ///
     /// Fields beyond the ninth are held to the same rules, although only the last one counts.
@@ -209,13 +209,13 @@ fn parse_integer(field: &str, dimension: &'static str) -> Result<u32, Coordinate
 
 /// Reads a field of the lenient form.
 fn parse_field(field: &str, dimension: &'static str) -> Result<u32, CoordinateError> {
-    if field.chars().any(char::is_alphabetic) {
-        return Err(CoordinateError::Name {
-            dimension,
-            text: excerpt(field.trim()),
-        });
-    }
     if !field.bytes().any(|byte| byte.is_ascii_digit()) {
+        if field.chars().any(char::is_alphabetic) {
+            return Err(CoordinateError::Name {
+                dimension,
+                text: excerpt(field.trim()),
+            });
+        }
         return Err(CoordinateError::Empty { dimension });
     }
     accumulate(field.bytes().filter(u8::is_ascii_digit), field, dimension)
@@ -340,7 +340,7 @@ pub enum CoordinateError {
         /// The field.
         text: String,
     },
-    /// A field holding letters.
+    /// A field of letters without a digit.
     #[error("{dimension} is {text:?}: names as coordinates are not supported yet, use a number")]
     Name {
         /// The dimension the field belongs to.
@@ -471,9 +471,9 @@ mod tests {
                 "error: scroll is \"x\": names as coordinates are not supported yet",
             ),
             ("home.1", "error: library is \"home\": names"),
-            ("v1.2", "error: library is \"v1\": names"),
+            ("v1.2", "1.1.1/1.1.1/1.1.2"),
             ("/x.1.2", "error: library is \"x\": names"),
-            ("1.2x.3", "error: shelf is \"2x\": names"),
+            ("1.2x.3", "1.2.1/1.1.1/1.1.3"),
             (
                 "1.\u{00E9}t\u{00E9}.3",
                 "error: shelf is \"\u{00E9}t\u{00E9}\": names",
