@@ -6,6 +6,7 @@ use phext_siw::{
     Stream, StreamBuilder, T, Word,
 };
 use phext_storage::coordinate::{Coordinate, DIMENSIONS, MAX_COMPONENT};
+use phext_storage::{Phext, StoreError};
 
 /// Words are packed, batched and prefetched.
 const TIER: u8 = 2;
@@ -39,6 +40,20 @@ impl Plan {
             stream,
             limit: query.limit,
         }
+    }
+
+    /// How many lanes the plan runs over at most, or `enough` where it may be that many.
+    ///
+    /// # Errors
+    /// Damage found in the store.
+    pub fn estimate_lanes(&self, phext: &Phext, enough: u64) -> Result<u64, StoreError> {
+        let mut lanes = 0;
+        for constant in &self.stream.constants {
+            if let Constant::Lanes(spec) = constant {
+                lanes += phext.estimate_lanes(spec, enough)?;
+            }
+        }
+        Ok(lanes.min(self.limit.unwrap_or(enough)).min(enough))
     }
 }
 

@@ -5,21 +5,21 @@ use super::read::{phext_of, write_json_text};
 use super::render::{self, Render};
 use super::{Answer, Refusal};
 use crate::library::Library;
-use phext_query::{ExecuteError, Fields, Flow, Output, Query, ResultRow, Target, run};
+use phext_query::{ExecuteError, Fields, Flow, Output, Plan, Query, ResultRow, Target, run_plan};
 use phext_storage::Phext;
 use phext_storage::coordinate::Coordinate;
 use std::sync::Arc;
 
-/// Sets up to this size are read on the thread that serves the connection.
-const INLINE_POINTS: usize = 64;
-
 /// A JSON array of coordinates and scrolls: all of a range, and each of a set, empty or not.
 pub(super) async fn query(arguments: &Arguments<'_>, library: &Arc<Library>) -> Answer {
-    let query = parse(arguments)?;
+    let plan = Plan::new(&parse(arguments)?);
     let phext = phext_of(arguments, library).await?;
-    let short = match &query.target {
-        Target::Points(points) => points.len() <= INLINE_POINTS,
-        _ => phext.as_deref().is_none_or(render::is_short),
+    let short = match phext.as_deref() {
+        Some(phext) => {
+            let lanes = plan.estimate_lanes(phext, render::INLINE_SCROLLS);
+            render::is_short_part(phext, lanes.map_err(ExecuteError::from)?)
+        }
+        None => true,
     };
     let render: Arc<Render> = Arc::new(move |out| {
         out.write_all(b"[").map_err(ExecuteError::Sink)?;
@@ -36,11 +36,7 @@ pub(super) async fn query(arguments: &Arguments<'_>, library: &Arc<Library>) -> 
             }
             Ok(Flow::Continue)
         };
-        run(
-            &query,
-            phext.as_deref().unwrap_or(Phext::empty()),
-            &mut sink,
-        )?;
+        run_plan(&plan, phext.as_deref().unwrap_or(Phext::empty()), &mut sink)?;
         Ok(out.write_all(b"]")?)
     });
     render::respond(short, "application/json", render).await

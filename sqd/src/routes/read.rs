@@ -52,7 +52,7 @@ pub(super) async fn status(
         None => (0, 0),
         Some(phext) => {
             let scrolls = phext.scrolls();
-            let short = render::is_short(&phext);
+            let short = phext.derived().document_bytes.get().is_some() || render::is_short(&phext);
             (
                 render::run(short, move || document_bytes(&phext)).await?,
                 scrolls,
@@ -118,7 +118,8 @@ pub(super) async fn checksum(arguments: &Arguments<'_>, library: &Arc<Library>) 
     let checksum = match phext_of(arguments, library).await? {
         None => Xxh3::new().digest128(),
         Some(phext) => {
-            let short = render::is_short(&phext);
+            let short =
+                phext.derived().document_checksum.get().is_some() || render::is_short(&phext);
             render::run(short, move || document_checksum(&phext)).await?
         }
     };

@@ -20,9 +20,9 @@ const BUFFER_BYTES: usize = 8 << 20;
 const PIECE_BYTES: usize = 256 << 10;
 /// Pieces that wait for the client.
 const PIECES: usize = 4;
-/// Phexts up to this many scrolls and bytes are read on the thread that serves the connection: that
-/// takes less time than handing the work to another thread.
-const INLINE_SCROLLS: u64 = 256;
+/// Passes over up to this many scrolls, and this many bytes of text, run on the thread that serves the
+/// connection: that takes about as long as handing the work to another thread.
+pub(super) const INLINE_SCROLLS: u64 = 1024;
 const INLINE_BYTES: u64 = 1 << 20;
 
 /// Writes an answer. It must write the same bytes each time.
@@ -31,6 +31,12 @@ pub(super) type Render = dyn Fn(&mut dyn Write) -> Result<(), ExecuteError> + Se
 /// Whether a pass over the whole phext is short.
 pub(super) fn is_short(phext: &Phext) -> bool {
     phext.scrolls() <= INLINE_SCROLLS && phext.text_bytes() <= INLINE_BYTES
+}
+
+/// Whether a pass over `scrolls` of the phext's scrolls is short, going by their mean length.
+pub(super) fn is_short_part(phext: &Phext, scrolls: u64) -> bool {
+    let mean = phext.text_bytes() / phext.scrolls().max(1);
+    scrolls < INLINE_SCROLLS && scrolls.saturating_mul(mean) <= INLINE_BYTES
 }
 
 /// Runs `work`, here where it is short, else on a thread for long work.

@@ -101,4 +101,31 @@ impl Phext {
     pub fn lanes<'a>(&'a self, spec: &'a LaneSpec) -> Result<LaneCursor<'a>> {
         LaneCursor::new(self, spec)
     }
+
+    /// How many lanes a specification has at most, or `enough` where it may have that many. Costs
+    /// two binary searches a part and at most `enough` steps in memory.
+    ///
+    /// # Errors
+    /// Damage, with file and offset.
+    pub fn estimate_lanes(&self, spec: &LaneSpec, enough: u64) -> Result<u64> {
+        let (range, points) = match spec {
+            LaneSpec::All => return Ok(self.scrolls().min(enough)),
+            LaneSpec::Points(points) => (None, points.len()),
+            LaneSpec::Range { from, to } => (Some(*from..=*to), 0),
+            LaneSpec::Union { from, to, points } => (Some(*from..=*to), points.len()),
+        };
+        let mut lanes = points as u64;
+        let Some(range) = range.filter(|range| range.start() <= range.end()) else {
+            return Ok(lanes.min(enough));
+        };
+        let frozen = self.frozen.as_ref().map(|frozen| &frozen.scrolls);
+        for memtable in std::iter::once(&self.active).chain(frozen) {
+            lanes += memtable.range(range.clone()).take(enough as usize).count() as u64;
+        }
+        for view in &self.parts {
+            let first = view.part.lower_bound(range.start())?;
+            lanes += u64::from(view.part.upper_bound(range.end())? - first);
+        }
+        Ok(lanes.min(enough))
+    }
 }
