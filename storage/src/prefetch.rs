@@ -7,8 +7,8 @@ pub(crate) fn prefetch(bytes: &[u8], at: usize) {
     #[cfg(target_arch = "x86_64")]
     if let Some(byte) = bytes.get(at) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: the instruction only hints and never faults; the address is in a live slice.
         #[expect(unsafe_code, reason = "the intrinsic is unsafe; see docs/UNSAFE.md")]
+        // SAFETY: the instruction only hints and never faults; the address is in a live slice.
         unsafe {
             _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(byte).cast());
         }

@@ -48,7 +48,7 @@ impl Part {
             keys,
         };
         let directory = part.length(Section::Directory);
-        if directory == 0 || directory % BUCKET_BYTES != 0 {
+        if directory == 0 || !directory.is_multiple_of(BUCKET_BYTES) {
             return Err(part.corrupt(Section::Directory, 0, "the directory is not whole buckets"));
         }
         Ok(part)
