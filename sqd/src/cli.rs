@@ -93,7 +93,8 @@ pub(crate) struct CommonArgs {
     /// A JSON file of tenants: `{"tenants": {"<token>": {"name": "..", "data_dir": ".."}}}`.
     #[arg(long, env = "SQD_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// Import a phext file before serving; `=NAME` names the phext, else the file's stem does.
+    /// Import a phext file before serving, unless that state of it was imported before; `=NAME`
+    /// names the phext, else the file's stem does.
     #[arg(long, value_name = "FILE[=NAME]")]
     pub(crate) import: Vec<PathBuf>,
     /// The order of new phexts: auto, lexicographic, hilbert, morton, peano or prefix=P,curve.

@@ -102,6 +102,7 @@ fn export_phext(name: &str, file: &Path, data: &DataArgs) -> Result<(), CommandE
         out.flush()?;
     } else {
         let scrolls = export(phext, file)?;
+        library.note_export(name, file)?;
         writeln!(io::stderr(), "{}: {scrolls} scrolls", file.display())?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use phext_query::{ExecuteError, Mutation};
 use phext_storage::vfs::{Metadata, RealVfs, Vfs};
 use phext_storage::{Commit, Options, Phext, Snapshot, Store, StoreError, validate_name};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
 use tokio::sync::oneshot;
 
@@ -117,38 +117,66 @@ impl Library {
     /// Imports a file as a phext, whatever was imported before.
     pub(crate) fn import(&self, name: &str, path: &Path) -> Result<(), LibraryError> {
         validate_name(name)?;
-        let _one_at_a_time = self
-            .importing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let imported = phext_file::import(&self.store, name, path)?;
-        tracing::info!(path = %path.display(), phext = name, imported.scrolls, imported.removed, "imported");
+        let _one_at_a_time = self.one_import();
+        self.import_now(name, path, metadata_of(path)?)
+    }
+
+    /// Imports a file as a phext if it is newer than what was imported: a server that is started
+    /// again with the same options must not undo what was written since.
+    pub(crate) fn import_once(&self, name: &str, path: &Path) -> Result<(), LibraryError> {
+        validate_name(name)?;
+        let _one_at_a_time = self.one_import();
+        let metadata = metadata_of(path)?;
+        if self.is_newer(name, &metadata) {
+            self.import_now(name, path, metadata)?;
+        }
+        Ok(())
+    }
+
+    /// Remembers that a phext was exported to `path`. Where that is the phext's own file, `load` must
+    /// not take it for a newer state.
+    pub(crate) fn note_export(&self, name: &str, path: &Path) -> Result<(), LibraryError> {
+        let _one_at_a_time = self.one_import();
+        let is_same = |own: &Path| std::path::absolute(own).ok() == std::path::absolute(path).ok();
+        if let Some((own, metadata)) = self.file_of(name)
+            && is_same(&own)
+        {
+            self.store
+                .set_setting(&setting_of(name), &stamp(&metadata).to_le_bytes())?;
+        }
         Ok(())
     }
 
     fn import_if_newer(&self, name: &str) -> Result<(), LibraryError> {
-        let _one_at_a_time = self
-            .importing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let Some((path, metadata)) = self.file_of(name) else {
-            return Ok(());
-        };
-        let setting = format!("imported:{name}");
-        let stamp = stamp(&metadata);
-        let known = self
-            .store
-            .setting(&setting)
-            .and_then(|bytes| bytes.try_into().ok());
-        if known
-            .map(u64::from_le_bytes)
-            .is_some_and(|known| stamp <= known)
-        {
-            return Ok(());
+        let _one_at_a_time = self.one_import();
+        match self.file_of(name) {
+            Some((path, metadata)) if self.is_newer(name, &metadata) => {
+                self.import_now(name, &path, metadata)
+            }
+            _ => Ok(()),
         }
-        let imported = phext_file::import(&self.store, name, &path)?;
-        tracing::info!(path = %path.display(), phext = name, imported.scrolls, imported.removed, "imported");
-        self.store.set_setting(&setting, &stamp.to_le_bytes())?;
+    }
+
+    fn one_import(&self) -> MutexGuard<'_, ()> {
+        self.importing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_newer(&self, name: &str, metadata: &Metadata) -> bool {
+        let known = self.store.setting(&setting_of(name));
+        let known = known
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u64::from_le_bytes);
+        known.is_none_or(|known| stamp(metadata) > known)
+    }
+
+    fn import_now(&self, name: &str, path: &Path, metadata: Metadata) -> Result<(), LibraryError> {
+        let imported = phext_file::import(&self.store, name, path)?;
+        self.store
+            .set_setting(&setting_of(name), &stamp(&metadata).to_le_bytes())?;
+        let (scrolls, removed) = (imported.scrolls, imported.removed);
+        tracing::info!(path = %path.display(), phext = name, scrolls, removed, "imported");
         Ok(())
     }
 
@@ -172,6 +200,19 @@ impl Library {
         let metadata = RealVfs.metadata(&path).ok()?;
         Some((path, metadata))
     }
+}
+
+/// The setting that remembers which state of its file a phext was imported from.
+fn setting_of(name: &str) -> String {
+    format!("imported:{name}")
+}
+
+fn metadata_of(path: &Path) -> Result<Metadata, FileError> {
+    let io_error = |source| FileError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    RealVfs.metadata(path).map_err(io_error)
 }
 
 /// When a file was last changed, in nanoseconds.

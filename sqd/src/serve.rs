@@ -102,7 +102,7 @@ fn open(settings: &Settings) -> Result<Tenants, ServeError> {
     let library = Library::open(&settings.data_dir, &settings.files, options)?;
     for argument in &common.import {
         let (path, name) = file_and_name(argument);
-        library.import(&name, &path)?;
+        library.import_once(&name, &path)?;
     }
     Ok(Tenants::Single {
         key: common.key.clone(),

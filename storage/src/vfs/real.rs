@@ -52,7 +52,10 @@ impl Vfs for RealVfs {
 
     fn map(&self, path: &Path) -> io::Result<Mapping> {
         let file = fs::File::open(path)?;
-        #[expect(unsafe_code, reason = "mapping a file is unsafe by nature; see docs/UNSAFE.md")]
+        #[expect(
+            unsafe_code,
+            reason = "mapping a file is unsafe by nature; see docs/UNSAFE.md"
+        )]
         // SAFETY: a mapped file must not change or shrink while it is mapped. Segments are mapped
         // only after they were written, synced and renamed into place; nothing writes to them
         // afterwards, they are only ever unlinked, and the lock file keeps other sqd processes out.
