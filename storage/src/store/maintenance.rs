@@ -7,7 +7,7 @@ use super::Shared;
 use crate::error::{Result, StoreError};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// Memtables may grow to this many times their limit while the previous ones are being sealed; then
 /// writers wait.
@@ -26,6 +26,8 @@ struct Inner {
     /// The last attempt ended for lack of space.
     is_full: bool,
     stalls: u64,
+    /// The thread that runs, or the last one that ran.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Shared {
@@ -44,9 +46,12 @@ impl Shared {
         let spawned = thread::Builder::new()
             .name("sqd-maintenance".into())
             .spawn(move || shared.maintain());
-        if let Err(error) = spawned {
-            tracing::warn!(%error, "no thread for sealing; sealing on the writer's thread");
-            self.maintain();
+        match spawned {
+            Ok(thread) => self.maintenance.inner.lock().thread = Some(thread),
+            Err(error) => {
+                tracing::warn!(%error, "no thread for sealing; sealing on the writer's thread");
+                self.maintain();
+            }
         }
     }
 
@@ -108,11 +113,21 @@ impl Shared {
     }
 
     /// Waits for what is running and lets nothing more start.
+    ///
+    /// The thread is joined, not only waited for: until it is gone it holds the store, and with it
+    /// the lock on the directory.
     pub(super) fn close_maintenance(&self) {
         let mut inner = self.maintenance.inner.lock();
         inner.is_closed = true;
         while inner.is_running {
             self.maintenance.finished.wait(&mut inner);
+        }
+        let thread = inner.thread.take();
+        drop(inner);
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the maintenance thread panicked");
         }
     }
 }
