@@ -47,7 +47,11 @@ impl Shared {
             .name("sqd-maintenance".into())
             .spawn(move || shared.maintain());
         match spawned {
-            Ok(thread) => self.maintenance.inner.lock().thread = Some(thread),
+            Ok(thread) => {
+                let previous = self.maintenance.inner.lock().thread.replace(thread);
+                // It has said that it is done and ends any moment.
+                previous.map(JoinHandle::join);
+            }
             Err(error) => {
                 tracing::warn!(%error, "no thread for sealing; sealing on the writer's thread");
                 self.maintain();
