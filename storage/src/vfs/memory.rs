@@ -6,6 +6,7 @@
 //! of what was pending, with writes torn at 512 bytes. Every changing operation counts, so that a
 //! test can cut the power, or return an error, at each of them in turn.
 //!
+//! On a full medium, writes inside a file's reserved length succeed, as with `fallocate`.
 //! After a failed sync the bytes it covered never become durable, as on Linux, where the pages are
 //! marked clean.
 
@@ -118,12 +119,17 @@ impl MemoryVfs {
     pub fn after_crash(&self, seed: u64) -> MemoryVfs {
         let disk = self.disk.lock();
         let mut dice = Dice::new(seed);
-        let inodes = disk
-            .inodes
-            .iter()
-            .map(|inode| inode.after_crash(&mut dice))
-            .collect();
         let names = disk.names_after_crash(&mut dice);
+        // Files without a name are gone; leaving them out keeps a survivor small.
+        let named: BTreeSet<usize> = names.values().copied().collect();
+        let inodes = (0..).zip(&disk.inodes).map(|(id, inode)| {
+            if named.contains(&id) {
+                inode.after_crash(&mut dice)
+            } else {
+                Inode::default()
+            }
+        });
+        let inodes = inodes.collect();
         let catalogs = disk.catalogs.iter().map(|(path, state)| {
             let entries = if dice.keeps() {
                 &state.current
@@ -482,7 +488,12 @@ impl File for MemoryFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut disk = self.disk.lock();
         let was_on = !disk.power_is_off;
-        let answer = disk.proceed(Needs::Space);
+        let end = offset as usize + bytes.len();
+        let needs = match end <= disk.inodes[self.inode].current.len() {
+            true => Needs::Nothing,
+            false => Needs::Space,
+        };
+        let answer = disk.proceed(needs);
         // The write under way when the power goes may reach the medium in part.
         if answer.is_ok() || (was_on && disk.power_is_off) {
             let offset = offset as usize;
@@ -574,6 +585,12 @@ impl Catalog for MemoryCatalog {
                 None => state.current.remove(key),
             };
         }
+        drop(disk);
+        self.sync()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut disk = self.disk.lock();
         disk.proceed(Needs::Nothing)?;
         let state = disk
             .catalogs

@@ -135,6 +135,9 @@ pub trait Catalog: Debug + Send + Sync {
     fn scan(&self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>>;
     /// Applies all changes or none (`None` removes a key), durably when it returns.
     fn apply(&self, changes: &[(Vec<u8>, Option<Vec<u8>>)]) -> io::Result<()>;
+    /// Makes what [`Catalog::scan`] gives durable: a process that was killed may have left changes
+    /// that only the system's memory holds.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// The bytes of a complete, immutable file.

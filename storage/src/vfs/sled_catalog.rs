@@ -55,6 +55,10 @@ impl Catalog for SledCatalog {
             }
         }
         self.database.apply_batch(batch).map_err(io_error)?;
+        self.sync()
+    }
+
+    fn sync(&self) -> io::Result<()> {
         self.database.flush().map_err(io_error)?;
         sync_tree(&self.path)
     }
