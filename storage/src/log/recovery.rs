@@ -12,7 +12,7 @@
 use super::record::{FRAME_BYTES, HEADER_BYTES, Header};
 use super::{LogWriter, Lsn, Payload, Record, file_number, file_path};
 use crate::error::{Result, StoreError};
-use crate::vfs::Vfs;
+use crate::vfs::{File, Vfs};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,12 @@ struct LogFile {
 }
 
 /// Reads the log in `directory`, cuts off a torn tail, and makes what it accepted durable.
-pub(crate) fn recover(vfs: &dyn Vfs, directory: &Path, known: Known) -> Result<Recovered> {
+pub(crate) fn recover(
+    vfs: &dyn Vfs,
+    directory: &Path,
+    known: Known,
+    reserve_bytes: u64,
+) -> Result<Recovered> {
     let files = read_files(vfs, directory)?;
     let mut recovered = Recovered {
         records: Vec::new(),
@@ -62,18 +67,25 @@ pub(crate) fn recover(vfs: &dyn Vfs, directory: &Path, known: Known) -> Result<R
     let mut expected = None;
     for (index, file) in files.iter().enumerate() {
         let first = file.header.first_lsn;
+        let next_file = files.get(index + 1).map(|next| next.header.first_lsn);
+        if next_file.is_some_and(|next| next <= known.sealed_lsn + 1) {
+            // All of it is sealed: its removal was lost in a crash, perhaps not that of its
+            // neighbours.
+            continue;
+        }
         let continues = expected.unwrap_or(first.min(known.sealed_lsn + 1));
         if first != continues {
             let what = format!("records {continues} to {} are missing before it", first - 1);
             return Err(StoreError::corrupt(&file.path, 0, what));
         }
-        let later = files
-            .get(index + 1)
-            .map_or(0, |next| next.header.first_lsn - 1);
-        let (next, end) = read_records(file, known, later, &mut recovered)?;
-        expected = Some(next);
-        let is_last = index + 1 == files.len();
-        finish(vfs, file, end, is_last, &mut recovered)?;
+        let later = next_file.map_or(0, |next| next - 1);
+        let read = read_records(file, known, later, &mut recovered)?;
+        expected = Some(read.next);
+        make_durable(vfs, file, &read)?;
+        if next_file.is_none() {
+            let writer = resume(vfs, file, read.end, reserve_bytes, &mut recovered)?;
+            recovered.writer = Some(writer);
+        }
     }
     recovered.last_lsn = expected.map_or(known.sealed_lsn, |next| (next - 1).max(known.sealed_lsn));
     if recovered.last_lsn < known.durable_lsn {
@@ -131,13 +143,25 @@ fn holds_no_record(bytes: &[u8]) -> bool {
     bytes.iter().skip(HEADER_BYTES).all(|&byte| byte == 0)
 }
 
-/// Reads the records of a file. Returns the next LSN expected and where the records end.
+/// Where the records of a file end.
+struct Read {
+    /// The next LSN expected.
+    next: Lsn,
+    /// The end of the last record.
+    end: usize,
+    /// The end of the last record that is known to have been durable when it was written.
+    durable_end: usize,
+}
+
+/// Reads the records of a file.
 fn read_records(
     file: &LogFile,
     known: Known,
     later: Lsn,
     recovered: &mut Recovered,
-) -> Result<(Lsn, usize)> {
+) -> Result<Read> {
+    let mut ends = Vec::new();
+    let mut claimed = later.max(known.durable_lsn);
     let mut next = file.header.first_lsn;
     let mut at = HEADER_BYTES;
     while let Some(record) = Record::decode(file.header.salt, &file.bytes[at..]) {
@@ -154,17 +178,26 @@ fn read_records(
         if record.lsn > known.sealed_lsn {
             recovered.records.push((record.lsn, payload));
         }
+        claimed = claimed.max(record.durable_lsn);
         next += 1;
         at += record.framed_len();
+        ends.push(at);
     }
-    let durable = later
-        .max(known.durable_lsn)
-        .max(durable_after(file, at, next));
+    let durable = claimed.max(durable_after(file, at, next));
     if durable >= next {
         let what = format!("record {next} does not parse, but record {durable} was durable");
         return Err(StoreError::corrupt(&file.path, at as u64, what));
     }
-    Ok((next, at))
+    let durable_records = (durable + 1).saturating_sub(file.header.first_lsn) as usize;
+    let durable_end = match durable_records.min(ends.len()) {
+        0 => HEADER_BYTES,
+        records => ends[records - 1],
+    };
+    Ok(Read {
+        next,
+        end: at,
+        durable_end,
+    })
 }
 
 /// The highest durable LSN that any whole record after `at` carries.
@@ -203,33 +236,52 @@ fn plausible(file: &LogFile, start: usize, next: Lsn) -> Option<(usize, Lsn)> {
     Some((start + record.framed_len(), record.durable_lsn))
 }
 
-/// Makes the accepted part of a file durable, and its last file ready for more.
-fn finish(
+/// Makes the accepted part of a file durable.
+///
+/// Records that nothing proves durable are written again first. Where their sync failed before the
+/// process stopped, the system may hold them in memory as if they were on the medium: a sync alone
+/// would not write them.
+fn make_durable(vfs: &dyn Vfs, log: &LogFile, read: &Read) -> Result<()> {
+    let file = open(vfs, &log.path)?;
+    let unproven = &log.bytes[read.durable_end..read.end];
+    if !unproven.is_empty() {
+        file.write_at(read.durable_end as u64, unproven)
+            .map_err(|e| StoreError::io("write", &log.path, e))?;
+    }
+    file.sync_data()
+        .map_err(|e| StoreError::io("sync", &log.path, e))
+}
+
+/// Cuts the last file behind its records and makes it ready for more.
+fn resume(
     vfs: &dyn Vfs,
     log: &LogFile,
     end: usize,
-    is_last: bool,
+    reserve_bytes: u64,
     recovered: &mut Recovered,
-) -> Result<()> {
-    let file = vfs
-        .open(&log.path)
-        .map_err(|e| StoreError::io("open", &log.path, e))?;
-    if is_last && !log.bytes[end..].iter().all(|&byte| byte == 0) {
+) -> Result<LogWriter> {
+    let file = open(vfs, &log.path)?;
+    if !log.bytes[end..].iter().all(|&byte| byte == 0) {
         tracing::warn!(path = %log.path.display(), offset = end, "cut a torn tail off the log");
         recovered.truncated = Some((log.path.clone(), end as u64));
     }
-    if is_last {
-        // Also drops reserved space, which is reserved again as records are appended.
-        file.truncate(end as u64)
-            .map_err(|e| StoreError::io("truncate", &log.path, e))?;
-    }
+    // Also drops reserved space, which is reserved again as records are appended.
+    file.truncate(end as u64)
+        .map_err(|e| StoreError::io("truncate", &log.path, e))?;
     file.sync_data()
         .map_err(|e| StoreError::io("sync", &log.path, e))?;
-    if is_last {
-        let writer = LogWriter::resume(file, log.path.clone(), log.header, end as u64);
-        recovered.writer = Some(writer);
-    }
-    Ok(())
+    let path = log.path.clone();
+    Ok(LogWriter::resume(
+        file,
+        path,
+        log.header,
+        end as u64,
+        reserve_bytes,
+    ))
+}
+
+fn open(vfs: &dyn Vfs, path: &Path) -> Result<Box<dyn File>> {
+    vfs.open(path).map_err(|e| StoreError::io("open", path, e))
 }
 
 #[cfg(test)]
@@ -242,13 +294,15 @@ mod tests {
         durable_lsn: 0,
     };
 
+    const RESERVE: u64 = 4096;
+
     fn directory() -> PathBuf {
         PathBuf::from("log")
     }
 
     /// A log of `count` records, each its own commit, where record n's payload names checkpoint n.
     fn log_of(vfs: &MemoryVfs, count: u64) -> Vec<u64> {
-        let mut writer = LogWriter::create(vfs, &directory(), 1, 1).unwrap();
+        let mut writer = LogWriter::create(vfs, &directory(), 1, 1, RESERVE).unwrap();
         let mut ends = vec![writer.len()];
         for lsn in 1..=count {
             let mut payload = Vec::new();
@@ -266,7 +320,7 @@ mod tests {
     }
 
     fn recover_all(vfs: &MemoryVfs, known: Known) -> Result<Recovered> {
-        recover(vfs, &directory(), known)
+        recover(vfs, &directory(), known, RESERVE)
     }
 
     #[test]

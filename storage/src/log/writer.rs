@@ -6,10 +6,6 @@ use crate::error::{Result, StoreError};
 use crate::vfs::{File, Vfs};
 use std::path::{Path, PathBuf};
 
-/// How far ahead of its end a log file's space is reserved, in bytes: an append inside reserved
-/// space cannot fail for lack of it, and its sync has no file length to make durable.
-const RESERVE_BYTES: u64 = 4 << 20;
-
 /// The log file that is written to.
 #[derive(Debug)]
 pub(crate) struct LogWriter {
@@ -18,16 +14,20 @@ pub(crate) struct LogWriter {
     header: Header,
     end: u64,
     reserved: u64,
+    /// Space is reserved in multiples of this many bytes.
+    reserve_bytes: u64,
     buffer: Vec<u8>,
 }
 
 impl LogWriter {
-    /// Creates log file `number`, whose first record will be `first_lsn`, durably.
+    /// Creates log file `number`, whose first record will be `first_lsn`, durably. Space is reserved
+    /// in multiples of `reserve_bytes`, at least 1.
     pub(crate) fn create(
         vfs: &dyn Vfs,
         directory: &Path,
         number: u64,
         first_lsn: Lsn,
+        reserve_bytes: u64,
     ) -> Result<LogWriter> {
         let path = file_path(directory, number);
         let salt = getrandom::u64().map_err(|error| {
@@ -51,6 +51,7 @@ impl LogWriter {
             header,
             end: HEADER_BYTES as u64,
             reserved: 0,
+            reserve_bytes: reserve_bytes.max(1),
             buffer: Vec::new(),
         };
         let created = writer.start(vfs, directory);
@@ -73,13 +74,20 @@ impl LogWriter {
     }
 
     /// Goes on at `end` of a recovered file.
-    pub(crate) fn resume(file: Box<dyn File>, path: PathBuf, header: Header, end: u64) -> Self {
+    pub(crate) fn resume(
+        file: Box<dyn File>,
+        path: PathBuf,
+        header: Header,
+        end: u64,
+        reserve_bytes: u64,
+    ) -> Self {
         LogWriter {
             file,
             path,
             header,
             end,
             reserved: end,
+            reserve_bytes: reserve_bytes.max(1),
             buffer: Vec::new(),
         }
     }
@@ -131,7 +139,7 @@ impl LogWriter {
         if needed <= self.reserved {
             return Ok(());
         }
-        let reserved = needed.next_multiple_of(RESERVE_BYTES);
+        let reserved = needed.next_multiple_of(self.reserve_bytes);
         self.file
             .allocate(reserved)
             .map_err(|e| StoreError::io("reserve", &self.path, e))?;

@@ -49,7 +49,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
         sealed_lsn: header.sealed_lsn,
         durable_lsn: header.durable_lsn,
     };
-    let recovered = recover(&*vfs, &paths.log, known)?;
+    let recovered = recover(&*vfs, &paths.log, known, options.log_reserve_bytes)?;
     if recovered.checkpoint > header.sequence {
         let what = format!(
             "it is at change {}, but the log knows of change {}; it has lost its newest state",
@@ -71,7 +71,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
         torn_tail: recovered.truncated.clone(),
     };
     let next_segment = segments.next_id(header.next_segment);
-    let writer = start_writer(&*vfs, &paths, recovered, dirty)?;
+    let writer = start_writer(&*vfs, &paths, &options, recovered, dirty)?;
     Ok(Shared {
         state: arc_swap::ArcSwap::from_pointee(state),
         queue: super::commit::Queue::default(),
@@ -263,6 +263,7 @@ fn replay(
 fn start_writer(
     vfs: &dyn Vfs,
     paths: &Paths,
+    options: &Options,
     recovered: Recovered,
     dirty: BTreeSet<Arc<str>>,
 ) -> Result<Writer> {
@@ -270,7 +271,7 @@ fn start_writer(
     let mut old_logs = recovered.numbers;
     let log = match recovered.writer {
         Some(log) => log,
-        None => LogWriter::create(vfs, &paths.log, 1, next_lsn)?,
+        None => LogWriter::create(vfs, &paths.log, 1, next_lsn, options.log_reserve_bytes)?,
     };
     old_logs.retain(|&number| number != log.number());
     Ok(Writer {

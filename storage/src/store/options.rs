@@ -17,6 +17,9 @@ pub struct Options {
     /// Segments are verified in full when the store is opened, until this many bytes were read; the
     /// rest is verified chunk by chunk when touched.
     pub verify_at_open_bytes: u64,
+    /// How far ahead of its end a log file's space is reserved, in bytes: an append inside reserved
+    /// space cannot fail for lack of it, and its sync has no file length to make durable.
+    pub log_reserve_bytes: u64,
 }
 
 impl Default for Options {
@@ -27,6 +30,7 @@ impl Default for Options {
             order: Order::Auto,
             background: true,
             verify_at_open_bytes: 1 << 30,
+            log_reserve_bytes: 4 << 20,
         }
     }
 }

@@ -59,7 +59,14 @@ impl Shared {
             return Ok(None);
         }
         let number = writer.log.number() + 1;
-        let log = LogWriter::create(&*self.vfs, &self.paths.log, number, writer.next_lsn)?;
+        let reserve = self.options.log_reserve_bytes;
+        let log = LogWriter::create(
+            &*self.vfs,
+            &self.paths.log,
+            number,
+            writer.next_lsn,
+            reserve,
+        )?;
         let old = std::mem::replace(&mut writer.log, log).number();
         writer.old_logs.push(old);
         let mut state = State::clone(&self.state.load());
