@@ -207,10 +207,18 @@ pub(super) fn apply(
 ) -> Result<Option<u64>> {
     match operation {
         Operation::Put(coordinate, text) => {
+            let previous = phext.put(*coordinate, text.clone())?;
             *active_bytes += memtable_bytes(text.len());
-            phext.put(*coordinate, text.clone())
+            Ok(previous)
         }
-        Operation::Delete(coordinate) => phext.take(coordinate),
+        Operation::Delete(coordinate) => {
+            let previous = phext.take(coordinate)?;
+            if previous.is_some() {
+                // It takes no memory but room in the log, which only sealing gives back.
+                *active_bytes += memtable_bytes(0);
+            }
+            Ok(previous)
+        }
     }
 }
 
