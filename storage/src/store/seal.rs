@@ -40,6 +40,7 @@ impl Shared {
     /// After an error the frozen memtables are kept, and the next call goes on with them.
     pub(super) fn seal(&self) -> Result<()> {
         let mut slot = self.frost.lock();
+        self.check_poison()?;
         if slot.is_none() {
             *slot = self.freeze()?;
         }
