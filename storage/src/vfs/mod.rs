@@ -26,7 +26,7 @@ use std::time::SystemTime;
 
 /// A file system as the engine sees it.
 pub trait Vfs: Debug + Send + Sync {
-    /// Creates a directory and its parents; one that exists is fine.
+    /// Creates a directory and its parents, durably; one that exists is fine.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     /// The names in a directory, in no order.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;

@@ -21,7 +21,16 @@ pub struct RealVfs;
 
 impl Vfs for RealVfs {
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        let is_absent = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+        let created: Vec<&Path> = path.ancestors().take_while(is_absent).collect();
+        fs::create_dir_all(path)?;
+        for directory in created {
+            match directory.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => self.sync_dir(parent)?,
+                _ => self.sync_dir(Path::new("."))?,
+            }
+        }
+        Ok(())
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
