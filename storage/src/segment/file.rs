@@ -16,6 +16,7 @@ use super::part::Part;
 use super::writer::SegmentWriter;
 use crate::error::{Result, StoreError};
 use crate::vfs::{Mapping, Vfs};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,9 +51,12 @@ impl Segment {
     /// Maps segment `id`. Checks the frame of the file; see [`Segment::verify`] for the rest.
     pub(crate) fn open(vfs: &dyn Vfs, directory: &Path, id: u64) -> Result<Arc<Segment>> {
         let path = directory.join(file_name(id));
-        let map = vfs
-            .map(&path)
-            .map_err(|e| StoreError::io("map", &path, e))?;
+        let map = vfs.map(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                StoreError::corrupt(&path, 0, "a manifest names it, but it is not there")
+            }
+            _ => StoreError::io("map", &path, error),
+        })?;
         let trailer = Trailer::read(&path, id, &map)?;
         let chunks = ChunkTable::new(id, &map[trailer.checksums_at..map.len() - TRAILER_BYTES]);
         if chunks.len() != trailer.checksums_at.div_ceil(CHUNK_BYTES) {

@@ -57,21 +57,35 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
         );
         return Err(StoreError::corrupt(&paths.catalog, 0, what));
     }
-    // Only now is the catalog known to be the newest one, so that what it does not name is unused.
+    if is_new && recovered.last_lsn > 0 {
+        let what = "it is empty, but the log holds records; it was lost or replaced";
+        return Err(StoreError::corrupt(&paths.catalog, 0, what));
+    }
+    if !is_new && recovered.writer.is_none() {
+        let what = "there is no log file; the log was lost";
+        return Err(StoreError::corrupt(&paths.log, 0, what));
+    }
+    // Only now is the catalog known to be the newest one, so that what it does not name is unused;
+    // and only what is durable may take its place.
+    let synced = manifests.catalog.sync();
+    synced.map_err(|e| catalog_error("sync", &paths.catalog, e))?;
     segments.remove_unused(&on_disk)?;
     let dirty = replay(&mut state, &recovered, &options)?;
-
-    manifests.header = header;
-    manifests.settings = contents.settings;
-    if is_new {
-        manifests.commit(header, Vec::new())?;
-    }
+    let next_segment = segments.next_id(header.next_segment);
     let recovery = Recovery {
         replayed_records: recovered.records.len() as u64,
         torn_tail: recovered.truncated.clone(),
     };
-    let next_segment = segments.next_id(header.next_segment);
+    // The first log comes before the first entry of the catalog: a catalog with entries and no log
+    // is evidence of a loss.
     let writer = start_writer(&*vfs, &paths, &options, recovered, dirty)?;
+    manifests.header = header;
+    manifests.settings = contents.settings;
+    if is_new {
+        vfs.sync_dir(&paths.root)
+            .map_err(|e| StoreError::io("sync", &paths.root, e))?;
+        manifests.commit(header, Vec::new())?;
+    }
     Ok(Shared {
         state: arc_swap::ArcSwap::from_pointee(state),
         queue: super::commit::Queue::default(),
