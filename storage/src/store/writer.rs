@@ -88,6 +88,7 @@ impl Shared {
         self.check_poison()?;
         let mut state = State::clone(&self.state.load());
         let mut lsn = writer.next_lsn;
+        let mut last_lsn = state.lsn;
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
             let applied = apply_batch(&mut state, &request.batch, &self.options, lsn);
@@ -95,11 +96,12 @@ impl Shared {
                 if let Some(group) = applied.group {
                     writer.dirty.insert(Arc::from(group.name.as_str()));
                     writer.push_with(&Payload::Batch(vec![group]), lsn);
+                    last_lsn = lsn;
                     lsn += 1;
                 }
                 // A batch that changed nothing takes the place of the one before it.
                 Commit {
-                    lsn: lsn - 1,
+                    lsn: last_lsn,
                     previous_lengths: applied.previous_lengths,
                 }
             }));
