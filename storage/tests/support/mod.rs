@@ -1,0 +1,136 @@
+//! What the store's tests share: names for the moving parts and a plain model of the contents.
+
+#![expect(dead_code, reason = "each test binary uses a part of what they share")]
+
+use phext_storage::coordinate::Coordinate;
+use phext_storage::page_table::{Lane, LaneSpec};
+use phext_storage::vfs::Vfs;
+use phext_storage::{Options, Phext, Snapshot, Store, StoreError, WriteBatch, WriteOp};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Scrolls by coordinate, for each phext by name.
+pub type Model = BTreeMap<String, BTreeMap<Coordinate, Vec<u8>>>;
+
+/// Where a store in memory lives.
+pub fn root() -> PathBuf {
+    PathBuf::from("/store")
+}
+
+/// A store that works on the caller's thread and seals after a few writes.
+pub fn small() -> Options {
+    Options {
+        memtable_bytes: 1500,
+        background: false,
+        log_reserve_bytes: 2048,
+        ..Options::default()
+    }
+}
+
+/// Opens a store in a file system that lives in memory.
+pub fn open(vfs: &(impl Vfs + Clone + 'static), options: Options) -> Result<Store, StoreError> {
+    Store::open_with(Arc::new(vfs.clone()), &root(), options)
+}
+
+/// The coordinate whose first and last components are these.
+pub fn at(first: u32, last: u32) -> Coordinate {
+    Coordinate::new([first, 1, 1, 1, 1, 1, 1, 1, last]).unwrap()
+}
+
+/// A put.
+pub fn put(coordinate: Coordinate, text: impl Into<Vec<u8>>) -> WriteOp {
+    WriteOp::Put {
+        coordinate,
+        text: text.into().into(),
+    }
+}
+
+/// An append.
+pub fn append(coordinate: Coordinate, text: impl Into<Vec<u8>>) -> WriteOp {
+    WriteOp::Append {
+        coordinate,
+        text: text.into().into(),
+    }
+}
+
+/// A delete.
+pub fn delete(coordinate: Coordinate) -> WriteOp {
+    WriteOp::Delete { coordinate }
+}
+
+/// A batch.
+pub fn batch(phext: &str, operations: Vec<WriteOp>) -> WriteBatch {
+    WriteBatch {
+        phext: phext.into(),
+        operations,
+    }
+}
+
+/// Applies a batch to the model. Gives what [`phext_storage::Commit::previous_lengths`] must say.
+pub fn apply(model: &mut Model, batch: &WriteBatch) -> Vec<Option<u64>> {
+    let only_deletes = batch
+        .operations
+        .iter()
+        .all(|op| matches!(op, WriteOp::Delete { .. }));
+    if only_deletes && !model.contains_key(&batch.phext) {
+        return vec![None; batch.operations.len()];
+    }
+    let scrolls = model.entry(batch.phext.clone()).or_default();
+    let apply_one = |op: &WriteOp| {
+        let (coordinate, text) = match op {
+            WriteOp::Put { coordinate, text } => (coordinate, text.to_vec()),
+            WriteOp::Append { coordinate, text } => {
+                let old = scrolls.get(coordinate).cloned().unwrap_or_default();
+                (coordinate, [&old[..], &text[..]].concat())
+            }
+            WriteOp::Delete { coordinate } => (coordinate, Vec::new()),
+        };
+        let previous = match text.is_empty() {
+            true => scrolls.remove(coordinate),
+            false => scrolls.insert(*coordinate, text),
+        };
+        previous.map(|text| text.len() as u64)
+    };
+    batch.operations.iter().map(apply_one).collect()
+}
+
+/// Every lane of a specification.
+pub fn lanes<'a>(phext: &'a Phext, spec: &'a LaneSpec) -> Result<Vec<Lane<'a>>, StoreError> {
+    let mut cursor = phext.lanes(spec)?;
+    let mut lanes = Vec::new();
+    loop {
+        let before = lanes.len();
+        cursor.next_batch(&mut lanes, 3)?;
+        if lanes.len() == before {
+            return Ok(lanes);
+        }
+    }
+}
+
+/// Everything a snapshot holds, read by full scans.
+pub fn contents(snapshot: &Snapshot) -> Result<Model, StoreError> {
+    let mut model = Model::new();
+    for phext in snapshot.phexts() {
+        let scrolls = model.entry(phext.name().to_owned()).or_default();
+        for lane in lanes(phext, &LaneSpec::All)? {
+            let text = lane.location.text()?.to_vec();
+            assert!(
+                scrolls.insert(lane.coordinate, text).is_none(),
+                "{} appears twice in {:?}",
+                lane.coordinate,
+                phext.name()
+            );
+        }
+        let bytes: usize = scrolls.values().map(Vec::len).sum();
+        assert_eq!(phext.scrolls(), scrolls.len() as u64, "{:?}", phext.name());
+        assert_eq!(phext.text_bytes(), bytes as u64, "{:?}", phext.name());
+    }
+    Ok(model)
+}
+
+/// Whether a path lies in this subdirectory of a store.
+pub fn is_in(path: &Path, directory: &str) -> bool {
+    path.parent()
+        .is_some_and(|parent| parent.ends_with(directory))
+}
