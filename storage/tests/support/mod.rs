@@ -1,6 +1,12 @@
 //! What the store's tests share: names for the moving parts and a plain model of the contents.
 
-#![expect(dead_code, reason = "each test binary uses a part of what they share")]
+#![allow(
+    clippy::allow_attributes,
+    dead_code,
+    reason = "each test binary uses a part of what they share, so no expectation holds for all"
+)]
+
+pub(crate) mod workload;
 
 use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Lane, LaneSpec};
@@ -11,15 +17,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Scrolls by coordinate, for each phext by name.
-pub type Model = BTreeMap<String, BTreeMap<Coordinate, Vec<u8>>>;
+pub(crate) type Model = BTreeMap<String, BTreeMap<Coordinate, Vec<u8>>>;
 
 /// Where a store in memory lives.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from("/store")
 }
 
 /// A store that works on the caller's thread and seals after a few writes.
-pub fn small() -> Options {
+pub(crate) fn small() -> Options {
     Options {
         memtable_bytes: 1500,
         background: false,
@@ -29,17 +35,20 @@ pub fn small() -> Options {
 }
 
 /// Opens a store in a file system that lives in memory.
-pub fn open(vfs: &(impl Vfs + Clone + 'static), options: Options) -> Result<Store, StoreError> {
+pub(crate) fn open(
+    vfs: &(impl Vfs + Clone + 'static),
+    options: Options,
+) -> Result<Store, StoreError> {
     Store::open_with(Arc::new(vfs.clone()), &root(), options)
 }
 
 /// The coordinate whose first and last components are these.
-pub fn at(first: u32, last: u32) -> Coordinate {
+pub(crate) fn at(first: u32, last: u32) -> Coordinate {
     Coordinate::new([first, 1, 1, 1, 1, 1, 1, 1, last]).unwrap()
 }
 
 /// A put.
-pub fn put(coordinate: Coordinate, text: impl Into<Vec<u8>>) -> WriteOp {
+pub(crate) fn put(coordinate: Coordinate, text: impl Into<Vec<u8>>) -> WriteOp {
     WriteOp::Put {
         coordinate,
         text: text.into().into(),
@@ -47,7 +56,7 @@ pub fn put(coordinate: Coordinate, text: impl Into<Vec<u8>>) -> WriteOp {
 }
 
 /// An append.
-pub fn append(coordinate: Coordinate, text: impl Into<Vec<u8>>) -> WriteOp {
+pub(crate) fn append(coordinate: Coordinate, text: impl Into<Vec<u8>>) -> WriteOp {
     WriteOp::Append {
         coordinate,
         text: text.into().into(),
@@ -55,12 +64,12 @@ pub fn append(coordinate: Coordinate, text: impl Into<Vec<u8>>) -> WriteOp {
 }
 
 /// A delete.
-pub fn delete(coordinate: Coordinate) -> WriteOp {
+pub(crate) fn delete(coordinate: Coordinate) -> WriteOp {
     WriteOp::Delete { coordinate }
 }
 
 /// A batch.
-pub fn batch(phext: &str, operations: Vec<WriteOp>) -> WriteBatch {
+pub(crate) fn batch(phext: &str, operations: Vec<WriteOp>) -> WriteBatch {
     WriteBatch {
         phext: phext.into(),
         operations,
@@ -68,7 +77,7 @@ pub fn batch(phext: &str, operations: Vec<WriteOp>) -> WriteBatch {
 }
 
 /// Applies a batch to the model. Gives what [`phext_storage::Commit::previous_lengths`] must say.
-pub fn apply(model: &mut Model, batch: &WriteBatch) -> Vec<Option<u64>> {
+pub(crate) fn apply(model: &mut Model, batch: &WriteBatch) -> Vec<Option<u64>> {
     let only_deletes = batch
         .operations
         .iter()
@@ -96,7 +105,7 @@ pub fn apply(model: &mut Model, batch: &WriteBatch) -> Vec<Option<u64>> {
 }
 
 /// Every lane of a specification.
-pub fn lanes<'a>(phext: &'a Phext, spec: &'a LaneSpec) -> Result<Vec<Lane<'a>>, StoreError> {
+pub(crate) fn lanes<'a>(phext: &'a Phext, spec: &'a LaneSpec) -> Result<Vec<Lane<'a>>, StoreError> {
     let mut cursor = phext.lanes(spec)?;
     let mut lanes = Vec::new();
     loop {
@@ -109,7 +118,7 @@ pub fn lanes<'a>(phext: &'a Phext, spec: &'a LaneSpec) -> Result<Vec<Lane<'a>>, 
 }
 
 /// Everything a snapshot holds, read by full scans.
-pub fn contents(snapshot: &Snapshot) -> Result<Model, StoreError> {
+pub(crate) fn contents(snapshot: &Snapshot) -> Result<Model, StoreError> {
     let mut model = Model::new();
     for phext in snapshot.phexts() {
         let scrolls = model.entry(phext.name().to_owned()).or_default();
@@ -130,7 +139,7 @@ pub fn contents(snapshot: &Snapshot) -> Result<Model, StoreError> {
 }
 
 /// Whether a path lies in this subdirectory of a store.
-pub fn is_in(path: &Path, directory: &str) -> bool {
+pub(crate) fn is_in(path: &Path, directory: &str) -> bool {
     path.parent()
         .is_some_and(|parent| parent.ends_with(directory))
 }
