@@ -25,10 +25,16 @@ pub type Lsn = u64;
 
 /// The path of log file `number` in `directory`.
 pub(crate) fn file_path(directory: &Path, number: u64) -> PathBuf {
-    directory.join(format!("{number:08}.log"))
+    directory.join(file_name(number))
+}
+
+fn file_name(number: u64) -> String {
+    format!("{number:08}.log")
 }
 
 /// The number of a log file from its name.
 pub(crate) fn file_number(name: &str) -> Option<u64> {
-    name.strip_suffix(".log")?.parse().ok()
+    let number = name.strip_suffix(".log")?.parse().ok()?;
+    // `1.log` and `+1.log` are not ours.
+    (file_name(number) == name).then_some(number)
 }

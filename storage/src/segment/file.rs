@@ -33,7 +33,9 @@ pub(crate) fn file_name(id: u64) -> String {
 
 /// The id in a segment file's name.
 pub(crate) fn file_id(name: &str) -> Option<u64> {
-    name.strip_suffix(".seg")?.parse().ok()
+    let id = name.strip_suffix(".seg")?.parse().ok()?;
+    // `1.seg` and `+1.seg` are not ours.
+    (file_name(id) == name).then_some(id)
 }
 
 /// A mapped segment file.

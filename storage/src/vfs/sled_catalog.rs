@@ -102,6 +102,10 @@ fn io_error(error: sled::Error) -> io::Error {
             io::ErrorKind::InvalidData,
             format!("sled reports corruption at {at:?}"),
         ),
+        // Both follow from files that are not what was written.
+        sled::Error::Unsupported(what) | sled::Error::ReportableBug(what) => {
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        }
         other => io::Error::other(other.to_string()),
     }
 }
