@@ -17,6 +17,7 @@ use support::{Model, at, batch, contents, delete, is_in, open, put, small};
 /// Opens the store and reads all of it, each scroll by point and by scan.
 fn read(opened: Result<Store, StoreError>) -> Result<Model, StoreError> {
     let store = opened?;
+    assert_eq!(store.setting("setting").as_deref(), Some(&b"new"[..]));
     let snapshot = store.snapshot();
     let model = contents(&snapshot)?;
     for (name, scrolls) in &model {
@@ -36,6 +37,7 @@ const LOGGED: usize = 4;
 /// after the last seal and after each commit since.
 fn fill(store: &Store) -> Vec<Model> {
     let mut states = vec![Model::new()];
+    store.set_setting("setting", b"old").unwrap();
     let mut commit = |phext: &str, operations| {
         let batch = batch(phext, operations);
         store.commit(batch.clone()).unwrap();
@@ -63,6 +65,7 @@ fn fill(store: &Store) -> Vec<Model> {
         vec![put(at(1, 1), "a phext of the log's"), delete(at(3, 3))],
     );
     commit("a", vec![delete(at(4, 2))]);
+    store.set_setting("setting", b"new").unwrap();
     commit("", vec![put(at(5, 5), "the last")]);
     states.split_off(states.len() - 1 - LOGGED)
 }

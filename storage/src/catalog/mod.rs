@@ -15,6 +15,7 @@ use crate::log::Lsn;
 use crate::segment::Order;
 use std::collections::BTreeMap;
 use std::path::Path;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 const VERSION: u32 = 1;
 const META_KEY: &[u8] = b"meta";
@@ -36,6 +37,9 @@ pub(crate) struct Header {
     pub(crate) next_segment: u64,
     /// No phext has this id or a higher one.
     pub(crate) next_phext: u64,
+    /// The sum of the fingerprints of all other entries, so that one which fell back to an older
+    /// value is noticed.
+    pub(crate) digest: u64,
 }
 
 /// A phext's own facts.
@@ -70,6 +74,44 @@ pub(crate) struct Contents {
     pub(crate) phexts: BTreeMap<u64, PhextRecord>,
     pub(crate) manifests: BTreeMap<u64, Manifest>,
     pub(crate) settings: BTreeMap<String, Vec<u8>>,
+    pub(crate) fingerprints: Fingerprints,
+}
+
+/// A fingerprint of each entry but the header, by key.
+#[derive(Debug, Default)]
+pub(crate) struct Fingerprints {
+    by_key: BTreeMap<Vec<u8>, u64>,
+}
+
+impl Fingerprints {
+    /// Those of these entries.
+    pub(crate) fn of(entries: &[(Vec<u8>, Vec<u8>)]) -> Fingerprints {
+        let entries = entries.iter().filter(|(key, _)| key != META_KEY);
+        Fingerprints {
+            by_key: entries
+                .map(|(key, value)| (key.clone(), fingerprint(key, value)))
+                .collect(),
+        }
+    }
+
+    /// Follows a change.
+    pub(crate) fn change(&mut self, (key, value): &Change) {
+        match value {
+            Some(value) => self.by_key.insert(key.clone(), fingerprint(key, value)),
+            None => self.by_key.remove(key),
+        };
+    }
+
+    /// See [`Header::digest`].
+    pub(crate) fn digest(&self) -> u64 {
+        self.by_key
+            .values()
+            .fold(0, |sum, fingerprint| sum.wrapping_add(*fingerprint))
+    }
+}
+
+fn fingerprint(key: &[u8], value: &[u8]) -> u64 {
+    xxh3_64_with_seed(value, xxh3_64(key))
 }
 
 impl Contents {
@@ -77,6 +119,7 @@ impl Contents {
     pub(crate) fn read(path: &Path, entries: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Contents> {
         let mut contents = Contents::default();
         let mut has_header = entries.is_empty();
+        contents.fingerprints = Fingerprints::of(&entries);
         for (key, value) in entries {
             let mut reader = Reader { bytes: &value };
             let parsed = match key.split_first() {
@@ -112,6 +155,10 @@ impl Contents {
         if !has_header {
             return Err(StoreError::corrupt(path, 0, "there is no `meta` entry"));
         }
+        if contents.fingerprints.digest() != contents.header.digest {
+            let what = "its entries are not those of its newest change";
+            return Err(StoreError::corrupt(path, 0, what));
+        }
         if let Some(id) = contents
             .manifests
             .keys()
@@ -137,8 +184,16 @@ impl Header {
             durable_lsn,
             next_segment,
             next_phext,
+            digest,
         } = self;
-        for number in [sequence, sealed_lsn, durable_lsn, next_segment, next_phext] {
+        for number in [
+            sequence,
+            sealed_lsn,
+            durable_lsn,
+            next_segment,
+            next_phext,
+            digest,
+        ] {
             value.extend_from_slice(&number.to_le_bytes());
         }
         (META_KEY.to_vec(), Some(value))
@@ -162,6 +217,7 @@ impl Header {
             durable_lsn: next()?,
             next_segment: next()?,
             next_phext: next()?,
+            digest: next()?,
         })
     }
 }
@@ -273,6 +329,7 @@ mod tests {
             durable_lsn: 9,
             next_segment: 4,
             next_phext: 2,
+            digest: 0,
         };
         let order = Order::Curve {
             prefix: 2,
@@ -292,15 +349,27 @@ mod tests {
         let manifest = Manifest {
             parts: vec![part.clone(), part],
         };
-        [
+        let changes = [
             header.change(),
             record.change(1),
             manifest.change(1),
             setting_change("x", b"y"),
-        ]
-        .into_iter()
-        .map(|(key, value)| (key, value.unwrap()))
-        .collect()
+        ];
+        let entries = changes.into_iter();
+        with_digest(
+            header,
+            entries.map(|(key, value)| (key, value.unwrap())).collect(),
+        )
+    }
+
+    /// The entries with the first, the header, made to fit the others.
+    fn with_digest(
+        header: Header,
+        mut entries: Vec<(Vec<u8>, Vec<u8>)>,
+    ) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let digest = Fingerprints::of(&entries).digest();
+        entries[0].1 = Header { digest, ..header }.change().1.unwrap();
+        entries
     }
 
     #[test]

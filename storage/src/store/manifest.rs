@@ -1,10 +1,11 @@
 //! The manifests in the catalog, and their one committer at a time.
 
 use super::state::{PartView, Phext};
-use crate::catalog::{self, Change, Header, Manifest, ManifestPart, PhextRecord};
+use crate::catalog::{self, Change, Fingerprints, Header, Manifest, ManifestPart, PhextRecord};
 use crate::error::{Result, StoreError};
 use crate::vfs::Catalog;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 
 /// The catalog, with what it says.
@@ -14,29 +15,39 @@ pub(super) struct Manifests {
     pub(super) path: PathBuf,
     pub(super) header: Header,
     pub(super) settings: BTreeMap<String, Vec<u8>>,
+    /// Of the entries; `None` where a change failed, which may or may not be there.
+    pub(super) fingerprints: Option<Fingerprints>,
 }
 
 impl Manifests {
     /// Commits changes together with `header`, whose sequence is raised, durably.
     pub(super) fn commit(&mut self, mut header: Header, mut changes: Vec<Change>) -> Result<()> {
+        let mut fingerprints = match self.fingerprints.take() {
+            Some(fingerprints) => fingerprints,
+            None => Fingerprints::of(&self.catalog.scan().map_err(|e| self.error(e))?),
+        };
+        changes
+            .iter()
+            .for_each(|change| fingerprints.change(change));
         header.sequence = self.header.sequence + 1;
+        header.digest = fingerprints.digest();
         changes.push(header.change());
-        self.apply(&changes)?;
+        let applied = self.catalog.apply(&changes);
+        applied.map_err(|e| self.error(e))?;
+        self.fingerprints = Some(fingerprints);
         self.header = header;
         Ok(())
     }
 
-    /// Stores a setting, durably.
-    pub(super) fn set(&mut self, name: &str, value: &[u8]) -> Result<()> {
-        self.apply(&[catalog::setting_change(name, value)])?;
+    /// Stores a setting, durably. Gives the catalog's sequence number.
+    pub(super) fn set(&mut self, name: &str, value: &[u8]) -> Result<u64> {
+        self.commit(self.header, vec![catalog::setting_change(name, value)])?;
         self.settings.insert(name.to_owned(), value.to_vec());
-        Ok(())
+        Ok(self.header.sequence)
     }
 
-    fn apply(&self, changes: &[Change]) -> Result<()> {
-        self.catalog
-            .apply(changes)
-            .map_err(|e| StoreError::io("commit", &self.path, e))
+    fn error(&self, error: io::Error) -> StoreError {
+        StoreError::io("commit", &self.path, error)
     }
 }
 

@@ -199,11 +199,12 @@ impl Store {
     /// Stores a setting, durably.
     ///
     /// # Errors
-    /// Failures of the file system.
+    /// Failures of the file system, after which it may or may not be stored.
     pub fn set_setting(&self, name: &str, value: &[u8]) -> Result<()> {
         self.shared.check_poison()?;
         let stored = self.shared.manifests.lock().set(name, value);
-        stored.map_err(|error| self.shared.poison_unless_full(error))
+        let sequence = stored.map_err(|error| self.shared.poison_unless_full(error))?;
+        self.shared.log_checkpoint(sequence)
     }
 
     /// Verifies every byte of every segment in use. Returns how many bytes that were; `progress` is

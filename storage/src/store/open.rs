@@ -81,6 +81,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
     let writer = start_writer(&*vfs, &paths, &options, recovered, dirty)?;
     manifests.header = header;
     manifests.settings = contents.settings;
+    manifests.fingerprints = Some(contents.fingerprints);
     if is_new {
         vfs.sync_dir(&paths.root)
             .map_err(|e| StoreError::io("sync", &paths.root, e))?;
@@ -122,6 +123,7 @@ fn open_catalog(vfs: &dyn Vfs, paths: &Paths) -> Result<Manifests> {
         path: paths.catalog.clone(),
         header: Default::default(),
         settings: BTreeMap::new(),
+        fingerprints: None,
     })
 }
 

@@ -16,7 +16,7 @@ use super::manifest::manifest_of;
 use super::state::{PartView, Phext, State};
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
-use crate::log::{LogWriter, Lsn, Payload, file_path};
+use crate::log::{LogWriter, Lsn, file_path};
 use crate::segment::{Part, PartSource, Segment, write_segment};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -151,12 +151,7 @@ impl Shared {
 
     /// Removes the log files whose records are in segments now.
     fn trim(&self, frost: &Frost, sequence: u64) -> Result<()> {
-        {
-            let mut writer = self.writer.lock();
-            self.check_poison()?;
-            let logged = writer.log_alone(&Payload::Checkpoint { sequence });
-            logged.map_err(|error| self.poison_unless_full(error))?;
-        }
+        self.log_checkpoint(sequence)?;
         for &number in &frost.logs {
             let path = file_path(&self.paths.log, number);
             match self.vfs.remove(&path) {

@@ -26,23 +26,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Logs and syncs a payload that changes no phext.
-    pub(super) fn log_alone(&mut self, payload: &Payload) -> Result<()> {
-        self.push(payload);
-        if let Err(error) = self.log.prepare() {
-            self.log.discard();
-            return Err(error);
-        }
-        self.log.flush()?;
-        self.next_lsn += 1;
-        Ok(())
-    }
-
-    fn push(&mut self, payload: &Payload) {
-        self.push_with(payload, self.next_lsn);
-    }
-
-    fn push_with(&mut self, payload: &Payload, lsn: Lsn) {
+    fn push(&mut self, payload: &Payload, lsn: Lsn) {
         let mut bytes = Vec::new();
         payload.encode(&mut bytes);
         self.log.push(&Record {
@@ -54,6 +38,21 @@ impl Writer {
 }
 
 impl Shared {
+    /// Logs and syncs that the catalog has reached this sequence number.
+    pub(super) fn log_checkpoint(&self, sequence: u64) -> Result<()> {
+        let mut writer = self.writer.lock();
+        self.check_poison()?;
+        let lsn = writer.next_lsn;
+        writer.push(&Payload::Checkpoint { sequence }, lsn);
+        if let Err(error) = writer.log.prepare() {
+            writer.log.discard();
+            return Err(self.poison_unless_full(error));
+        }
+        writer.log.flush().map_err(|error| self.poison(&error))?;
+        writer.next_lsn += 1;
+        Ok(())
+    }
+
     /// Commits a group of batches: one log write, one sync, one publication.
     pub(super) fn lead(&self, requests: Vec<Request>) {
         if requests.is_empty() {
@@ -95,7 +94,7 @@ impl Shared {
             outcomes.push(applied.map(|applied| {
                 if let Some(group) = applied.group {
                     writer.dirty.insert(Arc::from(group.name.as_str()));
-                    writer.push_with(&Payload::Batch(vec![group]), lsn);
+                    writer.push(&Payload::Batch(vec![group]), lsn);
                     last_lsn = lsn;
                     lsn += 1;
                 }
