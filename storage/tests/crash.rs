@@ -17,8 +17,8 @@ use rand::{Rng, SeedableRng};
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
-use support::workload::{Outcome, Step, run, states, workload};
-use support::{at, batch, contents, is_in, open, put, small};
+use support::workload::{Outcome, Step, run, states, states_from, workload};
+use support::{Model, at, batch, contents, is_in, open, put, small};
 
 const RANDOM_SEEDS: u64 = 4;
 
@@ -155,6 +155,34 @@ fn a_crash_during_recovery_loses_nothing_either() {
         }
     }
     println!("{states} states of a crash during recovery");
+}
+
+/// What one crash leaves behind (old log files, segments that no manifest names) meets the next.
+#[test]
+fn a_store_survives_one_crash_after_another() {
+    let mut dice = StdRng::seed_from_u64(6);
+    let mut states = 0;
+    for life in 0..150 {
+        let mut vfs = MemoryVfs::new();
+        let mut held = Model::new();
+        for crash in 0..12 {
+            let context = format!("life {life}, crash {crash}");
+            let steps = workload(dice.random(), 12);
+            let at = vfs.operations() + dice.random_range(0..120);
+            vfs.set_fault(Some(Fault::PowerOff { at }));
+            let outcome = run(&vfs, &steps);
+            vfs = vfs.after_crash(dice.random_range(0..50));
+            let store = open(&vfs, small()).unwrap_or_else(|error| panic!("{context}: {error}"));
+            let found = contents(&store.snapshot()).unwrap();
+            assert!(
+                outcome.allows(&states_from(held, &steps), &found),
+                "{context}: no prefix"
+            );
+            held = found;
+            states += 1;
+        }
+    }
+    println!("{states} crashes, one after another");
 }
 
 /// A medium that breaks one promise.

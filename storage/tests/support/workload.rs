@@ -56,7 +56,12 @@ fn random_batch(dice: &mut StdRng, number: usize) -> WriteBatch {
 
 /// The contents after each prefix of a workload's commits, the empty one first.
 pub(crate) fn states(steps: &[Step]) -> Vec<Model> {
-    let mut states = vec![Model::new()];
+    states_from(Model::new(), steps)
+}
+
+/// The contents after each prefix of a workload's commits on a store that held `first`.
+pub(crate) fn states_from(first: Model, steps: &[Step]) -> Vec<Model> {
+    let mut states = vec![first];
     for step in steps {
         if let Step::Commit(batch) = step {
             let mut next = states[states.len() - 1].clone();
