@@ -78,8 +78,9 @@ pub(crate) fn recover(
             let what = format!("records {continues} to {} are missing before it", first - 1);
             return Err(StoreError::corrupt(&file.path, 0, what));
         }
-        let later = next_file.map_or(0, |next| next - 1);
-        let read = read_records(file, known, later, &mut recovered)?;
+        // A file was begun when all before it was durable, and what follows is in that file.
+        let proven = next_file.map_or(known.durable_lsn, |next| next - 1);
+        let read = read_records(file, known.sealed_lsn, proven, &mut recovered)?;
         expected = Some(read.next);
         make_durable(vfs, file, &read)?;
         if next_file.is_none() {
@@ -153,15 +154,15 @@ struct Read {
     durable_end: usize,
 }
 
-/// Reads the records of a file.
+/// Reads the records of a file, of which all up to `proven` are known to have been durable.
 fn read_records(
     file: &LogFile,
-    known: Known,
-    later: Lsn,
+    sealed_lsn: Lsn,
+    proven: Lsn,
     recovered: &mut Recovered,
 ) -> Result<Read> {
     let mut ends = Vec::new();
-    let mut claimed = later.max(known.durable_lsn);
+    let mut claimed = proven;
     let mut next = file.header.first_lsn;
     let mut at = HEADER_BYTES;
     while let Some(record) = Record::decode(file.header.salt, &file.bytes[at..]) {
@@ -175,7 +176,7 @@ fn read_records(
         if let Payload::Checkpoint { sequence } = payload {
             recovered.checkpoint = recovered.checkpoint.max(sequence);
         }
-        if record.lsn > known.sealed_lsn {
+        if record.lsn > sealed_lsn {
             recovered.records.push((record.lsn, payload));
         }
         claimed = claimed.max(record.durable_lsn);
