@@ -4,6 +4,11 @@
 //! them differ has seen half a batch. What was acknowledged must be there at the end, and after the
 //! store was closed and opened again right away.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails; clippy sees only functions marked as tests"
+)]
+
 mod support;
 
 use phext_storage::coordinate::Coordinate;

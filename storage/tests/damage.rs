@@ -5,6 +5,11 @@
 //! written after it, it cannot be told from a torn tail, so its loss is accepted there (and there
 //! only).
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails; clippy sees only functions marked as tests"
+)]
+
 mod support;
 
 use phext_storage::vfs::MemoryVfs;

@@ -8,6 +8,11 @@
 //! After a failed sync a medium keeps the bytes in memory and never writes them again. So what a
 //! reopened store serves is checked once more after a power cut.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails; clippy sees only functions marked as tests"
+)]
+
 mod support;
 
 use phext_storage::vfs::{Fault, MemoryVfs};

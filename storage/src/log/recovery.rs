@@ -425,4 +425,23 @@ mod tests {
         let recovered = recover_all(&vfs, NOTHING).unwrap();
         assert_eq!((recovered.last_lsn, recovered.checkpoint), (3, 9));
     }
+
+    #[test]
+    fn sealed_files_may_lack_their_neighbours() {
+        let vfs = MemoryVfs::new();
+        for (number, first_lsn) in [(1, 1), (3, 7), (4, 9)] {
+            LogWriter::create(&vfs, &directory(), number, first_lsn, RESERVE).unwrap();
+        }
+        let check = |sealed_lsn, expected| {
+            let known = Known {
+                sealed_lsn,
+                durable_lsn: sealed_lsn,
+            };
+            let found = recover_all(&vfs, known).ok();
+            assert_eq!(found.map(|r| (r.last_lsn, r.numbers)), expected);
+        };
+        check(8, Some((8, vec![1, 3, 4])));
+        check(7, None);
+        check(5, None);
+    }
 }

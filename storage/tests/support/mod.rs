@@ -44,7 +44,7 @@ pub(crate) fn open(
 
 /// The coordinate whose first and last components are these.
 pub(crate) fn at(first: u32, last: u32) -> Coordinate {
-    Coordinate::new([first, 1, 1, 1, 1, 1, 1, 1, last]).unwrap()
+    Coordinate::new([first, 1, 1, 1, 1, 1, 1, 1, last]).expect("components from 1 up")
 }
 
 /// A put.
