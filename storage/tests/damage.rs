@@ -170,7 +170,7 @@ fn a_file_cut_at_any_length_is_found_or_a_prefix() {
                     Err(error) => assert!(names(&error, directory), "{path:?} to {cut}: {error}"),
                     // Nothing tells a cut log from one that ended there, down to what was sealed.
                     Ok(model) if directory == "log" => {
-                        assert!(states.contains(&model), "{path:?} cut to {cut}: no prefix")
+                        assert!(states.contains(&model), "{path:?} cut to {cut}: no prefix");
                     }
                     Ok(model) => assert_eq!(&model, expected, "{path:?} cut to {cut}"),
                 }
