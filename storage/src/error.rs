@@ -70,6 +70,12 @@ pub enum StoreError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// A batch would exceed what one log record holds.
+    #[error("the batch holds more than {limit} bytes: write it in several")]
+    BatchTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// A phext name is not acceptable.
     #[error("invalid phext name: {reason}")]
     Name {

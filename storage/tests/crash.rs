@@ -264,6 +264,10 @@ impl Vfs for Liar {
         Ok(self.file(path, self.medium.open(path)?))
     }
 
+    fn read(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
+        self.medium.read(path)
+    }
+
     fn map(&self, path: &Path) -> io::Result<Mapping> {
         self.medium.map(path)
     }

@@ -77,7 +77,7 @@ impl From<LibraryError> for Refusal {
             _ => return Refusal::new(500, error.to_string()),
         };
         let status = match store {
-            StoreError::ScrollTooLarge { .. } => 413,
+            StoreError::ScrollTooLarge { .. } | StoreError::BatchTooLarge { .. } => 413,
             StoreError::Name { .. } => 403,
             StoreError::DiskFull { .. } => 507,
             StoreError::Poisoned { .. } | StoreError::Closed => 503,

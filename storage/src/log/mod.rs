@@ -15,7 +15,7 @@ pub(crate) mod recovery;
 mod writer;
 
 pub(crate) use payload::{Group, Operation, Payload};
-pub(crate) use record::Record;
+pub(crate) use record::{MAX_PAYLOAD_BYTES, Record};
 pub(crate) use writer::LogWriter;
 
 use std::path::{Path, PathBuf};

@@ -113,6 +113,15 @@ impl Group {
 }
 
 impl Operation {
+    /// What the operation takes in a payload, at most.
+    pub(crate) fn logged_bytes(&self) -> usize {
+        const FRAME_BYTES: usize = 1 + DIMENSIONS * 4 + 4;
+        match self {
+            Operation::Put(_, text) => FRAME_BYTES + text.len(),
+            Operation::Delete(_) => FRAME_BYTES,
+        }
+    }
+
     fn decode(reader: &mut Reader<'_>) -> Option<Operation> {
         match reader.u8()? {
             OPERATION_PUT => {

@@ -28,7 +28,6 @@ const SECTION_TABLE_AT: usize = 104;
 pub(super) enum Section {
     Dictionaries = 0,
     KeyBlocks = 1,
-    #[expect(dead_code, reason = "written for scans by box; nothing reads it yet")]
     ZoneMap = 2,
     ByCoordinate = 3,
     Directory = 4,

@@ -5,7 +5,7 @@
 //! its own batch is done and hands the lead to the next waiting thread.
 
 use super::batch::{Commit, WriteBatch};
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ pub type OnCommit = Box<dyn FnOnce(Result<Commit>) + Send>;
 /// A queued batch.
 pub(super) struct Request {
     pub(super) batch: WriteBatch,
-    completion: Completion,
+    /// Gone when the request is complete.
+    completion: Option<Completion>,
 }
 
 enum Completion {
@@ -58,11 +59,32 @@ impl std::fmt::Debug for Queue {
 }
 
 impl Request {
-    pub(super) fn complete(self, outcome: Result<Commit>) {
-        match self.completion {
-            Completion::Thread(waiter) => waiter.tell(News::Done(outcome)),
-            Completion::Callback(callback) => callback(outcome),
+    fn new(batch: WriteBatch, completion: Completion) -> Request {
+        Request {
+            batch,
+            completion: Some(completion),
         }
+    }
+
+    pub(super) fn complete(mut self, outcome: Result<Commit>) {
+        self.tell(outcome);
+    }
+
+    fn tell(&mut self, outcome: Result<Commit>) {
+        match self.completion.take() {
+            Some(Completion::Thread(waiter)) => waiter.tell(News::Done(outcome)),
+            Some(Completion::Callback(callback)) => callback(outcome),
+            None => {}
+        }
+    }
+}
+
+/// Whoever waits for a request that is dropped, by a leader that panicked, is told.
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.tell(Err(StoreError::Poisoned {
+            cause: "the commit was abandoned".to_owned(),
+        }));
     }
 }
 
@@ -96,10 +118,7 @@ impl Queue {
     /// Commits a batch on this thread: waits for a leader to do it, or leads.
     pub(super) fn commit(&self, batch: WriteBatch, lead: impl Fn(Vec<Request>)) -> Result<Commit> {
         let waiter = Arc::new(Waiter::default());
-        if !self.push(Request {
-            batch,
-            completion: Completion::Thread(Arc::clone(&waiter)),
-        }) {
+        if !self.push(Request::new(batch, Completion::Thread(Arc::clone(&waiter)))) {
             match waiter.wait() {
                 News::Done(outcome) => return outcome,
                 News::Lead => {}
@@ -117,10 +136,7 @@ impl Queue {
     /// Queues a batch. `true` where nobody leads: the caller must see to it that [`Self::drive`] is
     /// called.
     pub(super) fn submit(&self, batch: WriteBatch, callback: OnCommit) -> bool {
-        self.push(Request {
-            batch,
-            completion: Completion::Callback(callback),
-        })
+        self.push(Request::new(batch, Completion::Callback(callback)))
     }
 
     /// Leads until the queue is empty or a waiting thread takes over.
@@ -148,8 +164,8 @@ impl Queue {
                 .requests
                 .iter()
                 .find_map(|request| match &request.completion {
-                    Completion::Thread(waiter) => Some(Arc::clone(waiter)),
-                    Completion::Callback(_) => None,
+                    Some(Completion::Thread(waiter)) => Some(Arc::clone(waiter)),
+                    Some(Completion::Callback(_)) | None => None,
                 });
             if let Some(waiter) = successor {
                 drop(inner);

@@ -81,10 +81,11 @@ impl Shared {
                 }
             }
         };
-        run().map_err(|error| {
-            tracing::error!(%error, "sealing or merging failed");
-            self.poison_unless_full(error)
-        })
+        self.unless_it_panics("sealing or merging", run)
+            .map_err(|error| {
+                tracing::error!(%error, "sealing or merging failed");
+                self.poison_unless_full(error)
+            })
     }
 
     /// Lets a writer go on while there is room in memory; waits for sealing where there is not.

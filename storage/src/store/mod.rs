@@ -37,6 +37,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use state::State;
 use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -286,6 +287,16 @@ impl Shared {
             tracing::error!(%error, "writes are refused from now on");
         }
         error.clone()
+    }
+
+    /// Runs `work`. A panic in it poisons the store, so that nobody waits for what will not come.
+    fn unless_it_panics<T>(&self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            let cause = format!("{name} panicked; the log says where");
+            let _ = self.poison.set(cause.clone());
+            tracing::error!(cause, "writes are refused from now on");
+            Err(StoreError::Poisoned { cause })
+        })
     }
 
     fn poison_unless_full(&self, error: StoreError) -> StoreError {

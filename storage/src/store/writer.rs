@@ -6,12 +6,15 @@ use super::commit::Request;
 use super::options::Options;
 use super::state::{Phext, State, memtable_bytes};
 use crate::error::{Result, StoreError};
-use crate::log::{Group, LogWriter, Lsn, Operation, Payload, Record};
+use crate::log::{Group, LogWriter, Lsn, MAX_PAYLOAD_BYTES, Operation, Payload, Record};
 use crate::page_table::Location;
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The most that a batch may take in the log: a record's limit, less room for the phext's name.
+const MAX_BATCH_BYTES: usize = MAX_PAYLOAD_BYTES - (1 << 20);
 
 /// What only the leader of the queue and the maintenance of the log touch.
 #[derive(Debug)]
@@ -61,17 +64,14 @@ impl Shared {
         if let Err(error) = self.make_room() {
             return fail(requests, &error);
         }
-        let mut writer = self.writer.lock();
-        let outcomes = match self.commit_group(&mut writer, &requests) {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                drop(writer);
-                return fail(requests, &error);
+        let commit = || self.commit_group(&mut self.writer.lock(), &requests);
+        match self.unless_it_panics("a commit", commit) {
+            Ok(outcomes) => {
+                for (request, outcome) in requests.into_iter().zip(outcomes) {
+                    request.complete(outcome);
+                }
             }
-        };
-        drop(writer);
-        for (request, outcome) in requests.into_iter().zip(outcomes) {
-            request.complete(outcome);
+            Err(error) => return fail(requests, &error),
         }
         if self.state.load().active_bytes > self.options.memtable_bytes {
             self.request_seal();
@@ -181,8 +181,15 @@ fn apply_operations(state: &mut State, batch: &WriteBatch, options: &Options) ->
     let (active_bytes, phext) = state.phext_mut(&batch.phext, || (id, options.order, now()));
     let mut operations = Vec::with_capacity(batch.operations.len());
     let mut previous_lengths = Vec::with_capacity(batch.operations.len());
+    let mut bytes = 0;
     for op in &batch.operations {
         let operation = resolve(phext, op, options.max_scroll_bytes)?;
+        bytes += operation.logged_bytes();
+        if bytes > MAX_BATCH_BYTES {
+            return Err(StoreError::BatchTooLarge {
+                limit: MAX_BATCH_BYTES as u64,
+            });
+        }
         let previous = apply(phext, &operation, active_bytes)?;
         previous_lengths.push(previous);
         if previous.is_some() || matches!(operation, Operation::Put(..)) {
