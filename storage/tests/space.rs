@@ -3,6 +3,8 @@
 //! Sealing trims the log, merging drops what was overwritten or deleted, and a file goes when its last
 //! part has. The figures are counted on a medium in memory, so they are the same in each run.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use bytes::Bytes;
 use phext_storage::coordinate::Coordinate;
 use phext_storage::vfs::MemoryVfs;
