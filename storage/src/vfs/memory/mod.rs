@@ -10,9 +10,12 @@
 //! After a failed sync the bytes it covered never become durable, as on Linux, where the pages are
 //! marked clean.
 
+mod medium;
+
 use super::{Catalog, File, Mapping, Metadata, Vfs};
+use medium::{CatalogState, Change, Dice, Disk, Inode, NameChange, Needs};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,54 +51,6 @@ pub enum Fault {
 #[derive(Debug, Clone, Default)]
 pub struct MemoryVfs {
     disk: Arc<Mutex<Disk>>,
-}
-
-#[derive(Debug, Default)]
-struct Disk {
-    inodes: Vec<Inode>,
-    names: BTreeMap<PathBuf, usize>,
-    durable_names: BTreeMap<PathBuf, usize>,
-    pending_names: Vec<NameChange>,
-    catalogs: BTreeMap<PathBuf, CatalogState>,
-    locks: BTreeSet<PathBuf>,
-    operations: u64,
-    fault: Option<Fault>,
-    power_is_off: bool,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Inode {
-    current: Vec<u8>,
-    durable: Vec<u8>,
-    pending: Vec<Change>,
-}
-
-#[derive(Debug, Clone)]
-enum Change {
-    Write { offset: usize, bytes: Vec<u8> },
-    Resize { length: usize },
-}
-
-#[derive(Debug, Clone)]
-enum NameChange {
-    Link { path: PathBuf, inode: usize },
-    Rename { from: PathBuf, to: PathBuf },
-    Unlink { path: PathBuf },
-}
-
-type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
-
-#[derive(Debug, Clone, Default)]
-struct CatalogState {
-    current: Entries,
-    durable: Entries,
-}
-
-/// Which kind of operation asks to proceed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Needs {
-    Nothing,
-    Space,
 }
 
 impl MemoryVfs {
@@ -174,176 +129,6 @@ impl MemoryVfs {
             .iter()
             .map(|(path, &id)| (path.clone(), disk.inodes[id].current.len()))
             .collect()
-    }
-}
-
-impl Disk {
-    /// Counts an operation and lets it proceed, or says why not.
-    fn proceed(&mut self, needs: Needs) -> io::Result<()> {
-        let number = self.operations;
-        self.operations += 1;
-        match self.fault {
-            Some(Fault::PowerOff { at }) if number >= at => self.power_is_off = true,
-            Some(Fault::Fail { at, kind }) if number == at => return Err(kind.into()),
-            Some(Fault::Full { from }) if number >= from && needs == Needs::Space => {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            _ => {}
-        }
-        self.powered()
-    }
-
-    fn powered(&self) -> io::Result<()> {
-        if self.power_is_off {
-            Err(io::Error::other("the power is off"))
-        } else {
-            Ok(())
-        }
-    }
-
-    fn inode(&self, path: &Path) -> io::Result<usize> {
-        self.names
-            .get(path)
-            .copied()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn names_after_crash(&self, dice: &mut Dice) -> BTreeMap<PathBuf, usize> {
-        let mut names = self.durable_names.clone();
-        for change in &self.pending_names {
-            if dice.keeps() {
-                change.apply(&mut names);
-            }
-        }
-        names
-    }
-}
-
-impl NameChange {
-    fn apply(&self, names: &mut BTreeMap<PathBuf, usize>) {
-        match self {
-            NameChange::Link { path, inode } => {
-                names.insert(path.clone(), *inode);
-            }
-            NameChange::Rename { from, to } => {
-                if let Some(inode) = names.remove(from) {
-                    names.insert(to.clone(), inode);
-                }
-            }
-            NameChange::Unlink { path } => {
-                names.remove(path);
-            }
-        }
-    }
-
-    fn is_in(&self, directory: &Path) -> bool {
-        let (NameChange::Link { path, .. }
-        | NameChange::Rename { to: path, .. }
-        | NameChange::Unlink { path }) = self;
-        path.parent() == Some(directory)
-    }
-}
-
-impl Inode {
-    fn change(&mut self, change: Change) {
-        change.apply(&mut self.current);
-        self.pending.push(change);
-    }
-
-    fn sync(&mut self) {
-        for change in self.pending.drain(..) {
-            change.apply(&mut self.durable);
-        }
-    }
-
-    fn after_crash(&self, dice: &mut Dice) -> Inode {
-        let mut durable = self.durable.clone();
-        for change in &self.pending {
-            if dice.keeps() {
-                change.apply(&mut durable);
-            } else if dice.tears() {
-                change.apply_torn(&mut durable, dice);
-            }
-        }
-        Inode {
-            current: durable.clone(),
-            durable,
-            pending: Vec::new(),
-        }
-    }
-}
-
-impl Change {
-    fn apply(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Change::Write {
-                offset,
-                bytes: written,
-            } => {
-                let end = offset + written.len();
-                if bytes.len() < end {
-                    bytes.resize(end, 0);
-                }
-                bytes[*offset..end].copy_from_slice(written);
-            }
-            Change::Resize { length } => bytes.resize(*length, 0),
-        }
-    }
-
-    /// Applies a write sector by sector, keeping some.
-    fn apply_torn(&self, bytes: &mut Vec<u8>, dice: &mut Dice) {
-        let Change::Write {
-            offset,
-            bytes: written,
-        } = self
-        else {
-            return;
-        };
-        let mut from = 0;
-        while from < written.len() {
-            let to = (from + SECTOR - (offset + from) % SECTOR).min(written.len());
-            if dice.keeps() {
-                let sector = written[from..to].to_vec();
-                Change::Write {
-                    offset: offset + from,
-                    bytes: sector,
-                }
-                .apply(bytes);
-            }
-            from = to;
-        }
-    }
-}
-
-/// Choices drawn from a seed (splitmix64), so that a failing case can be run again.
-struct Dice {
-    seed: u64,
-    state: u64,
-}
-
-impl Dice {
-    fn new(seed: u64) -> Dice {
-        Dice { seed, state: seed }
-    }
-
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn keeps(&mut self) -> bool {
-        match self.seed {
-            0 => false,
-            1 => true,
-            _ => self.next().is_multiple_of(2),
-        }
-    }
-
-    fn tears(&mut self) -> bool {
-        self.seed > 1 && self.next().is_multiple_of(2)
     }
 }
 
