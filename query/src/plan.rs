@@ -2,8 +2,8 @@
 
 use crate::query::{Fields, Output, Query, Target};
 use phext_siw::{
-    Constant, CoordinationOp, DenseOp, Fold, LaneSpec, Level, M, Operand, P, R, Row, SparseOp,
-    Stream, StreamBuilder, T, Word,
+    Comparison, Constant, CoordinationOp, DenseOp, Fold, K, LaneSpec, Level, M, Operand, P, R, Row,
+    SparseOp, Stream, StreamBuilder, T, Word,
 };
 use phext_storage::coordinate::{Coordinate, DIMENSIONS, MAX_COMPONENT};
 use phext_storage::{Phext, StoreError};
@@ -17,6 +17,7 @@ const MESSAGE: M = M(0);
 const LENGTH: R = R(0);
 const CHECKSUM: (R, R) = (R(1), R(2));
 const TOTAL: R = R(3);
+const PRESENT: K = K(0);
 
 /// What runs a query: a stream, and where it stops.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,21 +156,31 @@ fn rows(lanes: LaneSpec, fields: Fields) -> Stream {
 fn total(lanes: LaneSpec, fold: Fold) -> Stream {
     let mut stream = StreamBuilder::new(TIER);
     let zero = stream.constant(Constant::Number(0));
+    let has_points = matches!(&lanes, LaneSpec::Points(_) | LaneSpec::Union { .. });
     let lanes = stream.constant(Constant::Lanes(lanes));
     let from = Operand::Constant(zero);
     stream.once(Word::dense(DenseOp::Mov { to: TOTAL, from }));
     stream.each(Word::sparse(SparseOp::Lanes { to: PLACE, lanes }));
-    if fold.source().is_some() {
+    if fold.source().is_some() || has_points {
         stream.each(Word::dense(DenseOp::Len {
             to: LENGTH,
             at: PLACE,
             mask: None,
         }));
     }
+    if has_points {
+        // A point may hold no scroll, and only then is the length 0.
+        stream.each(Word::dense(DenseOp::Cmp {
+            to: PRESENT,
+            comparison: Comparison::Gt,
+            left: LENGTH,
+            right: from,
+        }));
+    }
     stream.each(Word::dense(DenseOp::Red {
         accumulator: TOTAL,
         fold,
-        mask: None,
+        mask: has_points.then_some(PRESENT),
     }));
     let reduction = fold.reduction();
     stream.last(Word::coordination(CoordinationOp::Reduce {

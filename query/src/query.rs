@@ -45,7 +45,7 @@ pub enum Target {
 pub enum Output {
     /// A row a scroll, in coordinate order.
     Rows(Fields),
-    /// One row: the number of scrolls.
+    /// One row: the number of scrolls; points without a scroll do not count.
     Count,
     /// One row: the bytes of text in all of them.
     TextBytes,

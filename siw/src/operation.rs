@@ -52,7 +52,7 @@ pub enum Reduction {
     Min,
     /// The greatest, as unsigned integers.
     Max,
-    /// The number of active lanes; counts of several sentrons are added.
+    /// The number of active lanes, wrapping at 2^64; counts of several sentrons are added.
     Count,
 }
 
@@ -213,8 +213,9 @@ pub enum SparseOp {
     #[default]
     Nop,
     /// SLANES: `to <- next batch of the lane specification`, at most [`crate::BATCH_LANES`] lanes.
-    /// When no lane is left, `each` ends at once: no other operation of the word runs. Counts the
-    /// lanes of the batch; fails with the page table's error.
+    /// When no lane is left, `each` ends at once. It comes before all operations of `each` and is
+    /// alone in its word, because without a batch the others have no lanes. Counts the lanes of the
+    /// batch; fails with the page table's error.
     Lanes {
         /// Written.
         to: P,

@@ -102,7 +102,7 @@ impl<'a> Machine<'a, '_> {
                 Fold::Sum(register) => total.wrapping_add(value(register)),
                 Fold::Min(register) => total.min(value(register)),
                 Fold::Max(register) => total.max(value(register)),
-                Fold::Count => total + 1,
+                Fold::Count => total.wrapping_add(1),
             }
         });
         self.report.ops += count;

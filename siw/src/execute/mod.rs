@@ -26,7 +26,7 @@ pub use sparse::{Collected, Flush};
 
 use crate::stream::Part;
 use crate::{BATCH_LANES, Constant, ConstantId, SparseOp, Stream, Word};
-use phext_storage::page_table::{Lane, LaneCursor, LaneSpec, Location};
+use phext_storage::page_table::{Lane, LaneCursor, LaneSpec};
 use phext_storage::{Phext, StoreError, WriteOp};
 use registers::{Registers, Write};
 use std::io;
@@ -46,7 +46,7 @@ pub enum ExecuteError {
 /// What a run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Batches of lanes.
+    /// Batches of lanes, with one that the sink ended early.
     pub batches: u64,
     /// Lanes in them.
     pub lanes: u64,
@@ -135,8 +135,6 @@ impl<'a> Machine<'a, '_> {
                     Next::EndOfLanes => break,
                     Next::Stop => return Ok(self.report),
                 }
-                self.report.batches += 1;
-                self.report.lanes += self.width as u64;
                 self.position += self.width;
             }
         }
@@ -161,30 +159,21 @@ impl<'a> Machine<'a, '_> {
             if batch.is_empty() {
                 return Ok(Next::EndOfLanes);
             }
-            let width = batch.len();
-            // What else the word does reads the state before it: the previous batch's width.
-            let others = self.evaluate_dense(part, word)?;
-            let next = self.run_coordination(part, word)?;
-            self.width = width;
-            self.report.ops += width as u64;
+            self.width = batch.len();
+            self.report.batches += 1;
+            self.report.lanes += self.width as u64;
+            self.report.ops += self.width as u64;
+            // The validator has seen that SLANES is alone in its word.
             self.registers.put(Write::Places(to, batch));
-            self.put(others);
-            return Ok(next);
+            return Ok(Next::Word);
         }
         let dense = self.evaluate_dense(part, word)?;
         let sparse = self.evaluate_sparse(word)?;
         let next = self.run_coordination(part, word)?;
-        self.put(dense);
-        if let Some(write) = sparse {
+        for write in dense.into_iter().chain([sparse]).flatten() {
             self.registers.put(write);
         }
         Ok(next)
-    }
-
-    fn put(&mut self, writes: [Option<Write<'a>>; 2]) {
-        for write in writes.into_iter().flatten() {
-            self.registers.put(write);
-        }
     }
 
     /// The next batch of a lane specification.
@@ -197,11 +186,13 @@ impl<'a> Machine<'a, '_> {
             Lanes::Table(cursor) => cursor.next_batch(&mut batch, BATCH_LANES)?,
             Lanes::Targets(targets) => {
                 let (now, later) = targets.split_at(targets.len().min(BATCH_LANES));
-                let lane = |&coordinate| Lane {
-                    coordinate,
-                    location: Location::Absent,
-                };
-                batch.extend(now.iter().map(lane));
+                for &coordinate in now {
+                    let location = self.phext.locate(&coordinate)?;
+                    batch.push(Lane {
+                        coordinate,
+                        location,
+                    });
+                }
                 *targets = later;
             }
             Lanes::None => {}

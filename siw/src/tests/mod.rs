@@ -1,7 +1,7 @@
 //! Tests of the crate as its users see it.
 
 mod encoding;
-mod random;
+pub(crate) mod random;
 mod text;
 mod validity;
 

@@ -130,7 +130,7 @@ fn words() -> impl Strategy<Value = Vec<Word>> {
     vec(word, 0..40)
 }
 
-fn points() -> impl Strategy<Value = Vec<Coordinate>> {
+pub(crate) fn points() -> impl Strategy<Value = Vec<Coordinate>> {
     let component = prop_oneof![1..5u32, Just(0x7FFF_FFFF)];
     let coordinate = proptest::array::uniform9(component);
     vec(coordinate.prop_map(|c| Coordinate::new(c).unwrap()), 2..6).prop_map(|mut points| {
@@ -182,7 +182,7 @@ fn admit(stream: &mut Stream, part: Part, words: &[Word]) {
 }
 
 /// A valid stream.
-pub(super) fn stream() -> impl Strategy<Value = Stream> {
+pub(crate) fn stream() -> impl Strategy<Value = Stream> {
     let constants = (any::<u64>(), points(), 0..4u8, vec(any::<u8>(), 0..20));
     (0..4u8, constants, words(), words(), words()).prop_map(
         |(tier, constants, once, each, last)| {

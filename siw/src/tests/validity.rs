@@ -93,6 +93,7 @@ fn valid() {
         survey(),
         writer(),
         each(&[]),
+        stream(&[], &[Word::NOP, S(lanes(0, 1))], &[]),
         each(&[S(index(1, 8)), D(add(2, 1, 0)), D(count(0, None))]),
         each(&[
             D(length(1, 0)).with_sparse(gather(0, 0)),
@@ -309,7 +310,19 @@ fn parts() {
         ),
         (
             stream(&[], &[S(SparseOp::Flush), S(lanes(0, 1))], &[]),
-            "each word 0 pipe S: the first S operation of `each` must be SLANES",
+            "each word 0 pipe S: SLANES comes first in `each`, alone in its word: without a batch there are no lanes",
+        ),
+        (
+            stream(&[], &[D(mov(1, 0)), S(lanes(0, 1))], &[]),
+            "each word 0 pipe D: SLANES comes first in `each`, alone in its word: without a batch there are no lanes",
+        ),
+        (
+            stream(
+                &[D(mov(0, 0))],
+                &[S(lanes(0, 1)).with_coordination(pack(0, number(0)))],
+                &[],
+            ),
+            "each word 0 pipe C: SLANES comes first in `each`, alone in its word: without a batch there are no lanes",
         ),
     ] {
         check(&stream, expected);

@@ -112,8 +112,8 @@ pub enum ValidateReason {
     /// Two writes to one register in one word, by one operation or by two.
     #[error("{0} is written twice in one word")]
     WriteConflict(Register),
-    /// A first S operation of `each` that is not SLANES.
-    #[error("the first S operation of `each` must be SLANES")]
+    /// An operation of `each` before SLANES or in its word.
+    #[error("SLANES comes first in `each`, alone in its word: without a batch there are no lanes")]
     LanesNotFirst,
     /// A second SLANES.
     #[error("`each` has one SLANES only")]

@@ -11,7 +11,7 @@
 //! | reads | what is read was written before: earlier in the part, or in `once` |
 //! | scalars | a register of `once` is written in `each` by DRED only, and DRED accumulates into no other |
 //! | words | no register is written twice in a word |
-//! | `each` | empty, or its first S operation is its one SLANES |
+//! | `each` | empty, or its first operation is its one SLANES, alone in its word |
 //! | writes | put and append run over points, one text each; `last` holds SFLUSH |
 //! | deps | as [`crate::word::link`] computes them |
 //!
@@ -25,6 +25,7 @@ pub use error::{Site, ValidateError, ValidateReason};
 
 use crate::form::Form;
 use crate::stream::{MAX_COUNT, MAX_TIER};
+use crate::table::opcode;
 use crate::word::Writers;
 use crate::{
     Constant, ConstantId, LaneSpec, Part, Pipe, Scatter, SparseOp, Stream, Word, encoding,
@@ -143,22 +144,29 @@ fn check_word(
 
 fn check_lanes(stream: &Stream) -> Result<(), ValidateError> {
     let part = Part::Each;
-    let mut found = false;
-    for (word, op) in stream.each.iter().map(|word| word.sparse).enumerate() {
-        let pipe = Pipe::Sparse;
-        let site = Site::Operation { part, word, pipe };
-        match (op, found) {
-            (SparseOp::Nop, _) => {}
-            (SparseOp::Lanes { .. }, false) => found = true,
-            (SparseOp::Lanes { .. }, true) => return fail(site, ValidateReason::LanesTwice),
-            (_, true) => {}
-            (_, false) => return fail(site, ValidateReason::LanesNotFirst),
+    let site = |word, pipe| Site::Operation { part, word, pipe };
+    let is_lanes = |word: &Word| matches!(word.sparse, SparseOp::Lanes { .. });
+    let Some(first) = stream.each.iter().position(is_lanes) else {
+        return match stream.each.is_empty() {
+            true => Ok(()),
+            false => fail(Site::Part(part), ValidateReason::LanesMissing),
+        };
+    };
+    for (index, word) in stream.each.iter().enumerate().take(first + 1) {
+        for form in word.forms() {
+            let is_the_one = index == first && form.pipe == Pipe::Sparse;
+            if form.opcode != opcode::NOP && !is_the_one {
+                return fail(site(index, form.pipe), ValidateReason::LanesNotFirst);
+            }
         }
     }
-    if !found && !stream.each.is_empty() {
-        return fail(Site::Part(part), ValidateReason::LanesMissing);
+    match stream.each[first + 1..].iter().position(is_lanes) {
+        Some(second) => fail(
+            site(first + 1 + second, Pipe::Sparse),
+            ValidateReason::LanesTwice,
+        ),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The lane specification that SLANES iterates over, of a stream whose operands are checked.

@@ -44,7 +44,8 @@ impl<'a> Parameters<'a> {
     }
 
     /// All pairs as (key, value), in the order they were sent, earlier duplicates included.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    #[cfg(test)]
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|pair| (&*pair.key, &*pair.value))
     }
 

@@ -183,7 +183,10 @@ impl Handler for App {
         match status {
             500.. => tracing::error!(id, method, %path, status, micros, "request failed"),
             400.. => tracing::info!(id, method, %path, status, micros, "request refused"),
-            _ => tracing::debug!(id, method, %path, status, micros, "request"),
+            _ => {
+                let version = &request.version;
+                tracing::debug!(id, method, %path, ?version, status, micros, "request");
+            }
         }
         response
     }

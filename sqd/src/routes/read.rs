@@ -3,7 +3,7 @@
 use super::arguments::Arguments;
 use super::render::{self, Render};
 use super::{Answer, Refusal};
-use crate::http::{Body, Response};
+use crate::http::Response;
 use crate::library::Library;
 use crate::phext_file::write_document;
 use bytes::Bytes;
@@ -157,7 +157,7 @@ pub(super) fn list(library: &Arc<Library>) -> Answer {
     let snapshot = library.snapshot();
     let names: Vec<&str> = snapshot.phexts().map(|phext| phext.name()).collect();
     let json = serde_json::to_vec(&names).expect("strings are JSON");
-    Ok(Response::new(200, JSON, Body::Full(Bytes::from(json))))
+    Ok(Response::json(200, json))
 }
 
 /// Writes UTF-8 text as a JSON string.

@@ -1,1 +1,0 @@
-//! Tests of the executor over a small store.
