@@ -49,13 +49,18 @@ impl Library {
             let path = path.display();
             tracing::warn!(%path, offset, "dropped a torn tail: writes that were never acknowledged");
         }
-        let library = Library {
+        let library = Library::over(store, files);
+        library.import_all();
+        Ok(library)
+    }
+
+    /// A library of an open store, with nothing imported yet.
+    pub(crate) fn over(store: Store, files: &Path) -> Library {
+        Library {
             store,
             files: files.to_path_buf(),
             importing: Mutex::new(()),
-        };
-        library.import_all();
-        Ok(library)
+        }
     }
 
     /// The store's current state.

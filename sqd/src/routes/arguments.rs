@@ -11,6 +11,23 @@ use std::borrow::Cow;
 pub(super) struct Arguments<'a> {
     parameters: Parameters<'a>,
     body: &'a [u8],
+    /// Whether the parameters are those of a form in the body.
+    is_form: bool,
+}
+
+/// How much of an offending text an error repeats, in bytes.
+const EXCERPT_BYTES: usize = 64;
+
+/// At most [`EXCERPT_BYTES`] bytes of `text`, marked when cut: it comes from a client and may be of
+/// any length.
+pub(super) fn excerpt(text: &str) -> Cow<'_, str> {
+    if text.len() <= EXCERPT_BYTES {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!(
+        "{}...",
+        &text[..text.floor_char_boundary(EXCERPT_BYTES)]
+    ))
 }
 
 impl<'a> Arguments<'a> {
@@ -24,12 +41,14 @@ impl<'a> Arguments<'a> {
                 return Arguments {
                     parameters,
                     body: &[],
+                    is_form: true,
                 };
             }
         }
         Arguments {
             parameters: Parameters::parse(&request.query),
             body: &request.body,
+            is_form: false,
         }
     }
 
@@ -81,10 +100,25 @@ impl<'a> Arguments<'a> {
 
     /// The text of a request: its content where `with_content` and there is any, else `s`.
     pub(super) fn text(&self, with_content: bool) -> Result<Cow<'_, str>, Refusal> {
+        self.check_form()?;
         if with_content && let Some(content) = self.content()? {
             return Ok(content);
         }
         Ok(Cow::Borrowed(self.get("s").unwrap_or("")))
+    }
+
+    /// Refuses the text of a form that is not UTF-8: a form is a body. In a query string such bytes
+    /// become U+FFFD, as in SQ.
+    fn check_form(&self) -> Result<(), Refusal> {
+        for name in ["content", "s"] {
+            if self.is_form
+                && let Some(at) = self.parameters.invalid_utf8_at(name)
+            {
+                let text = format!("the form's `{name}` is not UTF-8 at offset {at}");
+                return Err(Refusal::bad_request(text));
+            }
+        }
+        Ok(())
     }
 
     /// The text of a scroll to be stored: one without phext breaks.
@@ -105,7 +139,10 @@ impl<'a> Arguments<'a> {
             None => Ok(None),
             Some(text) => match text.parse() {
                 Ok(limit) => Ok(Some(limit)),
-                Err(_) => Err(Refusal::bad_request(format_args!("invalid limit: {text}"))),
+                Err(_) => Err(Refusal::bad_request(format_args!(
+                    "invalid limit: {}",
+                    excerpt(text)
+                ))),
             },
         }
     }

@@ -1,6 +1,6 @@
 //! `query`: coordinate ranges and sets, as SQ 0.6 answers them.
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, excerpt};
 use super::read::{phext_of, write_json_text};
 use super::render::{self, Render};
 use super::{Answer, Refusal};
@@ -76,11 +76,14 @@ fn parse(arguments: &Arguments<'_>) -> Result<Query, Refusal> {
 
 fn parse_range(from: &str, to: &str) -> Result<(Coordinate, Coordinate), Refusal> {
     let parse = |name: &str, text: &str| {
-        Coordinate::parse(text)
-            .map_err(|_| Refusal::bad_request(format_args!("invalid '{name}' coordinate: {text}")))
+        Coordinate::parse(text).map_err(|_| {
+            let text = excerpt(text);
+            Refusal::bad_request(format_args!("invalid '{name}' coordinate: {text}"))
+        })
     };
     let (first, last) = (parse("from", from)?, parse("to", to)?);
     if first > last {
+        let (from, to) = (excerpt(from), excerpt(to));
         let text = format!("'from' ({from}) is after 'to' ({to})");
         return Err(Refusal::bad_request(text));
     }
@@ -93,8 +96,10 @@ fn parse_set(text: &str) -> Result<Vec<Coordinate>, Refusal> {
         .map(str::trim)
         .filter(|item| !item.is_empty());
     let parse = |item: &str| {
-        Coordinate::parse(item)
-            .map_err(|_| Refusal::bad_request(format_args!("invalid coordinate in set: {item}")))
+        Coordinate::parse(item).map_err(|_| {
+            let item = excerpt(item);
+            Refusal::bad_request(format_args!("invalid coordinate in set: {item}"))
+        })
     };
     items.map(parse).collect()
 }

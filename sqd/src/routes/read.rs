@@ -1,6 +1,6 @@
 //! Routes that read one phext.
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, excerpt};
 use super::render::{self, Render};
 use super::{Answer, Refusal};
 use crate::http::Response;
@@ -212,6 +212,7 @@ impl Write for HashWriter {
 /// Reads a prefix of a coordinate: up to nine numbers, of which trailing `*` say nothing.
 fn parse_prefix(text: &str) -> Result<Vec<u32>, Refusal> {
     let refuse = |field: &str| {
+        let field = excerpt(field);
         Refusal::bad_request(format_args!(
             "prefix `c`: `{field}` is not a number from 1; a prefix is up to nine numbers, such as 1.2.3/4"
         ))
