@@ -1,5 +1,10 @@
 //! Queries and mutations over random stores against a naive scan of a map.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what fails here fails the test, in its helpers too"
+)]
+
 use bytes::Bytes;
 use phext_query::{
     Fields, Flow, Mutation, MutationKind, Output, Query, Report, ResultRow, Target, run,
