@@ -1051,6 +1051,49 @@ async fn tenants_see_their_own() {
     assert_eq!((found.status, found.body.as_str()), (200, "ready"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_writes_are_all_kept() {
+    let server = Arc::new(Fixture::new());
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..20 {
+        let server = Arc::clone(&server);
+        writers.spawn(async move {
+            for n in 0..10 {
+                let line = format!("POST insert?p=a&c={}", n + 1);
+                let text = format!("<{writer:02}>");
+                server.check(&line, text, 200, "Inserted 4 bytes").await;
+            }
+        });
+    }
+    for done in writers.join_all().await {
+        assert_eq!(done, ());
+    }
+    for n in 1..=10 {
+        let line = format!("GET select?p=a&c={n}");
+        let text = server.ask(&line, "", "").await.body;
+        let mut parts: Vec<_> = text.split_inclusive('>').map(str::to_owned).collect();
+        parts.sort();
+        let expected: Vec<_> = (0..20).map(|writer| format!("<{writer:02}>")).collect();
+        assert_eq!(parts, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_write_goes_on_without_its_client() {
+    let server = Fixture::new();
+    let update = server.app.handle(request("POST update?p=a", "", "kept"));
+    tokio::select! {
+        biased;
+        _ = update => {}
+        () = std::future::ready(()) => {}
+    }
+    // Commits are in order: when this one is there, so is the one before.
+    server
+        .check("POST update?p=b", "x", 200, "Updated 1 bytes")
+        .await;
+    server.check("GET select?p=a", "", 200, "kept").await;
+}
+
 /// Routes over a store on a medium in memory.
 fn over_memory() -> (Fixture, MemoryVfs) {
     let vfs = MemoryVfs::new();
