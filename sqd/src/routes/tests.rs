@@ -111,7 +111,7 @@ fn escape(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(escape).collect()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_route_once() {
     let server = Fixture::new();
     let version = env!("CARGO_PKG_VERSION");
@@ -211,7 +211,7 @@ async fn every_route_once() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn paths_and_methods() {
     let server = Fixture::new();
     server
@@ -253,7 +253,7 @@ async fn paths_and_methods() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn content_types() {
     let server = Fixture::new();
     server
@@ -278,7 +278,7 @@ async fn content_types() {
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_text_of_a_write() {
     // What a request stores at the origin of the phext that it names, or else of "".
     let check = async |line: &str, headers: &str, body: &str, phext: &str, expected: &str| {
@@ -322,7 +322,7 @@ async fn the_text_of_a_write() {
     check("POST update?p=a", phext, "a\r\nb", "a", "a\r\nb").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn texts_that_no_scroll_can_hold() {
     let server = Fixture::new();
     let check = async |line: &str, headers: &str, body: &[u8], expected: &str| {
@@ -368,7 +368,7 @@ async fn texts_that_no_scroll_can_hold() {
     check("POST insert", FORM, b"c=1&s=\xE9", expected).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn coordinates() {
     let server = Fixture::new();
     for (c, coordinate) in [
@@ -422,7 +422,7 @@ async fn coordinates() {
     server.check("GET list", "", 200, "[\"a\"]").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn names() {
     let server = Fixture::new();
     let longest = "n".repeat(255);
@@ -458,7 +458,7 @@ async fn names() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn reads_create_no_phext() {
     let server = Fixture::new();
     server
@@ -500,7 +500,7 @@ async fn numbered(coordinates: &[&str]) -> Fixture {
     server
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn tables_of_contents() {
     let server = numbered(&[
         "1.1.1/1.1.1/1.1.1",
@@ -576,7 +576,7 @@ async fn tables_of_contents() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn queries() {
     let server = numbered(&[
         "1.1.1/1.1.1/1.1.1",
@@ -687,7 +687,7 @@ async fn queries() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn deltas() {
     const MISSING: &str = "---sq:Scroll-Missing---";
     let server = numbered(&[
@@ -750,7 +750,7 @@ async fn deltas() {
     server.check(&line, "", 200, "").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn json_is_valid() {
     let server = Fixture::new();
     let breaks = [0x01, 0x17, 0x18, 0x19, 0x1A, 0x1C, 0x1D, 0x1E, 0x1F];
@@ -789,7 +789,7 @@ async fn json_is_valid() {
     server.check("GET list", "", 200, r#"["\"q\"","a"]"#).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn large_answers_stream() {
     let server = Fixture::new();
     let text = "a line of text\n".repeat(7_000);
@@ -829,7 +829,7 @@ async fn large_answers_stream() {
     server.check("GET select?p=a&c=9", "", 200, "").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn answers_of_many_scrolls() {
     // More scrolls than are read on the thread of a connection, few bytes.
     let server = Fixture::new();
@@ -859,7 +859,7 @@ async fn answers_of_many_scrolls() {
     assert_eq!(toc.lines().last(), Some("* 1.1.1/1.1.1/1.1.3000: x"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn scrolls_over_the_limit() {
     let options = Options {
         max_scroll_bytes: 10,
@@ -886,7 +886,7 @@ async fn scrolls_over_the_limit() {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn files_are_imported() {
     let server = Fixture::new();
     let file = server.directory.path().join("a.phext");
@@ -933,7 +933,7 @@ async fn files_are_imported() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_needed() {
     let server = Fixture::with(Options::default(), Some("secret"));
     for (line, headers, status, expected) in [
@@ -1078,7 +1078,7 @@ async fn concurrent_writes_are_all_kept() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_write_goes_on_without_its_client() {
     let server = Fixture::new();
     let update = server.app.handle(request("POST update?p=a", "", "kept"));
@@ -1108,7 +1108,7 @@ fn over_memory() -> (Fixture, MemoryVfs) {
     (Fixture { app, directory }, vfs)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_poisoned_store_is_read_only() {
     let (server, vfs) = over_memory();
     server
@@ -1140,7 +1140,7 @@ async fn a_poisoned_store_is_read_only() {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_writes_until_there_is_space() {
     let (server, vfs) = over_memory();
     server

@@ -112,7 +112,15 @@ impl Shared {
             writer.log.discard();
             return Err(self.poison_unless_full(error));
         }
-        writer.log.flush().map_err(|error| self.poison(&error))?;
+        if let Err(error) = writer.log.flush() {
+            return Err(match self.poison(&error) {
+                // Space that is freed does not help any more: not what this error tells people.
+                StoreError::DiskFull { .. } => StoreError::Poisoned {
+                    cause: error.to_string(),
+                },
+                error => error,
+            });
+        }
         writer.next_lsn = lsn;
         state.lsn = lsn - 1;
         self.state.store(Arc::new(state));
