@@ -181,7 +181,12 @@ pub struct Connection {
     stream: TcpStream,
     /// Bytes received and not yet part of a returned response (pipelining).
     pending: Vec<u8>,
+    /// Where the socket's bytes arrive, kept so that it is cleared only once.
+    arrivals: Vec<u8>,
 }
+
+/// Bytes taken from a socket at once.
+const ARRIVAL_BYTES: usize = 64 * 1024;
 
 impl Connection {
     /// Connects to `port`.
@@ -197,6 +202,7 @@ impl Connection {
         Ok(Self {
             stream,
             pending: Vec::new(),
+            arrivals: vec![0; ARRIVAL_BYTES],
         })
     }
 
@@ -271,13 +277,12 @@ impl Connection {
     }
 
     fn fill(&mut self) -> io::Result<()> {
-        let mut buffer = [0u8; 64 * 1024];
-        let read = self.stream.read(&mut buffer)?;
+        let read = self.stream.read(&mut self.arrivals)?;
         if read == 0 {
             let text = format!("the server closed after {} bytes", self.pending.len());
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
         }
-        self.pending.extend_from_slice(&buffer[..read]);
+        self.pending.extend_from_slice(&self.arrivals[..read]);
         Ok(())
     }
 
@@ -329,11 +334,31 @@ impl Client {
     /// # Errors
     /// What the connection answers.
     pub fn exchange(&mut self, request: &[u8], body: ResponseBody) -> io::Result<Response> {
+        self.send(request)?;
+        self.receive(body)
+    }
+
+    /// Sends one request, whose answer [`Client::receive`] reads before the next is sent.
+    ///
+    /// # Errors
+    /// What the connection answers.
+    pub fn send(&mut self, request: &[u8]) -> io::Result<()> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(self.port)?,
         };
         connection.send(request)?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// Reads the answer to the request that was sent.
+    ///
+    /// # Errors
+    /// What the connection answers, and `NotConnected` where nothing was sent.
+    pub fn receive(&mut self, body: ResponseBody) -> io::Result<Response> {
+        let connection = self.connection.take();
+        let mut connection = connection.ok_or(io::ErrorKind::NotConnected)?;
         let response = connection.receive(body)?;
         if self.persistence == Persistence::KeepAlive && !response.closes() {
             self.connection = Some(connection);

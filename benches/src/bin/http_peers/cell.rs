@@ -1,8 +1,5 @@
 //! One workload on one server for one span of time.
 
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use phext_benches::machine::ProcessorTime;
@@ -26,6 +23,14 @@ pub(crate) struct Cell<'a> {
     pub(crate) limit: Duration,
     /// The servers, whose processor time is not a stranger's.
     pub(crate) servers: [u32; 2],
+}
+
+/// A client, and where it is.
+struct Turn {
+    client: Client,
+    /// The exchange under way.
+    at: usize,
+    asked: Instant,
 }
 
 /// What a cell showed.
@@ -62,37 +67,18 @@ impl Cell<'_> {
     /// Where the server does not answer, or answers wrongly.
     pub(crate) fn run(&self) -> Result<Measured, Error> {
         self.exchange(&mut self.client(), &self.workload.exchanges[0])?;
-        let clients = self.workload.clients;
-        let (done, start) = (AtomicUsize::new(0), Barrier::new(clients + 1));
         let before = ProcessorTime::read(&self.servers);
-        thread::scope(|scope| {
-            let handles: Vec<_> = (0..clients)
-                .map(|number| {
-                    let (done, start) = (&done, &start);
-                    scope.spawn(move || {
-                        start.wait();
-                        self.load(number, done)
-                    })
-                })
-                .collect();
-            start.wait();
-            let started = Instant::now();
-            let mut latencies = Vec::new();
-            for handle in handles {
-                let joined = handle.join();
-                let measured = joined.map_err(|_| Error::Server("a client panicked".to_owned()))?;
-                latencies.extend(measured?);
-            }
-            let elapsed = started.elapsed();
-            latencies.sort_unstable();
-            let strangers =
-                ProcessorTime::read(&self.servers).strangers_since(before, elapsed.as_secs_f64());
-            Ok(Measured {
-                count: latencies.len(),
-                elapsed,
-                latencies,
-                strangers,
-            })
+        let started = Instant::now();
+        let mut latencies = self.load(started)?;
+        let elapsed = started.elapsed();
+        latencies.sort_unstable();
+        let strangers =
+            ProcessorTime::read(&self.servers).strangers_since(before, elapsed.as_secs_f64());
+        Ok(Measured {
+            count: latencies.len(),
+            elapsed,
+            latencies,
+            strangers,
         })
     }
 
@@ -104,40 +90,75 @@ impl Cell<'_> {
         Client::new(self.port, persistence)
     }
 
-    /// What one client does; the clients start at different places of the round.
-    fn load(&self, number: usize, done: &AtomicUsize) -> Result<Vec<Duration>, Error> {
+    /// What the clients do. One thread serves them all in turn, so that as many requests as there
+    /// are clients are under way, and the load costs the server's machine little; a latency ends
+    /// when its client's turn comes. The clients start at different places of the round.
+    fn load(&self, started: Instant) -> Result<Vec<Duration>, Error> {
         let exchanges = &self.workload.exchanges;
-        let mut at = number * exchanges.len() / self.workload.clients;
-        let mut client = self.client();
-        let mut latencies = Vec::new();
-        let started = Instant::now();
-        loop {
-            let count = done.load(Ordering::Relaxed);
-            if (started.elapsed() >= self.limit && count >= AT_LEAST) || count >= AT_MOST {
-                return Ok(latencies);
-            }
-            let asked = Instant::now();
-            self.exchange(&mut client, &exchanges[at % exchanges.len()])?;
-            latencies.push(asked.elapsed());
-            done.fetch_add(1, Ordering::Relaxed);
-            at += 1;
+        let clients = self.workload.clients;
+        let mut turns: Vec<Turn> = (0..clients)
+            .map(|number| Turn {
+                client: self.client(),
+                at: number * exchanges.len() / clients,
+                asked: started,
+            })
+            .collect();
+        for turn in &mut turns {
+            self.send(turn)?;
         }
+        let mut latencies = Vec::new();
+        while !turns.is_empty() {
+            let mut ended = Vec::new();
+            for (number, turn) in turns.iter_mut().enumerate() {
+                self.receive(&mut turn.client, &exchanges[turn.at % exchanges.len()])?;
+                latencies.push(turn.asked.elapsed());
+                turn.at += 1;
+                let count = latencies.len();
+                if (started.elapsed() >= self.limit && count >= AT_LEAST) || count >= AT_MOST {
+                    ended.push(number);
+                } else {
+                    self.send(turn)?;
+                }
+            }
+            for number in ended.into_iter().rev() {
+                turns.remove(number);
+            }
+        }
+        Ok(latencies)
+    }
+
+    fn send(&self, turn: &mut Turn) -> Result<(), Error> {
+        let exchanges = &self.workload.exchanges;
+        turn.asked = Instant::now();
+        let sent = turn
+            .client
+            .send(&exchanges[turn.at % exchanges.len()].request);
+        sent.context(|| self.place())
     }
 
     fn exchange(&self, client: &mut Client, exchange: &Exchange) -> Result<(), Error> {
+        client.send(&exchange.request).context(|| self.place())?;
+        self.receive(client, exchange)
+    }
+
+    fn place(&self) -> String {
         let Workload {
             endpoint, dataset, ..
         } = self.workload;
-        let answer = client
-            .exchange(&exchange.request, ResponseBody::Present)
-            .context(|| format!("{endpoint} on {dataset}, port {}", self.port))?;
-        if answer.status == 200 && judged(endpoint, &answer.body) == exchange.expected {
+        format!("{endpoint} on {dataset}, port {}", self.port)
+    }
+
+    fn receive(&self, client: &mut Client, exchange: &Exchange) -> Result<(), Error> {
+        let answer = client.receive(ResponseBody::Present);
+        let answer = answer.context(|| self.place())?;
+        if answer.status == 200 && judged(self.workload.endpoint, &answer.body) == exchange.expected
+        {
             return Ok(());
         }
         let start: String = answer.text().chars().take(200).collect();
         Err(Error::Server(format!(
-            "{endpoint} on {dataset}, port {}: a wrong answer, status {}, {} bytes: {start}",
-            self.port,
+            "{}: a wrong answer, status {}, {} bytes: {start}",
+            self.place(),
             answer.status,
             answer.body.len()
         )))
