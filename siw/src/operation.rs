@@ -233,7 +233,7 @@ pub enum SparseOp {
     },
     /// SGATHER: `to <- text at p`, the whole scroll, borrowed from the map; no text where there is
     /// no scroll. Counts active lanes, its bytes are counted apart; fails when a text cannot be
-    /// read or does not match its record.
+    /// read or is damaged.
     Gather {
         /// Written.
         to: T,

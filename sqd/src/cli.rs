@@ -43,7 +43,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         data: DataArgs,
     },
-    /// Verify every byte of a data directory that no server is using.
+    /// Verify every byte of the segments of a data directory that no server is using; its log and
+    /// catalog are verified by opening it.
     Check {
         #[command(flatten)]
         data: DataArgs,

@@ -5,13 +5,15 @@
 //! | version status toc get export checksum json-export list select | GET | [`read`] |
 //! | query | GET POST | [`query`] |
 //! | delta | GET POST | [`delta`] |
-//! | insert update | GET POST (PUT for update) | [`write`] |
-//! | delete | GET POST DELETE | [`write`] |
-//! | load | GET | [`write`] |
+//! | insert update | GET POST (PUT for update) | [`mod@write`] |
+//! | delete | GET POST DELETE | [`mod@write`] |
+//! | load | GET | [`mod@write`] |
 //! | where | POST | [`hash`] |
 //! | reload | POST | here |
 //!
-//! All are below `/api/v2/`; a path may go on after the route with `/...`. HEAD works where GET does.
+//! All are below `/api/v2/`; a path may go on after the route with `/...`. HEAD works where GET only
+//! reads. `/livez` and `/readyz` (GET) are here too, beside that prefix, and need no token.
+//!
 //! What SQ answers with 404, a method that a route does not have, is 404 here too.
 //!
 //! Bad input is a 4xx with one sentence that says what is wrong and where; nothing is stored then.

@@ -33,9 +33,9 @@ pub(crate) struct Header {
     pub(crate) sealed_lsn: Lsn,
     /// Everything up to here was durable in the log when this was written.
     pub(crate) durable_lsn: Lsn,
-    /// No segment has this id or a higher one.
+    /// The next segment's id is not below this. Written as 0: opening goes by the highest id in use.
     pub(crate) next_segment: u64,
-    /// No phext has this id or a higher one.
+    /// The next phext's id is not below this.
     pub(crate) next_phext: u64,
     /// The sum of the fingerprints of all other entries, so that one which fell back to an older
     /// value is noticed.

@@ -11,7 +11,7 @@ const VERSION: u32 = 1;
 pub(crate) const HEADER_BYTES: usize = 64;
 /// Length of the frame before a record's payload in bytes.
 pub(crate) const FRAME_BYTES: usize = 24;
-/// The longest payload in bytes: a batch is cut to fit well below it.
+/// The longest payload in bytes: a batch that would not fit is refused before it is logged.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 1 << 30;
 
 /// What the first bytes of a log file say.

@@ -6,8 +6,9 @@
 //! log ends there, even if good records follow, because pages of unsynced records reach the medium
 //! in any order.
 //!
-//! Blind spot: damage to the very last acknowledged record, with nothing written after it, looks
-//! like a torn tail.
+//! Blind spots, both above the catalog's durable LSN only: damage to the last group of records, with
+//! nothing written after it, looks like a torn tail; and a file that lost its end looks like a log
+//! that ended there.
 
 use super::record::{FRAME_BYTES, HEADER_BYTES, Header};
 use super::{LogWriter, Lsn, Payload, Record, file_number, file_path};

@@ -15,7 +15,7 @@
 //! | here is a slot, which coordinate? | key blocks, dictionaries | [`keys`] |
 //! | here is a slot, where is its text? | records, heap | [`records`] |
 //! | which slots lie between two coordinates? | by-coordinate, key blocks | [`part`] |
-//! | which blocks of 128 slots can hold a pattern? | zone map | [`keys`] |
+//! | which blocks of 128 slots can hold a pattern? | zone map, which nothing asks yet | [`keys`] |
 //! | are these bytes what was written? | chunk checksums | [`checksums`] |
 //!
 //! Byte tables: docs/FORMAT.md.
