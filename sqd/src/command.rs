@@ -5,7 +5,8 @@ use crate::library::{Library, LibraryError};
 use crate::phext_file::{FileError, export, write_document};
 use crate::serve::{ServeError, Settings, file_and_name, serve};
 use phext_query::ExecuteError;
-use phext_storage::{Options, StoreError};
+use phext_storage::vfs::{RealVfs, Vfs};
+use phext_storage::{Options, Store, StoreError};
 use std::io::{self, BufWriter, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -25,8 +26,8 @@ pub(crate) enum CommandError {
     Execute(#[from] ExecuteError),
     #[error("there is no phext {name:?} in {directory}", directory = .directory.display())]
     NoSuchPhext { name: String, directory: PathBuf },
-    #[error("there is no data directory {path}", path = .path.display())]
-    NoSuchDirectory { path: PathBuf },
+    #[error("there is no store in {path}", path = .path.display())]
+    NoStore { path: PathBuf },
     #[error(transparent)]
     Output(#[from] io::Error),
 }
@@ -90,7 +91,7 @@ fn import_files(files: &[PathBuf], data: &DataArgs) -> Result<(), CommandError> 
 }
 
 fn export_phext(name: &str, file: &Path, data: &DataArgs) -> Result<(), CommandError> {
-    let library = open_existing(&data.data_dir)?;
+    let library = Library::over(open_existing(&data.data_dir)?, &data.data_dir);
     let snapshot = library.snapshot();
     let Some(phext) = snapshot.phext(name) else {
         let (name, directory) = (name.to_owned(), data.data_dir.clone());
@@ -109,15 +110,15 @@ fn export_phext(name: &str, file: &Path, data: &DataArgs) -> Result<(), CommandE
 }
 
 fn check(data: &DataArgs) -> Result<(), CommandError> {
-    let library = open_existing(&data.data_dir)?;
+    let store = open_existing(&data.data_dir)?;
     let mut out = io::stdout();
     let mut failed = Ok(());
-    let bytes = library.store().verify(|path| {
+    let bytes = store.verify(|path| {
         let told = writeln!(out, "{}: good", path.display());
         failed = std::mem::replace(&mut failed, Ok(())).and(told);
     })?;
     failed?;
-    let snapshot = library.snapshot();
+    let snapshot = store.snapshot();
     let scrolls: u64 = snapshot.phexts().map(|phext| phext.scrolls()).sum();
     let phexts = snapshot.phexts().count();
     writeln!(
@@ -127,13 +128,12 @@ fn check(data: &DataArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Opens a data directory that must be there already.
-fn open_existing(directory: &Path) -> Result<Library, CommandError> {
-    use phext_storage::vfs::{RealVfs, Vfs};
-    if RealVfs.metadata(directory).is_err() {
-        return Err(CommandError::NoSuchDirectory {
+/// Opens the store of a data directory that must be there already. Imports nothing.
+fn open_existing(directory: &Path) -> Result<Store, CommandError> {
+    if RealVfs.metadata(&directory.join(Store::LOCK_FILE)).is_err() {
+        return Err(CommandError::NoStore {
             path: directory.to_path_buf(),
         });
     }
-    Ok(Library::open(directory, directory, Options::default())?)
+    Ok(Store::open(directory, Options::default())?)
 }

@@ -33,7 +33,7 @@ pub(crate) struct Header {
     pub(crate) sealed_lsn: Lsn,
     /// Everything up to here was durable in the log when this was written.
     pub(crate) durable_lsn: Lsn,
-    /// The next segment's id is not below this. Written as 0: opening goes by the highest id in use.
+    /// The next segment's id is not below this, so that ids are not used again.
     pub(crate) next_segment: u64,
     /// The next phext's id is not below this.
     pub(crate) next_phext: u64,

@@ -80,7 +80,7 @@ impl<'a> Record<'a> {
     pub(crate) fn encode(&self, salt: u64, out: &mut Vec<u8>) {
         assert!(
             self.payload.len() <= MAX_PAYLOAD_BYTES,
-            "batches are cut before they are logged"
+            "batches that are too large are refused before they are logged"
         );
         let start = out.len();
         out.extend_from_slice(&(self.payload.len() as u32).to_le_bytes());

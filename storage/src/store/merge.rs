@@ -13,6 +13,7 @@ use crate::error::{Result, StoreError};
 use crate::segment::{Part, PartSource, Segment, file_name, write_segment};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Parts of one tier that are merged.
 const TIER_PARTS: usize = 4;
@@ -80,6 +81,7 @@ impl Shared {
         }
         let mut header = manifests.header;
         header.durable_lsn = current.lsn.max(header.durable_lsn);
+        header.next_segment = self.next_segment.load(Ordering::Relaxed);
         manifests.commit(header, changes)?;
 
         let _writer = self.writer.lock();

@@ -87,7 +87,7 @@ impl Paths {
             catalog: root.join("catalog"),
             log: root.join("log"),
             segments: root.join("segments"),
-            lock: root.join("LOCK"),
+            lock: root.join(Store::LOCK_FILE),
         }
     }
 }
@@ -113,6 +113,10 @@ pub struct Statistics {
 }
 
 impl Store {
+    /// The file in a data directory whose lock the one process that uses it holds. Every store has
+    /// it.
+    pub const LOCK_FILE: &str = "LOCK";
+
     /// Opens the store in a directory of the system's file system, creating it where absent.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ use crate::segment::{Part, PartSource, Segment, write_segment};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Memtables that were frozen and are not sealed yet.
 #[derive(Debug)]
@@ -105,6 +106,7 @@ impl Shared {
             header.sealed_lsn = frost.last_lsn;
             header.durable_lsn = current.lsn.max(frost.last_lsn);
             header.next_phext = current.next_phext;
+            header.next_segment = self.next_segment.load(Ordering::Relaxed);
             manifests.commit(header, changes)?;
             self.publish_sealed(frost, &parts)?;
             manifests.header.sequence
