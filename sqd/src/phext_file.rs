@@ -35,37 +35,26 @@ pub(crate) struct Imported {
     pub(crate) removed: u64,
 }
 
-/// Makes a phext what the file says: its scrolls are put, all others removed. Batches are committed
-/// on the way, so an interrupted import must be repeated.
+/// Makes a phext what the file says: its scrolls are put, all others removed.
+///
+/// The file is read twice, so that one that does not parse changes nothing. Batches are committed on
+/// the way, so an import that is interrupted must be repeated.
 pub(crate) fn import(store: &Store, name: &str, path: &Path) -> Result<Imported, FileError> {
-    let io_error = |source| FileError::Io {
-        path: path.to_path_buf(),
-        source,
-    };
-    let file = RealVfs.read(path).map_err(io_error)?;
-    let mut reader = PhextReader::new(file);
+    for_each_scroll(path, |_, _| Ok(()))?;
     let before = store.snapshot().phext(name).cloned();
     let mut kept = BTreeSet::new();
     let mut batch = Batch::new(store, name, MutationKind::Update);
     let mut scrolls = 0;
-    loop {
-        let next = reader.next_scroll();
-        let next = next.map_err(|source| FileError::Phext {
-            path: path.to_path_buf(),
-            source,
-        })?;
-        let Some((coordinate, text)) = next else {
-            break;
-        };
+    for_each_scroll(path, |coordinate, text| {
         if before.is_some() {
             kept.insert(coordinate);
         }
-        batch.push(coordinate, Bytes::copy_from_slice(text.as_bytes()))?;
         scrolls += 1;
         if scrolls % PROGRESS_SCROLLS == 0 {
             tracing::info!(path = %path.display(), scrolls, "importing");
         }
-    }
+        batch.push(coordinate, Bytes::copy_from_slice(text.as_bytes()))
+    })?;
     // Committed even when empty: it creates the phext.
     batch.commit()?;
     let removed = match before {
@@ -73,6 +62,30 @@ pub(crate) fn import(store: &Store, name: &str, path: &Path) -> Result<Imported,
         None => 0,
     };
     Ok(Imported { scrolls, removed })
+}
+
+/// Calls `visit` with each scroll of the file, in order.
+fn for_each_scroll(
+    path: &Path,
+    mut visit: impl FnMut(Coordinate, &str) -> Result<(), FileError>,
+) -> Result<(), FileError> {
+    let file = RealVfs.read(path).map_err(|source| FileError::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let mut reader = PhextReader::new(file);
+    loop {
+        match reader.next_scroll() {
+            Ok(Some((coordinate, text))) => visit(coordinate, text)?,
+            Ok(None) => return Ok(()),
+            Err(source) => {
+                return Err(FileError::Phext {
+                    path: path.to_path_buf(),
+                    source,
+                });
+            }
+        }
+    }
 }
 
 /// Removes the scrolls of `phext` that are not in `kept`.
@@ -184,4 +197,80 @@ pub(crate) fn export(phext: &Phext, path: &Path) -> Result<u64, FileError> {
         .sync_dir(directory.unwrap_or(Path::new(".")))
         .map_err(io_error)?;
     Ok(scrolls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phext_storage::Options;
+    use phext_storage::vfs::MemoryVfs;
+    use std::sync::Arc;
+
+    fn document(store: &Store, name: &str) -> Option<Vec<u8>> {
+        let snapshot = store.snapshot();
+        let mut bytes = Vec::new();
+        write_document(snapshot.phext(name)?, &mut bytes).unwrap();
+        Some(bytes)
+    }
+
+    fn write(path: &Path, bytes: &[u8]) {
+        let _ = RealVfs.remove(path);
+        let mut file = FileWriter::new(RealVfs.create(path).unwrap());
+        file.write_all(bytes).unwrap();
+        file.finish().unwrap();
+    }
+
+    #[test]
+    fn a_phext_becomes_what_the_file_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.phext");
+        let vfs = Arc::new(MemoryVfs::new());
+        let store = Store::open_with(vfs, Path::new("data"), Options::default()).unwrap();
+        let check = |content: &[u8], scrolls, removed| {
+            write(&path, content);
+            let imported = import(&store, "a", &path).unwrap();
+            assert_eq!(imported, Imported { scrolls, removed });
+            assert_eq!(document(&store, "a").as_deref(), Some(content));
+        };
+        check(b"one\x17two\x18three", 3, 0);
+        check(b"\x17zwei", 1, 2);
+        check(b"", 0, 1);
+    }
+
+    #[test]
+    fn a_file_that_does_not_parse_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.phext");
+        let vfs = Arc::new(MemoryVfs::new());
+        let store = Store::open_with(vfs, Path::new("data"), Options::default()).unwrap();
+        let mut content = vec![b'x'; 2 * BATCH_BYTES];
+        content.insert(BATCH_BYTES + 1, 0x17);
+        content.push(0xff);
+        write(&path, &content);
+        let error = import(&store, "a", &path).unwrap_err().to_string();
+        assert!(
+            error.ends_with(&format!("at byte {}", content.len() - 1)),
+            "{error}"
+        );
+        assert_eq!(document(&store, "a"), None);
+    }
+
+    #[test]
+    fn an_export_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (
+            directory.path().join("a.phext"),
+            directory.path().join("b.phext"),
+        );
+        let vfs = Arc::new(MemoryVfs::new());
+        let store = Store::open_with(vfs, Path::new("data"), Options::default()).unwrap();
+        write(&from, b"one\x17two\n");
+        import(&store, "a", &from).unwrap();
+        assert_eq!(
+            export(store.snapshot().phext("a").unwrap(), &to).unwrap(),
+            2
+        );
+        import(&store, "b", &to).unwrap();
+        assert_eq!(document(&store, "b"), document(&store, "a"));
+    }
 }
