@@ -108,7 +108,12 @@ impl Library {
         });
         if self.store.submit(batch, on_commit) {
             // Here and now rather than on another thread, whose waking costs as much as half a sync.
-            tokio::task::block_in_place(|| self.store.drive());
+            let more = tokio::task::block_in_place(|| self.store.drive());
+            if more {
+                // This client has its answer: a thread of its own goes on for the others.
+                let library = Arc::clone(self);
+                tokio::task::spawn_blocking(move || while library.store.drive() {});
+            }
         }
         Ok(receiver.await.map_err(|_| LibraryError::Task)??)
     }

@@ -85,7 +85,7 @@ fn submit_all(store: &Store, writer: u32) {
             let sender = sender.clone();
             let answer = Box::new(move |outcome| sender.send((number, outcome)).unwrap());
             if store.submit(counted(writer, number), answer) {
-                store.drive();
+                while store.drive() {}
             }
         }
         for expected in burst {

@@ -127,7 +127,9 @@ impl Queue {
         loop {
             lead(self.take());
             if let Some(outcome) = waiter.outcome() {
-                self.hand_over(lead);
+                while self.release() {
+                    lead(self.take());
+                }
                 return outcome;
             }
         }
@@ -139,9 +141,11 @@ impl Queue {
         self.push(Request::new(batch, Completion::Callback(callback)))
     }
 
-    /// Leads until the queue is empty or a waiting thread takes over.
-    pub(super) fn drive(&self, lead: impl Fn(Vec<Request>)) {
-        self.hand_over(lead);
+    /// Leads once. `true` where others were queued meanwhile and no thread waits to lead them: the
+    /// caller must see to it that this is called again.
+    pub(super) fn drive(&self, lead: impl Fn(Vec<Request>)) -> bool {
+        lead(self.take());
+        self.release()
     }
 
     /// Queues a request; `true` where its owner now leads.
@@ -155,28 +159,23 @@ impl Queue {
         self.inner.lock().requests.drain(..).collect()
     }
 
-    /// Gives the lead to a waiting thread. While only callbacks wait there is none, and this thread
-    /// goes on.
-    fn hand_over(&self, lead: impl Fn(Vec<Request>)) {
-        loop {
-            let mut inner = self.inner.lock();
-            let successor = inner
-                .requests
-                .iter()
-                .find_map(|request| match &request.completion {
-                    Some(Completion::Thread(waiter)) => Some(Arc::clone(waiter)),
-                    Some(Completion::Callback(_)) | None => None,
-                });
-            if let Some(waiter) = successor {
-                drop(inner);
-                return waiter.tell(News::Lead);
-            }
-            if inner.requests.is_empty() {
-                inner.has_leader = false;
-                return;
-            }
+    /// Ends this thread's lead: gives it to a waiting thread, or to nobody where nothing is queued.
+    /// `true` where only callbacks wait, for whom somebody must lead on.
+    fn release(&self) -> bool {
+        let mut inner = self.inner.lock();
+        let successor = inner
+            .requests
+            .iter()
+            .find_map(|request| match &request.completion {
+                Some(Completion::Thread(waiter)) => Some(Arc::clone(waiter)),
+                Some(Completion::Callback(_)) | None => None,
+            });
+        if let Some(waiter) = successor {
             drop(inner);
-            lead(self.take());
+            waiter.tell(News::Lead);
+            return false;
         }
+        inner.has_leader = !inner.requests.is_empty();
+        inner.has_leader
     }
 }

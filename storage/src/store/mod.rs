@@ -166,11 +166,13 @@ impl Store {
         self.shared.queue.submit(batch, on_commit)
     }
 
-    /// Commits what was submitted. See [`Store::submit`].
-    pub fn drive(&self) {
+    /// Commits what was submitted until now. `true` where more was submitted meanwhile: the caller
+    /// must call this again, on a thread of its choice.
+    #[must_use]
+    pub fn drive(&self) -> bool {
         self.shared
             .queue
-            .drive(|requests| self.shared.lead(requests));
+            .drive(|requests| self.shared.lead(requests))
     }
 
     /// Seals what is in memory into a segment now.
