@@ -179,3 +179,83 @@ impl Queue {
         inner.has_leader
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn batch() -> WriteBatch {
+        WriteBatch {
+            phext: String::new(),
+            operations: Vec::new(),
+        }
+    }
+
+    fn complete(requests: Vec<Request>) {
+        for request in requests {
+            request.complete(Ok(Commit {
+                lsn: 1,
+                previous_lengths: Vec::new(),
+            }));
+        }
+    }
+
+    #[test]
+    fn a_driver_leads_once_and_says_that_others_wait() {
+        let queue = Queue::default();
+        let done = Arc::new(AtomicUsize::new(0));
+        let submit = || {
+            let done = Arc::clone(&done);
+            queue.submit(
+                batch(),
+                Box::new(move |_| {
+                    done.fetch_add(1, Ordering::Relaxed);
+                }),
+            )
+        };
+        assert!(submit(), "nobody leads yet");
+        let more = queue.drive(|requests| {
+            assert!(!submit(), "the driver leads");
+            complete(requests);
+        });
+        assert!(more);
+        assert_eq!(done.load(Ordering::Relaxed), 1, "the other waits");
+        assert!(!queue.drive(complete));
+        assert_eq!(done.load(Ordering::Relaxed), 2);
+        assert!(submit(), "nobody leads any more");
+    }
+
+    #[test]
+    fn the_lead_goes_to_a_thread_that_waits() {
+        let queue = Queue::default();
+        std::thread::scope(|scope| {
+            assert!(queue.submit(batch(), Box::new(|_| {})));
+            let waits = scope.spawn(|| queue.commit(batch(), complete));
+            while queue.inner.lock().requests.len() < 2 {
+                std::thread::yield_now();
+            }
+            // What the driver takes is done by it, so the thread's request is left in the queue.
+            let mut taken = queue.take();
+            queue.inner.lock().requests.extend(taken.drain(1..));
+            complete(taken);
+            assert!(!queue.release(), "the thread leads now");
+            assert!(waits.join().unwrap().is_ok());
+        });
+        assert!(!queue.inner.lock().has_leader);
+    }
+
+    #[test]
+    fn an_abandoned_request_is_told() {
+        let queue = Queue::default();
+        let told = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&told);
+        let callback = move |outcome: Result<Commit>| {
+            assert!(matches!(outcome, Err(StoreError::Poisoned { .. })));
+            seen.fetch_add(1, Ordering::Relaxed);
+        };
+        assert!(queue.submit(batch(), Box::new(callback)));
+        assert!(!queue.drive(drop));
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+    }
+}
