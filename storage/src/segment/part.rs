@@ -186,6 +186,16 @@ impl Part {
         Ok(slot)
     }
 
+    /// The slot whose key is the `position`-th in the key blocks.
+    #[expect(
+        dead_code,
+        reason = "scans of the key blocks map what they find to slots"
+    )]
+    #[inline]
+    pub(crate) fn slot_at_position(&self, position: u32) -> Result<u32> {
+        Ok(position)
+    }
+
     /// The first rank whose coordinate is not below `bound`; the number of slots where all are.
     pub(crate) fn lower_bound(&self, bound: &Coordinate) -> Result<u32> {
         self.first_rank(|coordinate| coordinate >= bound)
