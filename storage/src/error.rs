@@ -82,6 +82,12 @@ pub enum StoreError {
         /// Why.
         reason: &'static str,
     },
+    /// There is no phext of this name.
+    #[error("there is no phext {name:?}")]
+    NoSuchPhext {
+        /// The name.
+        name: String,
+    },
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,

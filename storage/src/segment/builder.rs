@@ -54,7 +54,7 @@ pub(super) fn write_part(writer: &mut SegmentWriter<'_>, source: &PartSource<'_>
         "keys are ascending and distinct"
     );
     let dictionaries = dictionary::build(keys);
-    let placement = source.order.resolve(keys);
+    let (placement, why) = source.order.resolve(keys);
     let slots = placement.slots(keys, &dictionaries);
     let (heap_bytes, text_bytes) = heap_lengths(source)?;
     let blocks = keys::encode_blocks(&dictionaries, &slots);
@@ -87,6 +87,7 @@ pub(super) fn write_part(writer: &mut SegmentWriter<'_>, source: &PartSource<'_>
         last_lsn: source.last_lsn,
         text_bytes,
         placement,
+        why,
         distinct: std::array::from_fn(|d| dictionaries[d].len()),
         sections,
     };

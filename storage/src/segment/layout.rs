@@ -1,6 +1,7 @@
 //! Offsets, sizes and the part header of the segment format.
 
 use super::order::Placement;
+use super::order_choice::Why;
 use crate::coordinate::DIMENSIONS;
 use crate::error::{Result, StoreError};
 use crate::log::Lsn;
@@ -48,6 +49,8 @@ pub(super) struct PartHeader {
     pub(super) last_lsn: Lsn,
     pub(super) text_bytes: u64,
     pub(super) placement: Placement,
+    /// Why it is that one.
+    pub(super) why: Why,
     /// Distinct components per dimension.
     pub(super) distinct: [u32; DIMENSIONS],
     /// Byte ranges of the sections, from the start of the part.
@@ -78,6 +81,7 @@ impl PartHeader {
         bytes[44..48].copy_from_slice(&(self.name.len() as u32).to_le_bytes());
         bytes[48] = self.placement.prefix;
         bytes[49] = self.placement.curve_code();
+        bytes[51] = self.why.code();
         for (dimension, distinct) in self.distinct.iter().enumerate() {
             let at = 64 + dimension * 4;
             bytes[at..at + 4].copy_from_slice(&distinct.to_le_bytes());
@@ -112,6 +116,7 @@ impl PartHeader {
             slots: u32_at(bytes, 40),
             name,
             placement,
+            why: Why::from_code(bytes[51]).ok_or_else(|| corrupt("unknown reason of the order"))?,
             distinct: std::array::from_fn(|d| u32_at(bytes, 64 + d * 4)),
             sections: std::array::from_fn(|s| section_at(bytes, SECTION_TABLE_AT + s * 16)),
         };

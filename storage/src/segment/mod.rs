@@ -28,6 +28,7 @@ mod file;
 mod keys;
 mod layout;
 mod order;
+mod order_choice;
 mod part;
 mod records;
 mod writer;

@@ -7,6 +7,7 @@
 
 use super::dictionary::Dictionary;
 use super::layout::BLOCK_SLOTS;
+use super::order_choice::Why;
 use crate::coordinate::{Coordinate, DIMENSIONS};
 use crate::curves::{self, Curve};
 use std::fmt;
@@ -92,24 +93,45 @@ fn curve_from_name(name: &str) -> Option<Curve> {
 }
 
 impl Order {
-    /// The placement of these keys, which are in coordinate order.
-    pub(super) fn resolve(self, keys: &[Coordinate]) -> Placement {
+    /// Whether a part that was placed so, for this reason, is as this order wants it.
+    pub(crate) fn is_met_by(self, placement: Placement, why: Why) -> bool {
+        match self.given() {
+            Some(given) => placement == given && why == Why::Given,
+            None => why != Why::Given,
+        }
+    }
+
+    /// The placement that the order prescribes; `None` where it depends on the keys.
+    fn given(self) -> Option<Placement> {
         match self {
-            Order::Lexicographic => Placement::LEXICOGRAPHIC,
-            Order::Curve { prefix, curve } => Placement {
+            Order::Auto => None,
+            Order::Lexicographic => Some(Placement::LEXICOGRAPHIC),
+            Order::Curve { prefix, curve } => Some(Placement {
                 prefix,
                 curve: Some(curve),
-            },
-            // One block is scanned whole whatever its order.
-            Order::Auto if keys.len() <= BLOCK_SLOTS => Placement::LEXICOGRAPHIC,
-            Order::Auto => match prefix_for(keys) {
-                prefix if prefix > MAX_PREFIX => Placement::LEXICOGRAPHIC,
-                prefix => Placement {
-                    prefix,
-                    curve: Some(Curve::Hilbert),
-                },
-            },
+            }),
         }
+    }
+
+    /// The placement of these keys, which are in coordinate order, and why it is that one.
+    pub(super) fn resolve(self, keys: &[Coordinate]) -> (Placement, Why) {
+        match self.given() {
+            Some(given) => (given, Why::Given),
+            // One block is scanned whole whatever its order.
+            None if keys.len() <= BLOCK_SLOTS => (Placement::LEXICOGRAPHIC, Why::Small),
+            None => (suggested(keys), Why::Suggested),
+        }
+    }
+}
+
+/// The prefix that the keys suggest, then Hilbert.
+fn suggested(keys: &[Coordinate]) -> Placement {
+    match prefix_for(keys) {
+        prefix if prefix > MAX_PREFIX => Placement::LEXICOGRAPHIC,
+        prefix => Placement {
+            prefix,
+            curve: Some(Curve::Hilbert),
+        },
     }
 }
 
@@ -131,6 +153,19 @@ fn prefix_for(keys: &[Coordinate]) -> u8 {
 pub(crate) struct Placement {
     pub(super) prefix: u8,
     pub(super) curve: Option<Curve>,
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.curve {
+            None => Order::Lexicographic.fmt(f),
+            Some(curve) => Order::Curve {
+                prefix: self.prefix,
+                curve,
+            }
+            .fmt(f),
+        }
+    }
 }
 
 impl Placement {
@@ -258,14 +293,14 @@ mod tests {
         let few: Vec<Coordinate> = (1..=100).map(|n| key(1, n)).collect();
         assert_eq!(
             Order::Auto.resolve(&few),
-            Placement::LEXICOGRAPHIC,
+            (Placement::LEXICOGRAPHIC, Why::Small),
             "one block"
         );
         let books = (1..=4).flat_map(|book| (1..=2048).map(move |n| key(book, n)));
         let books: Vec<Coordinate> = books.collect();
         let hilbert = Some(Curve::Hilbert);
         assert_eq!(
-            Order::Auto.resolve(&books),
+            Order::Auto.resolve(&books).0,
             Placement {
                 prefix: 6,
                 curve: hilbert
@@ -273,7 +308,7 @@ mod tests {
         );
         let spread: Vec<Coordinate> = (1..=4096).map(|n| key(n, 1)).collect();
         assert_eq!(
-            Order::Auto.resolve(&spread),
+            Order::Auto.resolve(&spread).0,
             Placement {
                 prefix: 5,
                 curve: hilbert

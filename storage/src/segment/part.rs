@@ -4,6 +4,7 @@ use super::directory::{self, BUCKET_BYTES, Probe};
 use super::file::Segment;
 use super::keys::KeyColumns;
 use super::layout::{BLOCK_SLOTS, PartHeader, Section, u32_at};
+use super::order::Order;
 use super::records::{HeapKey, RECORD_BYTES, RecordInfo};
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
@@ -82,6 +83,17 @@ impl Part {
     /// The LSNs of the oldest and newest change the part holds.
     pub(crate) fn lsn_range(&self) -> (u64, u64) {
         (self.header.first_lsn, self.header.last_lsn)
+    }
+
+    /// Whether the part lies as this order wants it.
+    pub(crate) fn follows(&self, order: Order) -> bool {
+        order.is_met_by(self.header.placement, self.header.why)
+    }
+
+    /// The order that the part lies in, spelled as [`Order`] is, and why.
+    pub(crate) fn placement(&self) -> (String, String) {
+        let PartHeader { placement, why, .. } = &self.header;
+        (placement.to_string(), why.to_string())
     }
 
     /// Bytes the part takes in its file.

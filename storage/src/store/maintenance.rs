@@ -1,7 +1,8 @@
 //! When sealing and merging run.
 //!
-//! One thread at a time does both, started when there is something to do and gone when there is not,
-//! so that an idle store has no threads.
+//! Each has a thread of its own, started when there is something to do and gone when there is not: a
+//! seal that writers wait for does not queue behind a merge that takes minutes, and an idle store has
+//! no threads. Without background threads both run on the thread whose write made them due.
 
 use super::Shared;
 use crate::error::{Result, StoreError};
@@ -13,8 +14,16 @@ use std::thread::{self, JoinHandle};
 /// writers wait.
 const STALL_FACTOR: u64 = 2;
 
+/// The two kinds of background work.
 #[derive(Debug, Default)]
 pub(super) struct Maintenance {
+    sealing: Worker,
+    merging: Worker,
+}
+
+/// At most one thread that works until nobody asks for more.
+#[derive(Debug, Default)]
+struct Worker {
     inner: Mutex<Inner>,
     finished: Condvar,
 }
@@ -22,70 +31,137 @@ pub(super) struct Maintenance {
 #[derive(Debug, Default)]
 struct Inner {
     is_running: bool,
+    /// Asked for since the work under way began.
+    is_requested: bool,
     is_closed: bool,
     /// The last attempt ended for lack of space.
     is_full: bool,
+    /// How often somebody waited for the work.
     stalls: u64,
     /// The thread that runs, or the last one that ran.
     thread: Option<JoinHandle<()>>,
 }
 
-impl Shared {
-    /// Sees to it that memtables are sealed soon, or seals them now where the store has no threads.
-    pub(super) fn request_seal(&self) {
-        {
-            let mut inner = self.maintenance.inner.lock();
-            if inner.is_running || inner.is_closed {
-                return;
-            }
-            inner.is_running = true;
-        }
-        let Some(shared) = self.background() else {
-            return self.maintain();
+/// What background threads keep alive.
+pub(super) type Handle = Arc<Shared>;
+
+impl Worker {
+    /// Notes that work is wanted; `true` where the caller must see to it that somebody does it.
+    fn request(&self) -> bool {
+        let mut inner = self.inner.lock();
+        inner.is_requested = !inner.is_closed;
+        let must_start = inner.is_requested && !inner.is_running;
+        inner.is_running |= must_start;
+        must_start
+    }
+
+    /// Has `work` done by a thread of this name, or by this thread where there can be none.
+    fn start(&self, name: &str, handle: Option<Handle>, work: fn(&Shared), here: &Shared) {
+        let Some(shared) = handle else {
+            return work(here);
         };
         let spawned = thread::Builder::new()
-            .name("sqd-maintenance".into())
-            .spawn(move || shared.maintain());
+            .name(name.into())
+            .spawn(move || work(&shared));
         match spawned {
             Ok(thread) => {
-                let previous = self.maintenance.inner.lock().thread.replace(thread);
+                let previous = self.inner.lock().thread.replace(thread);
                 // It has said that it is done and ends any moment.
                 previous.map(JoinHandle::join);
             }
             Err(error) => {
-                tracing::warn!(%error, "no thread for sealing; sealing on the writer's thread");
-                self.maintain();
+                tracing::warn!(%error, name, "no thread for background work; doing it here");
+                work(here);
             }
         }
     }
 
-    /// Seals and merges until nothing is due.
-    fn maintain(&self) {
-        let outcome = self.maintain_until_done();
-        let mut inner = self.maintenance.inner.lock();
-        inner.is_running = false;
-        inner.is_full = matches!(outcome, Err(StoreError::DiskFull { .. }));
-        drop(inner);
-        self.maintenance.finished.notify_all();
+    /// Calls `once` until it fails or nobody has asked for more meanwhile.
+    fn run(&self, once: impl Fn() -> Result<()>) {
+        loop {
+            self.inner.lock().is_requested = false;
+            let outcome = once();
+            let mut inner = self.inner.lock();
+            inner.is_full = matches!(outcome, Err(StoreError::DiskFull { .. }));
+            inner.is_running = inner.is_requested && !inner.is_closed && outcome.is_ok();
+            self.finished.notify_all();
+            if !inner.is_running {
+                return;
+            }
+        }
     }
 
-    fn maintain_until_done(&self) -> Result<()> {
-        let run = || -> Result<()> {
-            loop {
-                self.seal()?;
-                self.maintenance.finished.notify_all();
-                let merged = self.merge()?;
-                let is_due = self.state.load().active_bytes > self.options.memtable_bytes;
-                if !merged && !is_due || self.maintenance.inner.lock().is_closed {
-                    return Ok(());
+    fn is_closed(&self) -> bool {
+        self.inner.lock().is_closed
+    }
+
+    /// Waits for what is running and lets nothing more start.
+    ///
+    /// The thread is joined, not only waited for: until it is gone it holds the store, and with it
+    /// the lock on the directory.
+    fn close(&self) {
+        let mut inner = self.inner.lock();
+        inner.is_closed = true;
+        while inner.is_running {
+            self.finished.wait(&mut inner);
+        }
+        let thread = inner.thread.take();
+        drop(inner);
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("a background thread panicked");
+        }
+    }
+}
+
+impl Shared {
+    /// Sees to it that memtables are sealed soon, or seals them now where the store has no threads.
+    pub(super) fn request_seal(&self) {
+        let worker = &self.maintenance.sealing;
+        if worker.request() {
+            worker.start("sqd-seal", self.background(), Shared::run_sealing, self);
+        }
+    }
+
+    /// Sees to it that what is due is merged soon, or merges it now where the store has no threads.
+    pub(super) fn request_merge(&self) {
+        let worker = &self.maintenance.merging;
+        if worker.request() {
+            worker.start("sqd-merge", self.background(), Shared::run_merging, self);
+        }
+    }
+
+    fn run_sealing(&self) {
+        self.maintenance.sealing.run(|| {
+            self.attempt("sealing", || {
+                loop {
+                    self.seal()?;
+                    self.request_merge();
+                    self.maintenance.sealing.finished.notify_all();
+                    let is_due = self.state.load().active_bytes > self.options.memtable_bytes;
+                    if !is_due || self.maintenance.sealing.is_closed() {
+                        return Ok(());
+                    }
                 }
-            }
-        };
-        self.unless_it_panics("sealing or merging", run)
-            .map_err(|error| {
-                tracing::error!(%error, "sealing or merging failed");
-                self.poison_unless_full(error)
             })
+        });
+    }
+
+    fn run_merging(&self) {
+        self.maintenance.merging.run(|| {
+            self.attempt("merging", || {
+                while self.merge()? && !self.maintenance.merging.is_closed() {}
+                Ok(())
+            })
+        });
+    }
+
+    fn attempt(&self, name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.unless_it_panics(name, work).map_err(|error| {
+            tracing::error!(%error, "{name} failed");
+            self.poison_unless_full(error)
+        })
     }
 
     /// Lets a writer go on while there is room in memory; waits for sealing where there is not.
@@ -98,10 +174,11 @@ impl Shared {
             return Ok(());
         }
         self.request_seal();
-        let mut inner = self.maintenance.inner.lock();
+        let worker = &self.maintenance.sealing;
+        let mut inner = worker.inner.lock();
         inner.stalls += 1;
         while self.state.load().active_bytes > most && inner.is_running {
-            self.maintenance.finished.wait(&mut inner);
+            worker.finished.wait(&mut inner);
         }
         self.check_poison()?;
         if self.state.load().active_bytes > most && inner.is_full {
@@ -114,28 +191,12 @@ impl Shared {
 
     /// How often a writer waited for sealing.
     pub(super) fn stalls(&self) -> u64 {
-        self.maintenance.inner.lock().stalls
+        self.maintenance.sealing.inner.lock().stalls
     }
 
-    /// Waits for what is running and lets nothing more start.
-    ///
-    /// The thread is joined, not only waited for: until it is gone it holds the store, and with it
-    /// the lock on the directory.
+    /// Ends background work and lets nothing more start.
     pub(super) fn close_maintenance(&self) {
-        let mut inner = self.maintenance.inner.lock();
-        inner.is_closed = true;
-        while inner.is_running {
-            self.maintenance.finished.wait(&mut inner);
-        }
-        let thread = inner.thread.take();
-        drop(inner);
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the maintenance thread panicked");
-        }
+        self.maintenance.sealing.close();
+        self.maintenance.merging.close();
     }
 }
-
-/// What background threads keep alive.
-pub(super) type Handle = Arc<Shared>;

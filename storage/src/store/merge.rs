@@ -126,7 +126,7 @@ fn plan(state: &State) -> Vec<Job> {
     let mut jobs = Vec::new();
     let mut bytes = 0;
     for phext in state.phexts.values() {
-        let sources = sources_due(&phext.parts);
+        let sources = sources_due(phext);
         if sources.is_empty() {
             continue;
         }
@@ -142,8 +142,10 @@ fn plan(state: &State) -> Vec<Job> {
     jobs
 }
 
-/// The parts of a phext that are due: the smallest full tier, else a part that is half shadowed.
-fn sources_due(parts: &[PartView]) -> Vec<PartView> {
+/// The parts of a phext that are due: the smallest full tier, else a part that is half shadowed or
+/// in another order than the phext's.
+fn sources_due(phext: &Phext) -> Vec<PartView> {
+    let parts = &phext.parts;
     let highest = parts.iter().map(tier).max().unwrap_or(0);
     for wanted in 0..=highest {
         let same: Vec<PartView> = parts
@@ -156,13 +158,10 @@ fn sources_due(parts: &[PartView]) -> Vec<PartView> {
             return same;
         }
     }
-    let half_shadowed = |view: &&PartView| view.shadow.len() >= view.part.slots().div_ceil(2);
-    parts
-        .iter()
-        .filter(half_shadowed)
-        .take(1)
-        .cloned()
-        .collect()
+    let is_due = |view: &&PartView| {
+        view.shadow.len() >= view.part.slots().div_ceil(2) || !view.part.follows(phext.order)
+    };
+    parts.iter().filter(is_due).take(1).cloned().collect()
 }
 
 fn tier(view: &PartView) -> u32 {

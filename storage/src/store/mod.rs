@@ -18,6 +18,7 @@ mod manifest;
 mod merge;
 mod open;
 mod options;
+mod orders;
 mod seal;
 mod shadow;
 mod snapshot;
@@ -27,6 +28,7 @@ mod writer;
 pub use batch::{Commit, WriteBatch, WriteOp, validate_name};
 pub use commit::OnCommit;
 pub use options::Options;
+pub use orders::PartSummary;
 pub use snapshot::Snapshot;
 pub use state::{Derived, PartView, Phext};
 
