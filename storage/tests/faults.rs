@@ -1,12 +1,16 @@
-//! Errors of the medium at every operation.
+//! Errors of the medium at every operation and every access.
 //!
 //! | fault | promise |
 //! |---|---|
 //! | one operation fails (EIO) | the error surfaces or the store is poisoned; reads go on with exactly what was acknowledged; reopening gives a prefix with every acknowledged commit |
+//! | one access fails, be it a read, a map, a list or a lock; or all from one on | the same |
+//! | one operation fails, and from then on the medium is full | the same, and the full medium can be opened and read |
 //! | the medium is full | writes are refused as such, reads go on, nothing is poisoned; with space again writes work |
 //!
-//! After a failed sync a medium keeps the bytes in memory and never writes them again. So what a
-//! reopened store serves is checked once more after a power cut.
+//! The workloads commit, seal, merge and change settings; each fault strikes a new store and one that
+//! is opened again with segments and a log. After a failed sync a medium keeps the bytes in memory
+//! and never writes them again, so what a reopened store serves is checked once more after a power
+//! cut.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,7 +22,7 @@ mod support;
 use phext_storage::vfs::{Fault, MemoryVfs};
 use phext_storage::{Store, StoreError};
 use std::io::ErrorKind;
-use support::workload::{Outcome, Step, run_on, states, workload};
+use support::workload::{Outcome, Step, run, run_on, states, states_from, workload};
 use support::{Model, at, batch, contents, open, put, small};
 
 fn operations(steps: &[Step]) -> u64 {
@@ -26,11 +30,6 @@ fn operations(steps: &[Step]) -> u64 {
     let store = open(&vfs, small()).unwrap();
     assert!(run_on(&store, steps).failure.is_none());
     vfs.operations()
-}
-
-/// What a store of all batches acknowledged so far must show.
-fn acknowledged(steps: &[Step], outcome: &Outcome) -> Model {
-    states(steps)[outcome.acknowledged].clone()
 }
 
 /// Reads that need nothing of the medium's good will.
@@ -56,56 +55,149 @@ fn assert_durable(vfs: &MemoryVfs, store: &Store, context: &str) {
     }
 }
 
+/// A medium with the commits of a first workload, and what it holds.
+fn lived_in() -> (MemoryVfs, Model) {
+    let vfs = MemoryVfs::new();
+    let steps = workload(11, 40);
+    assert!(run(&vfs, &steps).failure.is_none());
+    (vfs.after_crash(1), states(&steps).pop().unwrap())
+}
+
+/// The media that faults strike, each with what it holds.
+fn media() -> [(MemoryVfs, Model); 2] {
+    [(MemoryVfs::new(), Model::new()), lived_in()]
+}
+
+/// How often a fault hit where.
+#[derive(Debug, Default)]
+struct Hits {
+    poisoned: usize,
+    in_opening: usize,
+}
+
+/// Runs a workload into a fault and checks everything that is promised. `reopened` prepares the
+/// medium for being opened again: the machine was mended, or was not.
+fn strike(
+    (medium, held): &(MemoryVfs, Model),
+    steps: &[Step],
+    fault: Fault,
+    reopened: Option<Fault>,
+    hits: &mut Hits,
+) {
+    let context = format!("{fault:?}");
+    let vfs = medium.after_crash(1);
+    vfs.set_fault(Some(fault));
+    let allowed = states_from(held.clone(), steps);
+    let outcome = match open(&vfs, small()) {
+        Ok(store) => {
+            hits.poisoned += 1;
+            let outcome = run_on(&store, steps);
+            assert!(outcome.failure.is_some(), "{context} and nobody says so");
+            assert_poisoned(&vfs, &store, &allowed[outcome.acknowledged], &context);
+            outcome
+        }
+        Err(error) => {
+            assert!(matches!(error, StoreError::Io { .. }), "{context}: {error}");
+            hits.in_opening += 1;
+            Outcome::default()
+        }
+    };
+    vfs.set_fault(reopened);
+    let store = open(&vfs, small()).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let found = contents(&store.snapshot()).unwrap();
+    assert!(outcome.allows(&allowed, &found), "{context}: no prefix");
+    if reopened.is_some() {
+        drop(store);
+        vfs.set_fault(None);
+        let store = open(&vfs, small()).unwrap_or_else(|error| panic!("{context}: {error}"));
+        assert_serves(&store, &found, &context);
+        return assert_durable(&vfs, &store, &context);
+    }
+    assert_durable(&vfs, &store, &context);
+}
+
+/// A store that met a fault refuses every write without touching the medium, and reads go on.
+fn assert_poisoned(vfs: &MemoryVfs, store: &Store, expected: &Model, context: &str) {
+    assert!(store.poison().is_some(), "{context} without poison");
+    assert_serves(store, expected, context);
+    let refused = store.commit(batch("", vec![put(at(1, 1), "x")]));
+    assert!(
+        matches!(refused, Err(StoreError::Poisoned { .. })),
+        "{context}"
+    );
+    let before = vfs.operations();
+    assert!(store.seal().is_err() && store.merge().is_err(), "{context}");
+    assert!(store.set_setting("s", b"x").is_err(), "{context}");
+    assert_eq!(
+        vfs.operations(),
+        before,
+        "{context}: a poisoned store writes"
+    );
+}
+
+/// The operations and accesses that a workload takes on a medium.
+fn cost(medium: &MemoryVfs, steps: &[Step]) -> (u64, u64) {
+    let vfs = medium.after_crash(1);
+    assert!(run(&vfs, steps).failure.is_none());
+    (vfs.operations(), vfs.accesses())
+}
+
 #[test]
 fn a_failing_operation_costs_nothing_acknowledged() {
     let steps = workload(1, 110);
-    let total = operations(&steps);
-    let (mut poisoned, mut in_opening) = (0, 0);
-    for at in 0..total {
-        let vfs = MemoryVfs::new();
-        let kind = ErrorKind::Other;
-        vfs.set_fault(Some(Fault::Fail { at, kind }));
-        let context = format!("operation {at} fails");
-        let store = match open(&vfs, small()) {
-            Ok(store) => store,
-            Err(error) => {
-                assert!(matches!(error, StoreError::Io { .. }), "{context}: {error}");
-                in_opening += 1;
-                let store = open(&vfs, small()).unwrap();
-                assert_serves(&store, &Model::new(), &context);
-                assert_durable(&vfs, &store, &context);
-                continue;
-            }
-        };
-        let outcome = run_on(&store, &steps);
-        assert!(outcome.failure.is_some(), "{context} and nobody says so");
-        assert!(store.poison().is_some(), "{context} without poison");
-        poisoned += 1;
-        assert_serves(&store, &acknowledged(&steps, &outcome), &context);
-        let refused = store.commit(batch("", vec![put(support::at(1, 1), "x")]));
-        assert!(
-            matches!(refused, Err(StoreError::Poisoned { .. })),
-            "{context}"
-        );
-        let before = vfs.operations();
-        assert!(store.seal().is_err() && store.merge().is_err(), "{context}");
-        assert!(store.set_setting("s", b"x").is_err(), "{context}");
-        assert_eq!(
-            vfs.operations(),
-            before,
-            "{context}: a poisoned store writes"
-        );
-        drop(store);
-
-        let store = open(&vfs, small()).unwrap_or_else(|error| panic!("{context}: {error}"));
-        let found = contents(&store.snapshot()).unwrap();
-        assert!(
-            outcome.allows(&states(&steps), &found),
-            "{context}: no prefix"
-        );
-        assert_durable(&vfs, &store, &context);
+    let (mut hits, mut count) = (Hits::default(), 0);
+    for medium in media() {
+        let (operations, _) = cost(&medium.0, &steps);
+        for at in 0..operations {
+            let kind = ErrorKind::Other;
+            strike(&medium, &steps, Fault::Fail { at, kind }, None, &mut hits);
+            count += 1;
+        }
     }
-    println!("{total} failing operations: {poisoned} poisoned, {in_opening} in opening");
+    println!("faults: {count} failing operations, {hits:?}");
+    assert!(hits.poisoned > 0 && hits.in_opening > 0);
+}
+
+#[test]
+fn a_failing_access_costs_nothing_acknowledged() {
+    let steps = workload(12, 60);
+    for lasting in [false, true] {
+        let (mut hits, mut count) = (Hits::default(), 0);
+        for medium in media() {
+            let (operations, accesses) = cost(&medium.0, &steps);
+            assert!(accesses > operations, "reading counts");
+            for at in 0..accesses {
+                let kind = ErrorKind::Other;
+                let fault = Fault::FailAccess { at, kind, lasting };
+                strike(&medium, &steps, fault, None, &mut hits);
+                count += 1;
+            }
+        }
+        println!("faults: {count} failing accesses, lasting: {lasting}, {hits:?}");
+        assert!(hits.poisoned > 0 && hits.in_opening > 0);
+    }
+}
+
+#[test]
+fn an_error_and_then_a_full_medium_cost_nothing_acknowledged() {
+    let steps = workload(13, 80);
+    let (mut hits, mut count) = (Hits::default(), 0);
+    let medium = lived_in();
+    let (operations, _) = cost(&medium.0, &steps);
+    for at in 0..operations {
+        let kind = ErrorKind::Other;
+        let fault = Fault::FailThenFull { at, kind };
+        strike(
+            &medium,
+            &steps,
+            fault,
+            Some(Fault::Full { from: 0 }),
+            &mut hits,
+        );
+        count += 1;
+    }
+    println!("faults: {count} failing operations on a medium that is full after, {hits:?}");
+    assert!(hits.poisoned > 0 && hits.in_opening > 0);
 }
 
 /// Runs the steps from `from`, going over those refused for lack of space. Gives the model.

@@ -151,7 +151,8 @@ struct Read {
     next: Lsn,
     /// The end of the last record.
     end: usize,
-    /// The end of the last record that is known to have been durable when it was written.
+    /// The end of the last record that is known to have been durable when it was written; 0 where
+    /// there is none, because then nothing shows that the header was.
     durable_end: usize,
 }
 
@@ -192,7 +193,7 @@ fn read_records(
     }
     let durable_records = (durable + 1).saturating_sub(file.header.first_lsn) as usize;
     let durable_end = match durable_records.min(ends.len()) {
-        0 => HEADER_BYTES,
+        0 => 0,
         records => ends[records - 1],
     };
     Ok(Read {
@@ -240,9 +241,9 @@ fn plausible(file: &LogFile, start: usize, next: Lsn) -> Option<(usize, Lsn)> {
 
 /// Makes the accepted part of a file durable.
 ///
-/// Records that nothing proves durable are written again first. Where their sync failed before the
-/// process stopped, the system may hold them in memory as if they were on the medium: a sync alone
-/// would not write them.
+/// Records that nothing proves durable are written again first, and with them a header that no
+/// durable record follows. Where their sync failed before the process stopped, the system may hold
+/// them in memory as if they were on the medium: a sync alone would not write them.
 fn make_durable(vfs: &dyn Vfs, log: &LogFile, read: &Read) -> Result<()> {
     let file = open(vfs, &log.path)?;
     let unproven = &log.bytes[read.durable_end..read.end];

@@ -14,7 +14,7 @@ mod memory;
 mod real;
 mod sled_catalog;
 
-pub use memory::{Fault, MemoryVfs};
+pub use memory::{Fault, Losses, MemoryVfs, Moment};
 pub use real::RealVfs;
 
 use std::fmt::Debug;

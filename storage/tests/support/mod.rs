@@ -6,6 +6,7 @@
     reason = "each test binary uses a part of what they share, so no expectation holds for all"
 )]
 
+pub(crate) mod sampler;
 pub(crate) mod workload;
 
 use phext_storage::coordinate::Coordinate;

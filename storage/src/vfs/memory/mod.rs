@@ -3,8 +3,9 @@
 //! Each file keeps what is durable apart from what was written since its last sync, and each
 //! creation, rename and removal is pending until its directory is synced. [`MemoryVfs::after_crash`]
 //! gives the medium as a machine would find it after a power cut: the durable state plus any subset
-//! of what was pending, with writes torn at 512 bytes. Every changing operation counts, so that a
-//! test can cut the power, or return an error, at each of them in turn.
+//! of what was pending, with writes torn at 512 bytes or leaving only their length. Every changing
+//! operation counts, so that a test can cut the power, or return an error, at each of them in turn;
+//! every access counts as well, so that reading can fail too.
 //!
 //! On a full medium, writes inside a file's reserved length succeed, as with `fallocate`.
 //! After a failed sync the bytes it covered never become durable, as on Linux, where the pages are
@@ -13,9 +14,8 @@
 mod medium;
 
 use super::{Catalog, File, Mapping, Metadata, Vfs};
-use medium::{CatalogState, Change, Dice, Disk, Inode, NameChange, Needs};
+use medium::{Change, Disk, Fate, Inode, NameChange, Needs};
 use parking_lot::Mutex;
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,11 +40,109 @@ pub enum Fault {
         /// The error.
         kind: io::ErrorKind,
     },
+    /// Access `at`, changing or not, fails with this error, and if it is lasting so do all later ones.
+    FailAccess {
+        /// The access.
+        at: u64,
+        /// The error.
+        kind: io::ErrorKind,
+        /// Whether it stays.
+        lasting: bool,
+    },
+    /// Operation `at` fails once with this error, and from then on the medium is full.
+    FailThenFull {
+        /// The operation.
+        at: u64,
+        /// The error.
+        kind: io::ErrorKind,
+    },
     /// From operation `from` on, whatever needs space fails with [`io::ErrorKind::StorageFull`].
     Full {
         /// The first operation.
         from: u64,
     },
+}
+
+/// What became of what was pending when the power went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Changes of a file's bytes or length that are there as a whole.
+    pub kept: u64,
+    /// Writes of which some sectors may be there.
+    pub torn: u64,
+    /// Writes of which the file's length is there, and no byte.
+    pub lengths_only: u64,
+    /// Changes that are not there.
+    pub lost: u64,
+    /// Changes that are there while an earlier one of the same file is not.
+    pub reordered: u64,
+    /// Names made, changed or removed that are so.
+    pub names_kept: u64,
+    /// Names made, changed or removed that are not so.
+    pub names_lost: u64,
+    /// Transactions of the catalog that were not flushed, and are there.
+    pub transactions_kept: u64,
+    /// Transactions of the catalog that were not flushed, and are not there.
+    pub transactions_lost: u64,
+}
+
+impl Losses {
+    fn count(&mut self, fate: Fate, is_reordered: bool) {
+        match fate {
+            Fate::Kept => self.kept += 1,
+            Fate::Torn => self.torn += 1,
+            Fate::LengthOnly => self.lengths_only += 1,
+            Fate::Lost => self.lost += 1,
+        }
+        self.reordered += u64::from(is_reordered);
+    }
+
+    /// Adds what another power cut did.
+    pub fn add(&mut self, other: &Losses) {
+        self.kept += other.kept;
+        self.torn += other.torn;
+        self.lengths_only += other.lengths_only;
+        self.lost += other.lost;
+        self.reordered += other.reordered;
+        self.names_kept += other.names_kept;
+        self.names_lost += other.names_lost;
+        self.transactions_kept += other.transactions_kept;
+        self.transactions_lost += other.transactions_lost;
+    }
+}
+
+/// A medium just before a changing operation, as a watch sees it.
+#[derive(Debug)]
+pub struct Moment<'a> {
+    disk: &'a Disk,
+}
+
+impl Moment<'_> {
+    /// The number of the operation.
+    pub fn operation(&self) -> u64 {
+        self.disk.operations
+    }
+
+    /// How many changes are not durable: what a power cut can choose from.
+    pub fn pending(&self) -> usize {
+        self.disk.pending()
+    }
+
+    /// As [`MemoryVfs::after_crash`].
+    pub fn after_crash(&self, seed: u64) -> MemoryVfs {
+        MemoryVfs {
+            disk: Arc::new(Mutex::new(self.disk.after_crash(seed))),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Watch(Arc<dyn Fn(&Moment<'_>) + Send + Sync>);
+
+impl Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
 /// A file system in memory. Clones share the same medium.
@@ -69,46 +167,29 @@ impl MemoryVfs {
         self.disk.lock().operations
     }
 
+    /// The number of accesses so far: the changing operations and those that only read.
+    pub fn accesses(&self) -> u64 {
+        self.disk.lock().accesses
+    }
+
+    /// What the power cut did that left this medium.
+    pub fn losses(&self) -> Losses {
+        self.disk.lock().losses
+    }
+
     /// The medium after a power cut now: everything durable, and of what was pending a subset
     /// chosen by `seed` (0 keeps nothing of it, 1 everything).
     pub fn after_crash(&self, seed: u64) -> MemoryVfs {
-        let disk = self.disk.lock();
-        let mut dice = Dice::new(seed);
-        let names = disk.names_after_crash(&mut dice);
-        // Files without a name are gone; leaving them out keeps a survivor small.
-        let named: BTreeSet<usize> = names.values().copied().collect();
-        let inodes = (0..).zip(&disk.inodes).map(|(id, inode)| {
-            if named.contains(&id) {
-                inode.after_crash(&mut dice)
-            } else {
-                Inode::default()
-            }
-        });
-        let inodes = inodes.collect();
-        let catalogs = disk.catalogs.iter().map(|(path, state)| {
-            let entries = if dice.keeps() {
-                &state.current
-            } else {
-                &state.durable
-            };
-            (
-                path.clone(),
-                CatalogState {
-                    current: entries.clone(),
-                    durable: entries.clone(),
-                },
-            )
-        });
-        let survivor = Disk {
-            inodes,
-            durable_names: names.clone(),
-            names,
-            catalogs: catalogs.collect(),
-            ..Disk::default()
-        };
+        let survivor = self.disk.lock().after_crash(seed);
         MemoryVfs {
             disk: Arc::new(Mutex::new(survivor)),
         }
+    }
+
+    /// Has `watch` called before each changing operation, so that one run of a workload can be
+    /// crashed at all of them. It must not use this medium, only the [`Moment`] it is given.
+    pub fn set_watch(&self, watch: impl Fn(&Moment<'_>) + Send + Sync + 'static) {
+        self.disk.lock().watch = Some(Watch(Arc::new(watch)));
     }
 
     /// Changes a stored byte, durably: damage for tests to find.
@@ -118,8 +199,32 @@ impl MemoryVfs {
     pub fn damage(&self, path: &Path, offset: usize, mask: u8) {
         let mut disk = self.disk.lock();
         let inode = disk.names[path];
-        disk.inodes[inode].current[offset] ^= mask;
-        disk.inodes[inode].durable[offset] ^= mask;
+        let inode = &mut disk.inodes[inode];
+        Arc::make_mut(&mut inode.current)[offset] ^= mask;
+        Arc::make_mut(&mut inode.durable)[offset] ^= mask;
+    }
+
+    /// The bytes of a file.
+    ///
+    /// # Panics
+    /// If there is no such file.
+    pub fn bytes(&self, path: &Path) -> Vec<u8> {
+        let disk = self.disk.lock();
+        disk.inodes[disk.names[path]].current.to_vec()
+    }
+
+    /// Replaces a file's bytes, durably, creating it where absent: damage for tests to find.
+    pub fn put(&self, path: &Path, bytes: Vec<u8>) {
+        let mut disk = self.disk.lock();
+        let bytes = Arc::new(bytes);
+        let inode = disk.inodes.len();
+        disk.inodes.push(Inode {
+            current: Arc::clone(&bytes),
+            durable: bytes,
+            pending: Vec::new(),
+        });
+        disk.names.insert(path.to_path_buf(), inode);
+        disk.durable_names.insert(path.to_path_buf(), inode);
     }
 
     /// The files by path with their lengths.
@@ -134,12 +239,12 @@ impl MemoryVfs {
 
 impl Vfs for MemoryVfs {
     fn create_dir_all(&self, _path: &Path) -> io::Result<()> {
-        self.disk.lock().powered()
+        self.disk.lock().access()
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        let disk = self.disk.lock();
-        disk.powered()?;
+        let mut disk = self.disk.lock();
+        disk.access()?;
         let children = disk.names.keys().filter(|name| name.parent() == Some(path));
         Ok(children
             .filter_map(|name| name.file_name())
@@ -167,8 +272,8 @@ impl Vfs for MemoryVfs {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        let disk = self.disk.lock();
-        disk.powered()?;
+        let mut disk = self.disk.lock();
+        disk.access()?;
         let inode = disk.inode(path)?;
         Ok(Box::new(MemoryFile {
             disk: Arc::clone(&self.disk),
@@ -177,28 +282,28 @@ impl Vfs for MemoryVfs {
     }
 
     fn read(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
-        let disk = self.disk.lock();
-        disk.powered()?;
+        let mut disk = self.disk.lock();
+        disk.access()?;
         let inode = disk.inode(path)?;
-        Ok(Box::new(io::Cursor::new(
-            disk.inodes[inode].current.clone(),
-        )))
+        let bytes = disk.inodes[inode].current.to_vec();
+        Ok(Box::new(io::Cursor::new(bytes)))
     }
 
     fn map(&self, path: &Path) -> io::Result<Mapping> {
-        let disk = self.disk.lock();
-        disk.powered()?;
+        let mut disk = self.disk.lock();
+        disk.access()?;
         let inode = disk.inode(path)?;
-        Ok(Mapping::Heap(Arc::new(disk.inodes[inode].current.clone())))
+        Ok(Mapping::Heap(Arc::clone(&disk.inodes[inode].current)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut disk = self.disk.lock();
         disk.proceed(Needs::Nothing)?;
-        disk.inode(from)?;
+        let inode = disk.inode(from)?;
         let change = NameChange::Rename {
             from: from.to_path_buf(),
             to: to.to_path_buf(),
+            inode,
         };
         change.apply(&mut disk.names);
         disk.pending_names.push(change);
@@ -231,7 +336,7 @@ impl Vfs for MemoryVfs {
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Debug + Send + Sync>> {
         let mut disk = self.disk.lock();
-        disk.powered()?;
+        disk.access()?;
         if !disk.locks.insert(path.to_path_buf()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -242,8 +347,8 @@ impl Vfs for MemoryVfs {
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        let disk = self.disk.lock();
-        disk.powered()?;
+        let mut disk = self.disk.lock();
+        disk.access()?;
         let inode = disk.inode(path)?;
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
         Ok(Metadata {
@@ -254,7 +359,7 @@ impl Vfs for MemoryVfs {
 
     fn open_catalog(&self, path: &Path) -> io::Result<Box<dyn Catalog>> {
         let mut disk = self.disk.lock();
-        disk.powered()?;
+        disk.access()?;
         disk.catalogs.entry(path.to_path_buf()).or_default();
         Ok(Box::new(MemoryCatalog {
             disk: Arc::clone(&self.disk),
@@ -291,9 +396,9 @@ impl File for MemoryFile {
     }
 
     fn read_all(&self) -> io::Result<Vec<u8>> {
-        let disk = self.disk.lock();
-        disk.powered()?;
-        Ok(disk.inodes[self.inode].current.clone())
+        let mut disk = self.disk.lock();
+        disk.access()?;
+        Ok(disk.inodes[self.inode].current.to_vec())
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
@@ -347,8 +452,8 @@ struct MemoryCatalog {
 
 impl Catalog for MemoryCatalog {
     fn scan(&self) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let disk = self.disk.lock();
-        disk.powered()?;
+        let mut disk = self.disk.lock();
+        disk.access()?;
         Ok(disk.catalogs[&self.path]
             .current
             .clone()
@@ -370,6 +475,7 @@ impl Catalog for MemoryCatalog {
                 None => state.current.remove(key),
             };
         }
+        state.is_pending = true;
         drop(disk);
         self.sync()
     }
@@ -381,7 +487,10 @@ impl Catalog for MemoryCatalog {
             .catalogs
             .get_mut(&self.path)
             .expect("an open catalog exists");
-        state.durable = state.current.clone();
+        if state.is_pending {
+            state.durable = state.current.clone();
+            state.is_pending = false;
+        }
         Ok(())
     }
 }
