@@ -20,6 +20,6 @@ pub use error::{Result, StoreError};
 pub use log::Lsn;
 pub use segment::{Order, OrderError};
 pub use store::{
-    Commit, Derived, OnCommit, Options, PartSummary, PartView, Phext, Recovery, Snapshot,
-    Statistics, Store, WriteBatch, WriteOp, validate_name,
+    Commit, Derived, Ingest, IngestMode, IngestSummary, OnCommit, Options, PartSummary, PartView,
+    Phext, Recovery, Snapshot, Statistics, Store, WriteBatch, WriteOp, validate_name,
 };

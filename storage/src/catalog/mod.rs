@@ -53,6 +53,9 @@ pub(crate) struct PhextRecord {
 /// The parts of a phext, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Manifest {
+    /// The parts and their shadows reflect the log up to here; 0 where only the header's sealed LSN
+    /// says so.
+    pub(crate) sealed_lsn: Lsn,
     pub(crate) parts: Vec<ManifestPart>,
 }
 
@@ -252,7 +255,7 @@ impl PhextRecord {
 impl Manifest {
     /// The change that stores this manifest.
     pub(crate) fn change(&self, id: u64) -> Change {
-        let mut value = Vec::new();
+        let mut value = self.sealed_lsn.to_le_bytes().to_vec();
         for part in &self.parts {
             value.extend_from_slice(&part.segment.to_le_bytes());
             value.extend_from_slice(&part.index.to_le_bytes());
@@ -264,6 +267,7 @@ impl Manifest {
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<Manifest> {
+        let sealed_lsn = reader.u64()?;
         let mut parts = Vec::new();
         while !reader.bytes.is_empty() {
             parts.push(ManifestPart {
@@ -276,7 +280,7 @@ impl Manifest {
                 },
             });
         }
-        Some(Manifest { parts })
+        Some(Manifest { sealed_lsn, parts })
     }
 }
 
@@ -347,6 +351,7 @@ mod tests {
             shadow: vec![1, 2, 3],
         };
         let manifest = Manifest {
+            sealed_lsn: 17,
             parts: vec![part.clone(), part],
         };
         let changes = [

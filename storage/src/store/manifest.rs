@@ -46,6 +46,17 @@ impl Manifests {
         Ok(self.header.sequence)
     }
 
+    /// Whether it is certain that changes which were to be committed were not.
+    pub(super) fn lacks(&self, changes: &[Change]) -> bool {
+        let Ok(entries) = self.catalog.scan() else {
+            return false;
+        };
+        let entries: BTreeMap<_, _> = entries.into_iter().collect();
+        changes
+            .iter()
+            .any(|(key, value)| entries.get(key) != value.as_ref())
+    }
+
     fn error(&self, error: io::Error) -> StoreError {
         StoreError::io("commit", &self.path, error)
     }
@@ -68,6 +79,7 @@ pub(super) fn manifest_of<'a>(
         shadow: view.shadow.encode(),
     });
     let manifest = Manifest {
+        sealed_lsn: phext.sealed_lsn,
         parts: parts.collect(),
     };
     [record.change(phext.id), manifest.change(phext.id)]

@@ -101,12 +101,22 @@ impl Shared {
     /// Removes the segments of merged parts that no phext uses any more. Snapshots that do keep
     /// their maps.
     fn remove_unused(&self, jobs: &[Job]) -> Result<()> {
-        let sources = jobs.iter().flat_map(|job| &job.sources);
-        let mut unused: BTreeSet<u64> = sources.map(|view| view.part.segment().id()).collect();
+        self.remove_segments(jobs.iter().flat_map(|job| &job.sources))
+    }
+
+    /// Removes those segments of these parts that no phext uses.
+    pub(super) fn remove_segments<'a>(
+        &self,
+        parts: impl Iterator<Item = &'a PartView>,
+    ) -> Result<()> {
+        let mut unused: BTreeSet<u64> = parts.map(|view| view.part.segment().id()).collect();
         for phext in self.state.load().phexts.values() {
             for view in &phext.parts {
                 unused.remove(&view.part.segment().id());
             }
+        }
+        if unused.is_empty() {
+            return Ok(());
         }
         let directory = &self.paths.segments;
         for id in unused {

@@ -13,6 +13,7 @@
 
 mod batch;
 mod commit;
+mod ingest;
 mod maintenance;
 mod manifest;
 mod merge;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use batch::{Commit, WriteBatch, WriteOp, validate_name};
 pub use commit::OnCommit;
+pub use ingest::{Ingest, IngestMode, IngestSummary};
 pub use options::Options;
 pub use orders::PartSummary;
 pub use snapshot::Snapshot;
@@ -52,7 +54,7 @@ pub struct Store {
 
 /// What the store's threads share.
 ///
-/// Locks are taken in this order: `merging` or `frost`, `manifests`, `writer`.
+/// Locks are taken in this order: `merging`, `frost`, `manifests`, `writer`.
 #[derive(Debug)]
 struct Shared {
     state: ArcSwap<State>,

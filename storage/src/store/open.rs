@@ -209,6 +209,7 @@ fn load_phexts(contents: &Contents, segments: &mut Segments<'_>, paths: &Paths) 
         let name: Arc<str> = Arc::from(record.name.as_str());
         let mut phext = Phext::new(id, Arc::clone(&name), record.order, record.created_ms);
         if let Some(manifest) = contents.manifests.get(&id) {
+            phext.sealed_lsn = manifest.sealed_lsn;
             load_parts(&mut phext, manifest, segments, paths)?;
         }
         state.next_phext = state.next_phext.max(id + 1);
@@ -265,6 +266,9 @@ fn replay(
         for group in groups {
             let new = || (group.phext, options.order, 0);
             let (active_bytes, phext) = state.phext_mut(&group.name, new);
+            if *lsn <= phext.sealed_lsn {
+                continue;
+            }
             for operation in &group.operations {
                 apply(phext, operation, active_bytes)?;
             }

@@ -20,6 +20,9 @@ pub struct Options {
     /// How far ahead of its end a log file's space is reserved, in bytes: an append inside reserved
     /// space cannot fail for lack of it, and its sync has no file length to make durable.
     pub log_reserve_bytes: u64,
+    /// Bytes of text that an ingest gathers for a part. It holds up to three times as much, and about
+    /// 300 bytes for each scroll in them.
+    pub ingest_part_bytes: u64,
 }
 
 impl Default for Options {
@@ -31,6 +34,7 @@ impl Default for Options {
             background: true,
             verify_at_open_bytes: 1 << 30,
             log_reserve_bytes: 4 << 20,
+            ingest_part_bytes: 256 << 20,
         }
     }
 }

@@ -40,7 +40,11 @@ impl Shared {
     ///
     /// After an error the frozen memtables are kept, and the next call goes on with them.
     pub(super) fn seal(&self) -> Result<()> {
-        let mut slot = self.frost.lock();
+        self.seal_frozen(&mut self.frost.lock())
+    }
+
+    /// Seals for a caller that keeps others from sealing.
+    pub(super) fn seal_frozen(&self, slot: &mut Option<Frost>) -> Result<()> {
         self.check_poison()?;
         if slot.is_none() {
             *slot = self.freeze()?;
@@ -107,7 +111,11 @@ impl Shared {
             header.durable_lsn = current.lsn.max(frost.last_lsn);
             header.next_phext = current.next_phext;
             header.next_segment = self.next_segment.load(Ordering::Relaxed);
-            manifests.commit(header, changes)?;
+            let committed = manifests.commit(header, changes.clone());
+            if committed.is_err() && manifests.lacks(&changes) {
+                self.discard(&parts);
+            }
+            committed?;
             self.publish_sealed(frost, &parts)?;
             manifests.header.sequence
         };
@@ -132,6 +140,14 @@ impl Shared {
             Ok((Arc::clone(&phext.name), segment.part(index)?))
         };
         frozen.iter().zip(0..).map(part).collect()
+    }
+
+    /// Removes the segment of parts that no manifest names, for space matters where the disk is
+    /// full. Where this fails the next opening removes it.
+    fn discard(&self, parts: &BTreeMap<Arc<str>, Arc<Part>>) {
+        if let Some(part) = parts.values().next() {
+            let _ = self.vfs.remove(part.segment().path());
+        }
     }
 
     /// Puts the new parts in the place of the frozen memtables.

@@ -28,6 +28,8 @@ pub(crate) struct State {
     pub(crate) phexts: imbl::OrdMap<Arc<str>, Arc<Phext>>,
     /// The id of the next phext.
     pub(crate) next_phext: u64,
+    /// Ids of phexts that an ingest under way will create, unless a commit does so first.
+    pub(crate) reserved: imbl::OrdMap<Arc<str>, u64>,
     /// Bytes in active memtables, overhead included.
     pub(crate) active_bytes: u64,
 }
@@ -39,6 +41,9 @@ pub struct Phext {
     pub(crate) name: Arc<str>,
     pub(crate) order: Order,
     pub(crate) created_ms: u64,
+    /// Records of the log up to here are not replayed: an ingest took their place. What is sealed
+    /// since is not counted, as the store's own sealed LSN says more.
+    pub(crate) sealed_lsn: Lsn,
     pub(crate) active: Memtable,
     pub(crate) frozen: Option<Frozen>,
     /// Newest first.
@@ -82,6 +87,13 @@ pub(crate) fn memtable_bytes(text: usize) -> u64 {
     ENTRY_BYTES + text as u64
 }
 
+impl State {
+    /// The id that a phext which does not exist gets when it is created.
+    pub(crate) fn id_for(&self, name: &str) -> u64 {
+        self.reserved.get(name).copied().unwrap_or(self.next_phext)
+    }
+}
+
 impl Phext {
     /// An empty phext.
     pub(crate) fn new(id: u64, name: Arc<str>, order: Order, created_ms: u64) -> Phext {
@@ -90,6 +102,7 @@ impl Phext {
             name,
             order,
             created_ms,
+            sealed_lsn: 0,
             active: Memtable::new(),
             frozen: None,
             parts: Vec::new(),
@@ -194,6 +207,18 @@ impl Phext {
             }
         }
         Ok(None)
+    }
+
+    /// Makes these parts, newest first, all that the phext holds. They reflect the log up to
+    /// `sealed_lsn`.
+    pub(crate) fn reset(&mut self, parts: Vec<PartView>, sealed_lsn: Lsn) {
+        self.active = Memtable::new();
+        self.frozen = None;
+        self.scrolls = parts.iter().map(|view| u64::from(view.live())).sum();
+        self.text_bytes = parts.iter().map(PartView::live_text_bytes).sum();
+        self.parts = parts;
+        self.sealed_lsn = sealed_lsn;
+        self.derived = Arc::default();
     }
 
     /// Moves the active memtable out of the way of new changes.

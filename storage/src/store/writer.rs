@@ -29,7 +29,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    fn push(&mut self, payload: &Payload, lsn: Lsn) {
+    /// Gathers a record for the next flush of the log.
+    pub(super) fn push(&mut self, payload: &Payload, lsn: Lsn) {
         let mut bytes = Vec::new();
         payload.encode(&mut bytes);
         self.log.push(&Record {
@@ -185,7 +186,7 @@ fn apply_operations(state: &mut State, batch: &WriteBatch, options: &Options) ->
             .duration_since(UNIX_EPOCH)
             .map_or(0, |d| d.as_millis() as u64)
     };
-    let id = state.next_phext;
+    let id = state.id_for(&batch.phext);
     let (active_bytes, phext) = state.phext_mut(&batch.phext, || (id, options.order, now()));
     let mut operations = Vec::with_capacity(batch.operations.len());
     let mut previous_lengths = Vec::with_capacity(batch.operations.len());

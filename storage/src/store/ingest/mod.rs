@@ -1,0 +1,224 @@
+//! Bulk ingest: many scrolls become segments without passing through the log.
+//!
+//! ```text
+//! push     scrolls are gathered in an arena, in any order
+//! build    a full arena becomes a part, in a segment of its own, on another thread
+//! finish   all parts enter the phext's manifest in one catalog transaction
+//! ```
+//!
+//! | module | question |
+//! |---|---|
+//! | [`arena`] | what was pushed, in which order? |
+//! | [`run`] | where do scrolls wait that came out of order and exceed memory? |
+//! | [`pipeline`] | who builds parts, and how many at once? |
+//! | [`overlap`] | which older scrolls do the new ones replace? |
+//! | [`publish`] | when does the ingest take effect, and what if the power goes? |
+//!
+//! Scrolls in coordinate order, as a phext document has them, go straight into parts of disjoint
+//! ranges. Once a scroll comes out of order, full arenas are sorted and put aside as runs, and `finish`
+//! merges the runs into parts. Nothing is visible before [`Ingest::finish`]; dropping an ingest removes what it wrote.
+
+mod arena;
+mod overlap;
+mod pipeline;
+mod publish;
+mod run;
+
+use super::batch::validate_name;
+use super::{Shared, Store};
+use crate::coordinate::Coordinate;
+use crate::error::{Result, StoreError};
+use crate::log::Lsn;
+use arena::Arena;
+use pipeline::{Pipeline, Target};
+use run::{Run, RunFile, merge};
+use std::sync::Arc;
+
+/// What becomes of the scrolls that a phext holds before an ingest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IngestMode {
+    /// They go: the phext holds what was pushed and nothing else.
+    Replace,
+    /// They stay, unless a scroll was pushed at the same coordinate.
+    Add,
+}
+
+/// What an ingest did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IngestSummary {
+    /// The ingest's place in the commit order.
+    pub lsn: Lsn,
+    /// Scrolls that it stored.
+    pub scrolls: u64,
+    /// Bytes of text in them.
+    pub text_bytes: u64,
+    /// Parts written.
+    pub parts: usize,
+    /// Scrolls that the phext held before.
+    pub previous_scrolls: u64,
+}
+
+/// A bulk load into one phext. Made by [`Store::ingest`].
+///
+/// It takes effect as a whole, durably, when [`Ingest::finish`] returns, and not at all when it is
+/// dropped before. Other commits go on meanwhile, also on the same phext: those acknowledged before
+/// it takes effect are older than it, the others newer.
+#[derive(Debug)]
+pub struct Ingest<'store> {
+    shared: &'store Shared,
+    mode: IngestMode,
+    arena: Arena,
+    /// The greatest coordinate so far, while each exceeded the one before.
+    ascending: Ascending,
+    /// Oldest first. Empty while scrolls come in order.
+    runs: Vec<Run>,
+    pipeline: Pipeline,
+}
+
+/// Whether scrolls came in coordinate order so far.
+#[derive(Debug)]
+enum Ascending {
+    UpTo(Option<Coordinate>),
+    NoLonger,
+}
+
+impl Store {
+    /// Begins a bulk load into a phext, which is created by it where it is unknown.
+    ///
+    /// # Errors
+    /// [`StoreError::Name`] and [`StoreError::Poisoned`].
+    pub fn ingest(&self, phext: &str, mode: IngestMode) -> Result<Ingest<'_>> {
+        validate_name(phext)?;
+        self.shared.check_poison()?;
+        let target = self.shared.ingest_target(phext);
+        Ok(Ingest {
+            shared: &self.shared,
+            mode,
+            arena: Arena::default(),
+            ascending: Ascending::UpTo(None),
+            runs: Vec::new(),
+            pipeline: Pipeline::new(Arc::clone(&self.shared), target),
+        })
+    }
+}
+
+impl Ingest<'_> {
+    /// Adds a scroll. Of several at one coordinate the last one counts; an empty text removes the
+    /// scroll there. The text must hold no phext break: the caller has checked it, with
+    /// [`crate::phext::validate_text`].
+    ///
+    /// # Errors
+    /// [`StoreError::ScrollTooLarge`], and failures of the file system. Nothing of the ingest can be
+    /// used after the latter.
+    pub fn push(&mut self, coordinate: Coordinate, text: &[u8]) -> Result<()> {
+        let (length, limit) = (text.len() as u64, self.shared.options.max_scroll_bytes);
+        if length > limit {
+            return Err(StoreError::ScrollTooLarge {
+                coordinate,
+                length,
+                limit,
+            });
+        }
+        self.note_order(coordinate);
+        self.arena.push(coordinate, text);
+        if self.arena.is_full(self.part_bytes()) {
+            self.empty_arena()?;
+        }
+        Ok(())
+    }
+
+    fn note_order(&mut self, coordinate: Coordinate) {
+        if let Ascending::UpTo(last) = self.ascending {
+            self.ascending = match last.is_none_or(|last| last < coordinate) {
+                true => Ascending::UpTo(Some(coordinate)),
+                false => Ascending::NoLonger,
+            };
+        }
+    }
+
+    /// Makes a part of the arena, or a run where scrolls came out of order.
+    fn empty_arena(&mut self) -> Result<()> {
+        let mut arena = self.arena.take();
+        match self.ascending {
+            Ascending::UpTo(_) => self.pipeline.build(arena),
+            Ascending::NoLonger => {
+                arena.sort();
+                let shared = self.pipeline.shared();
+                self.runs.push(Run::File(RunFile::write(&shared, &arena)?));
+                Ok(())
+            }
+        }
+    }
+
+    /// Publishes everything pushed and returns when it is durable.
+    ///
+    /// # Errors
+    /// Where it cannot be written, [`StoreError::DiskFull`] among them: the phext is as it was. After
+    /// [`StoreError::Io`] or [`StoreError::Poisoned`] from the publication itself it may be there,
+    /// as a whole, when the store is opened again.
+    pub fn finish(mut self) -> Result<IngestSummary> {
+        let in_order = matches!(self.ascending, Ascending::UpTo(_));
+        if !in_order && (self.pipeline.has_begun() || !self.runs.is_empty()) {
+            self.merge_runs()?;
+        }
+        let mut arena = self.arena.take();
+        arena.sort();
+        self.pipeline.build_last(arena)?;
+        let built = self.pipeline.join()?;
+        self.shared.publish(self.mode, built)
+    }
+
+    /// Makes the parts anew, of everything pushed, in coordinate order.
+    fn merge_runs(&mut self) -> Result<()> {
+        let mut last = self.arena.take();
+        last.sort();
+        let old = self.pipeline.restart()?;
+        let mut runs = old.runs();
+        runs.append(&mut self.runs);
+        runs.push(Run::Arena(last));
+        merge(&runs, |coordinate, text| {
+            self.arena.push(coordinate, text);
+            match self.arena.is_full(self.part_bytes()) {
+                true => self.pipeline.build(self.arena.take()),
+                false => Ok(()),
+            }
+        })
+    }
+
+    /// Bytes that the arena holds before it becomes a part. The first part is smaller, so that the
+    /// building begins early.
+    fn part_bytes(&self) -> u64 {
+        let bytes = self.shared.options.ingest_part_bytes;
+        match self.pipeline.has_begun() {
+            true => bytes,
+            false => bytes / 2,
+        }
+    }
+}
+
+impl Shared {
+    /// What parts of an ingest into this phext are written for. The id of an unknown phext is
+    /// reserved: whoever creates it takes this one.
+    fn ingest_target(&self, name: &str) -> Target {
+        let _writer = self.writer.lock();
+        let current = self.state.load();
+        let name: Arc<str> = Arc::from(name);
+        let (phext, order) = match current.phexts.get(&name) {
+            Some(phext) => (phext.id, phext.order),
+            None => (current.id_for(&name), self.options.order),
+        };
+        let lsn = current.lsn;
+        if !current.phexts.contains_key(&name) && !current.reserved.contains_key(&name) {
+            let mut state = super::State::clone(&current);
+            state.reserved.insert(Arc::clone(&name), phext);
+            state.next_phext = state.next_phext.max(phext + 1);
+            self.state.store(Arc::new(state));
+        }
+        Target {
+            phext,
+            name,
+            order,
+            lsn,
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Arenas become parts, on threads of their own.
+//!
+//! A full arena is handed to a builder that waits for one; where all are busy, the thread that pushes
+//! waits. So an ingest holds at most one arena a builder, and the one that is filled. A store without
+//! background threads builds on the thread that pushes.
+
+use super::super::Shared;
+use super::arena::Arena;
+use super::run::Run;
+use crate::coordinate::Coordinate;
+use crate::error::{Result, StoreError};
+use crate::log::Lsn;
+use crate::segment::{Order, Part, PartSource, Segment, file_name, write_segment};
+use parking_lot::Mutex;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+/// Builders of an ingest: each holds an arena and what a part under construction needs.
+const BUILDERS: usize = 2;
+/// The last arena is cut into a piece for each builder where it holds at least this much text.
+const PIECE_BYTES: u64 = 16 << 20;
+
+/// What parts are written for.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) phext: u64,
+    pub(super) name: Arc<str>,
+    pub(super) order: Order,
+    /// The newest LSN when the ingest began.
+    pub(super) lsn: Lsn,
+}
+
+/// What the builders made. Dropping it removes the segments, unless they were published.
+#[derive(Debug)]
+pub(super) struct Built {
+    shared: Arc<Shared>,
+    pub(super) target: Target,
+    pub(super) parts: Vec<Arc<Part>>,
+    /// Where the last text pushed was empty.
+    pub(super) removed: Vec<Coordinate>,
+    /// Every segment begun, written or not.
+    segments: Vec<u64>,
+    error: Option<StoreError>,
+}
+
+/// Sorted scrolls that become a part.
+struct Piece {
+    arena: Arc<Arena>,
+    range: Range<usize>,
+}
+
+/// The builders of one ingest.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    built: Option<Arc<Mutex<Built>>>,
+    sender: Option<SyncSender<Piece>>,
+    builders: Vec<JoinHandle<()>>,
+    has_begun: bool,
+}
+
+impl Pipeline {
+    pub(super) fn new(shared: Arc<Shared>, target: Target) -> Pipeline {
+        Pipeline {
+            built: Some(Arc::new(Mutex::new(Built {
+                shared,
+                target,
+                parts: Vec::new(),
+                removed: Vec::new(),
+                segments: Vec::new(),
+                error: None,
+            }))),
+            sender: None,
+            builders: Vec::new(),
+            has_begun: false,
+        }
+    }
+
+    /// Whether a part was begun.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Makes a part of an arena. Returns when a builder has taken it.
+    ///
+    /// # Errors
+    /// The first failure of any builder so far.
+    pub(super) fn build(&mut self, mut arena: Arena) -> Result<()> {
+        arena.sort();
+        let range = 0..arena.len();
+        let arena = Arc::new(arena);
+        self.build_piece(Piece { arena, range })
+    }
+
+    /// As [`Self::build`], with every builder at work on what may be all there is.
+    pub(super) fn build_last(&mut self, mut arena: Arena) -> Result<()> {
+        arena.sort();
+        let pieces = match arena.byte_len() >= PIECE_BYTES && !self.has_begun {
+            true => BUILDERS,
+            false => 1,
+        };
+        let length = arena.len().div_ceil(pieces).max(1);
+        let arena = Arc::new(arena);
+        for start in (0..arena.len()).step_by(length) {
+            let range = start..(start + length).min(arena.len());
+            let arena = Arc::clone(&arena);
+            self.build_piece(Piece { arena, range })?;
+        }
+        Ok(())
+    }
+
+    fn build_piece(&mut self, piece: Piece) -> Result<()> {
+        self.has_begun = true;
+        let built = self.built();
+        if !built.lock().shared.options.background {
+            build(&built, &piece);
+            return Built::check(&built);
+        }
+        if self.sender.is_none() {
+            self.start()?;
+        }
+        let sender = self.sender.as_ref().expect("the builders were started");
+        // Builders end when the sender goes, and not before.
+        let sent = sender.send(piece);
+        sent.map_err(|_| abandoned())?;
+        Built::check(&built)
+    }
+
+    /// Waits for the builders and gives what they made, to begin anew.
+    ///
+    /// # Errors
+    /// The first failure of any of them.
+    pub(super) fn restart(&mut self) -> Result<Built> {
+        let old = self.join()?;
+        *self = Pipeline::new(Arc::clone(&old.shared), old.target.clone());
+        Ok(old)
+    }
+
+    /// Waits for the builders and gives what they made.
+    ///
+    /// # Errors
+    /// The first failure of any of them.
+    pub(super) fn join(&mut self) -> Result<Built> {
+        self.stop();
+        let built = self.built.take().expect("an ingest is finished once");
+        let built = Arc::try_unwrap(built).map_err(|_| abandoned())?;
+        let mut built = built.into_inner();
+        match built.error.take() {
+            Some(error) => Err(error),
+            None => Ok(built),
+        }
+    }
+
+    /// The store.
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.built().lock().shared)
+    }
+
+    fn built(&self) -> Arc<Mutex<Built>> {
+        Arc::clone(self.built.as_ref().expect("an ingest is finished once"))
+    }
+
+    fn start(&mut self) -> Result<()> {
+        // Without room in the channel, a piece that was sent is a piece that a builder has.
+        let (sender, receiver) = sync_channel(0);
+        self.sender = Some(sender);
+        let receiver = Arc::new(Mutex::new(receiver));
+        for _ in 0..BUILDERS {
+            let (built, receiver) = (self.built(), Arc::clone(&receiver));
+            let builder = std::thread::Builder::new().name("sqd-ingest".to_owned());
+            match builder.spawn(move || build_all(&built, &receiver)) {
+                Ok(thread) => self.builders.push(thread),
+                Err(error) if self.builders.is_empty() => {
+                    let built = self.built();
+                    let path = built.lock().shared.paths.segments.clone();
+                    return Err(StoreError::io("start a thread for", &path, error));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "an ingest has fewer threads than it could use");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        self.sender = None;
+        for builder in self.builders.drain(..) {
+            if builder.join().is_err() {
+                tracing::error!("a thread of an ingest panicked");
+            }
+        }
+    }
+}
+
+/// An ingest that is not finished leaves nothing behind.
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn build_all(built: &Mutex<Built>, receiver: &Mutex<Receiver<Piece>>) {
+    loop {
+        let piece = receiver.lock().recv();
+        match piece {
+            Ok(piece) => build(built, &piece),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Builds a piece, unless something failed already.
+fn build(built: &Mutex<Built>, piece: &Piece) {
+    let (shared, target) = {
+        let built = built.lock();
+        if built.error.is_some() {
+            return;
+        }
+        (Arc::clone(&built.shared), built.target.clone())
+    };
+    let work = || piece.build(&shared, &target, built);
+    let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(abandoned()));
+    if let Err(error) = outcome {
+        built.lock().error.get_or_insert(error);
+    }
+}
+
+fn abandoned() -> StoreError {
+    StoreError::Poisoned {
+        cause: "an ingest was abandoned; the log says where".to_owned(),
+    }
+}
+
+impl Piece {
+    fn build(&self, shared: &Shared, target: &Target, built: &Mutex<Built>) -> Result<()> {
+        let is_empty = |&index: &usize| self.arena.text(index).is_empty();
+        let removed: Vec<usize> = self.range.clone().filter(is_empty).collect();
+        let removed = removed.iter().map(|&index| self.arena.coordinate(index));
+        built.lock().removed.extend(removed);
+        let kept: Vec<u32> = self
+            .range
+            .clone()
+            .filter(|index| !is_empty(index))
+            .map(|index| index as u32)
+            .collect();
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let source = PartSource {
+            phext: target.phext,
+            name: &target.name,
+            order: target.order,
+            first_lsn: target.lsn,
+            last_lsn: target.lsn,
+            keys: kept
+                .iter()
+                .map(|&index| self.arena.coordinate(index as usize))
+                .collect(),
+            text: Box::new(|index| Ok(self.arena.text(kept[index] as usize))),
+        };
+        let id = shared.next_segment();
+        built.lock().segments.push(id);
+        let directory = &shared.paths.segments;
+        write_segment(&*shared.vfs, directory, id, &[source])?;
+        let part = Segment::open(&*shared.vfs, directory, id)?.part(0)?;
+        built.lock().parts.push(part);
+        Ok(())
+    }
+}
+
+impl Built {
+    /// What was built, as runs, none newer than another.
+    pub(super) fn runs(&self) -> Vec<Run> {
+        let mut removed = Arena::default();
+        for &coordinate in &self.removed {
+            removed.push(coordinate, &[]);
+        }
+        removed.sort();
+        let parts = self.parts.iter().map(|part| Run::Part(Arc::clone(part)));
+        parts.chain([Run::Arena(removed)]).collect()
+    }
+
+    fn check(built: &Mutex<Built>) -> Result<()> {
+        match &built.lock().error {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes a segment that is about to be written.
+    pub(super) fn begun(&mut self, segment: u64) {
+        self.segments.push(segment);
+    }
+
+    /// Whether the ingest says what is at this coordinate.
+    pub(super) fn replaces(&self, coordinate: &Coordinate) -> Result<bool> {
+        for part in &self.parts {
+            if part.find(coordinate)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(self.removed.contains(coordinate))
+    }
+
+    /// Keeps the segments: a manifest names them, or may do so.
+    pub(super) fn keep(&mut self) {
+        self.segments.clear();
+    }
+}
+
+impl Drop for Built {
+    fn drop(&mut self) {
+        let directory = &self.shared.paths.segments;
+        for id in &self.segments {
+            // Where this fails, or the power goes, the next opening removes it.
+            let _ = self.shared.vfs.remove(&directory.join(file_name(*id)));
+        }
+        if !self.segments.is_empty() {
+            let _ = self.shared.vfs.sync_dir(directory);
+        }
+    }
+}
