@@ -43,8 +43,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         data: DataArgs,
     },
-    /// Verify every byte of the segments of a data directory that no server is using; its log and
-    /// catalog are verified by opening it.
+    /// Check every byte of a data directory that no server is using, and what the bytes say: lists
+    /// every damaged place, changes nothing, and fails where there is one.
     Check {
         #[command(flatten)]
         data: DataArgs,

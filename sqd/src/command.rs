@@ -1,5 +1,6 @@
 //! The commands other than serving, and which does what.
 
+use crate::check::check;
 use crate::cli::{Command, DataArgs};
 use crate::library::{Library, LibraryError};
 use crate::phext_file::{FileError, export, write_document};
@@ -28,6 +29,8 @@ pub(crate) enum CommandError {
     NoSuchPhext { name: String, directory: PathBuf },
     #[error("there is no store in {path}", path = .path.display())]
     NoStore { path: PathBuf },
+    #[error("{places} damaged places; `sqd repair` says what can be saved")]
+    Damaged { places: usize },
     #[error(transparent)]
     Output(#[from] io::Error),
 }
@@ -63,7 +66,7 @@ pub(crate) fn run(command: Command) -> Result<(), CommandError> {
         }
         Command::Import { files, data } => import_files(&files, &data),
         Command::Export { name, file, data } => export_phext(&name, &file, &data),
-        Command::Check { data } => check(&data),
+        Command::Check { data } => check(&data.data_dir),
         Command::Version => {
             writeln!(io::stdout(), "{}", env!("CARGO_PKG_VERSION"))?;
             Ok(())
@@ -109,31 +112,18 @@ fn export_phext(name: &str, file: &Path, data: &DataArgs) -> Result<(), CommandE
     Ok(())
 }
 
-fn check(data: &DataArgs) -> Result<(), CommandError> {
-    let store = open_existing(&data.data_dir)?;
-    let mut out = io::stdout();
-    let mut failed = Ok(());
-    let bytes = store.verify(|path| {
-        let told = writeln!(out, "{}: good", path.display());
-        failed = std::mem::replace(&mut failed, Ok(())).and(told);
-    })?;
-    failed?;
-    let snapshot = store.snapshot();
-    let scrolls: u64 = snapshot.phexts().map(|phext| phext.scrolls()).sum();
-    let phexts = snapshot.phexts().count();
-    writeln!(
-        out,
-        "{bytes} bytes of segments are good; {phexts} phexts, {scrolls} scrolls"
-    )?;
-    Ok(())
-}
-
 /// Opens the store of a data directory that must be there already. Imports nothing.
 fn open_existing(directory: &Path) -> Result<Store, CommandError> {
-    if RealVfs.metadata(&directory.join(Store::LOCK_FILE)).is_err() {
-        return Err(CommandError::NoStore {
-            path: directory.to_path_buf(),
-        });
-    }
+    require_store(directory)?;
     Ok(Store::open(directory, Options::default())?)
+}
+
+/// Refuses a directory that holds no store.
+pub(crate) fn require_store(directory: &Path) -> Result<(), CommandError> {
+    match RealVfs.metadata(&directory.join(Store::LOCK_FILE)) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(CommandError::NoStore {
+            path: directory.to_path_buf(),
+        }),
+    }
 }

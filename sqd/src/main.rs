@@ -3,12 +3,14 @@
 //! | question | module |
 //! |---|---|
 //! | which commands and options are there? | [`cli`] |
+//! | is a data directory what was written? | [`check`] |
 //! | how does the server start and stop? | [`serve`] |
 //! | which route does what? | [`routes`] |
 //! | who may, and which data do they see? | [`tenants`] |
 //! | where do a tenant's phexts live, and SQ's files? | [`library`] |
 //! | how do bytes on a socket become requests? | [`http`] |
 
+mod check;
 mod cli;
 mod command;
 mod http;

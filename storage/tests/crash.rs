@@ -299,6 +299,18 @@ impl Vfs for Liar {
     fn open_catalog(&self, path: &Path) -> io::Result<Box<dyn Catalog>> {
         self.medium.open_catalog(path)
     }
+
+    fn scan_catalog(&self, path: &Path) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        self.medium.scan_catalog(path)
+    }
+
+    fn read_medium(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        self.medium.read_medium(path, offset, length)
+    }
+
+    fn release(&self, path: &Path) -> io::Result<()> {
+        self.medium.release(path)
+    }
 }
 
 /// How many crash states the oracle finds to have lost something or not to open.

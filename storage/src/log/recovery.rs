@@ -43,10 +43,41 @@ pub(crate) struct Known {
     pub(crate) durable_lsn: Lsn,
 }
 
+#[derive(Debug)]
 struct LogFile {
     path: PathBuf,
     header: Header,
     bytes: Bytes,
+}
+
+/// What the log holds, found without changing a byte of it.
+#[derive(Debug)]
+pub(crate) struct Examined {
+    /// The records above the sealed LSN, in order.
+    pub(crate) records: Vec<(Lsn, Payload)>,
+    /// As [`Recovered::last_lsn`].
+    pub(crate) last_lsn: Lsn,
+    /// As [`Recovered::checkpoint`].
+    pub(crate) checkpoint: u64,
+    /// Where a torn tail starts.
+    pub(crate) torn_tail: Option<(PathBuf, u64)>,
+    files: Vec<LogFile>,
+    /// A file that a crash left without its header.
+    unfinished: Option<PathBuf>,
+    /// For each file that is not sealed, by its index, where its records end.
+    reads: Vec<(usize, Read)>,
+}
+
+impl Examined {
+    /// Whether there is a log at all.
+    pub(crate) fn has_files(&self) -> bool {
+        !self.files.is_empty()
+    }
+
+    /// Bytes in all files, reserved space included.
+    pub(crate) fn byte_len(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes.len() as u64).sum()
+    }
 }
 
 /// Reads the log in `directory`, cuts off a torn tail, and makes what it accepted durable.
@@ -56,14 +87,46 @@ pub(crate) fn recover(
     known: Known,
     reserve_bytes: u64,
 ) -> Result<Recovered> {
-    let files = read_files(vfs, directory)?;
+    let examined = examine(vfs, directory, known)?;
+    if let Some(path) = &examined.unfinished {
+        vfs.remove(path)
+            .map_err(|e| StoreError::io("remove", path, e))?;
+    }
     let mut recovered = Recovered {
+        numbers: examined
+            .files
+            .iter()
+            .map(|file| file.header.number)
+            .collect(),
+        records: examined.records,
+        last_lsn: examined.last_lsn,
+        checkpoint: examined.checkpoint,
+        writer: None,
+        truncated: examined.torn_tail,
+    };
+    for (index, read) in &examined.reads {
+        make_durable(vfs, &examined.files[*index], read)?;
+    }
+    if let Some((index, read)) = examined.reads.last() {
+        let writer = resume(vfs, &examined.files[*index], read.end, reserve_bytes)?;
+        recovered.writer = Some(writer);
+    }
+    vfs.sync_dir(directory)
+        .map_err(|e| StoreError::io("sync", directory, e))?;
+    Ok(recovered)
+}
+
+/// Reads the log in `directory`. Changes nothing.
+pub(crate) fn examine(vfs: &dyn Vfs, directory: &Path, known: Known) -> Result<Examined> {
+    let (files, unfinished) = read_files(vfs, directory)?;
+    let mut examined = Examined {
         records: Vec::new(),
         last_lsn: known.sealed_lsn,
         checkpoint: 0,
-        writer: None,
-        numbers: files.iter().map(|file| file.header.number).collect(),
-        truncated: None,
+        torn_tail: None,
+        files: Vec::new(),
+        unfinished,
+        reads: Vec::new(),
     };
     let mut expected = None;
     for (index, file) in files.iter().enumerate() {
@@ -81,35 +144,35 @@ pub(crate) fn recover(
         }
         // A file was begun when all before it was durable, and what follows is in that file.
         let proven = next_file.map_or(known.durable_lsn, |next| next - 1);
-        let read = read_records(file, known.sealed_lsn, proven, &mut recovered)?;
+        let read = read_records(file, known.sealed_lsn, proven, &mut examined)?;
         expected = Some(read.next);
-        make_durable(vfs, file, &read)?;
-        if next_file.is_none() {
-            let writer = resume(vfs, file, read.end, reserve_bytes, &mut recovered)?;
-            recovered.writer = Some(writer);
+        let has_torn_tail = file.bytes[read.end..].iter().any(|&byte| byte != 0);
+        if next_file.is_none() && has_torn_tail {
+            examined.torn_tail = Some((file.path.clone(), read.end as u64));
         }
+        examined.reads.push((index, read));
     }
-    recovered.last_lsn = expected.map_or(known.sealed_lsn, |next| (next - 1).max(known.sealed_lsn));
-    if recovered.last_lsn < known.durable_lsn {
+    examined.last_lsn = expected.map_or(known.sealed_lsn, |next| (next - 1).max(known.sealed_lsn));
+    if examined.last_lsn < known.durable_lsn {
         let what = format!(
             "the log ends with record {}, but record {} was durable",
-            recovered.last_lsn, known.durable_lsn
+            examined.last_lsn, known.durable_lsn
         );
         return Err(StoreError::corrupt(directory, 0, what));
     }
-    vfs.sync_dir(directory)
-        .map_err(|e| StoreError::io("sync", directory, e))?;
-    Ok(recovered)
+    examined.files = files;
+    Ok(examined)
 }
 
-/// Reads all files, removing one that a crash left without its header.
-fn read_files(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<LogFile>> {
+/// Reads all files. Gives the path of one that a crash left without its header, apart.
+fn read_files(vfs: &dyn Vfs, directory: &Path) -> Result<(Vec<LogFile>, Option<PathBuf>)> {
     let names = vfs
         .list(directory)
         .map_err(|e| StoreError::io("list", directory, e))?;
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| file_number(name)).collect();
     numbers.sort_unstable();
     let mut files = Vec::new();
+    let mut unfinished = None;
     for &number in &numbers {
         let path = file_path(directory, number);
         let file = vfs
@@ -125,8 +188,7 @@ fn read_files(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<LogFile>> {
                 bytes: bytes.into(),
             }),
             None if numbers.last() == Some(&number) && holds_no_record(&bytes) => {
-                vfs.remove(&path)
-                    .map_err(|e| StoreError::io("remove", &path, e))?;
+                unfinished = Some(path);
             }
             None => {
                 return Err(StoreError::corrupt(
@@ -137,7 +199,7 @@ fn read_files(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<LogFile>> {
             }
         }
     }
-    Ok(files)
+    Ok((files, unfinished))
 }
 
 /// A header is durable before the first record is written, so a file without one has none.
@@ -146,6 +208,7 @@ fn holds_no_record(bytes: &[u8]) -> bool {
 }
 
 /// Where the records of a file end.
+#[derive(Debug)]
 struct Read {
     /// The next LSN expected.
     next: Lsn,
@@ -161,7 +224,7 @@ fn read_records(
     file: &LogFile,
     sealed_lsn: Lsn,
     proven: Lsn,
-    recovered: &mut Recovered,
+    examined: &mut Examined,
 ) -> Result<Read> {
     let mut ends = Vec::new();
     let mut claimed = proven;
@@ -176,10 +239,10 @@ fn read_records(
             StoreError::corrupt(&file.path, at as u64, "the record's content does not parse")
         })?;
         if let Payload::Checkpoint { sequence } = payload {
-            recovered.checkpoint = recovered.checkpoint.max(sequence);
+            examined.checkpoint = examined.checkpoint.max(sequence);
         }
         if record.lsn > sealed_lsn {
-            recovered.records.push((record.lsn, payload));
+            examined.records.push((record.lsn, payload));
         }
         claimed = claimed.max(record.durable_lsn);
         next += 1;
@@ -256,17 +319,10 @@ fn make_durable(vfs: &dyn Vfs, log: &LogFile, read: &Read) -> Result<()> {
 }
 
 /// Cuts the last file behind its records and makes it ready for more.
-fn resume(
-    vfs: &dyn Vfs,
-    log: &LogFile,
-    end: usize,
-    reserve_bytes: u64,
-    recovered: &mut Recovered,
-) -> Result<LogWriter> {
+fn resume(vfs: &dyn Vfs, log: &LogFile, end: usize, reserve_bytes: u64) -> Result<LogWriter> {
     let file = open(vfs, &log.path)?;
-    if !log.bytes[end..].iter().all(|&byte| byte == 0) {
+    if log.bytes[end..].iter().any(|&byte| byte != 0) {
         tracing::warn!(path = %log.path.display(), offset = end, "cut a torn tail off the log");
-        recovered.truncated = Some((log.path.clone(), end as u64));
     }
     // Also drops reserved space, which is reserved again as records are appended.
     file.truncate(end as u64)

@@ -24,6 +24,14 @@ pub(super) struct ChunkTable {
     segment: u64,
     checksums: Vec<u64>,
     verified: Vec<AtomicU64>,
+    /// Chunks that a scrub found damaged on the medium.
+    bad: Vec<AtomicU64>,
+}
+
+/// The error of a chunk of these bytes that is not what was written.
+pub(super) fn mismatch(path: &Path, start: usize, end: usize) -> StoreError {
+    let what = format!("the checksum of bytes {start} to {end} does not match");
+    StoreError::corrupt(path, start as u64, what)
 }
 
 impl ChunkTable {
@@ -33,13 +41,13 @@ impl ChunkTable {
             .chunks_exact(8)
             .map(|chunk| u64::from_le_bytes(chunk.try_into().expect("eight bytes")))
             .collect();
-        let verified = (0..checksums.len().div_ceil(64))
-            .map(|_| AtomicU64::new(0))
-            .collect();
+        let words = checksums.len().div_ceil(64);
+        let none = || (0..words).map(|_| AtomicU64::new(0)).collect();
         ChunkTable {
             segment,
             checksums,
-            verified,
+            verified: none(),
+            bad: none(),
         }
     }
 
@@ -62,6 +70,31 @@ impl ChunkTable {
         Ok(())
     }
 
+    /// Whether `chunk` is what chunk `index` was written with.
+    pub(super) fn matches(&self, index: usize, chunk: &[u8]) -> bool {
+        chunk_checksum(self.segment, index, chunk) == self.checksums[index]
+    }
+
+    /// Bars a chunk: reads of it fail from now on, whatever the system has cached of it.
+    pub(super) fn mark_bad(&self, index: usize) {
+        let bit = 1 << (index % 64);
+        // In this order, and looked at in the other: a reader that verifies it now sees one of them.
+        self.bad[index / 64].fetch_or(bit, Ordering::SeqCst);
+        self.verified[index / 64].fetch_and(!bit, Ordering::SeqCst);
+    }
+
+    /// Number of chunks that are barred.
+    pub(super) fn bad_chunks(&self) -> u64 {
+        let words = self.bad.iter();
+        words
+            .map(|word| u64::from(word.load(Ordering::Relaxed).count_ones()))
+            .sum()
+    }
+
+    fn is_bad(&self, index: usize) -> bool {
+        self.bad[index / 64].load(Ordering::SeqCst) >> (index % 64) & 1 == 1
+    }
+
     #[inline]
     fn is_verified(&self, index: usize) -> bool {
         let word = &self.verified[index / 64];
@@ -72,11 +105,14 @@ impl ChunkTable {
     fn verify_chunk(&self, path: &Path, data: &[u8], index: usize) -> Result<()> {
         let start = index * CHUNK_BYTES;
         let end = (start + CHUNK_BYTES).min(data.len());
-        if chunk_checksum(self.segment, index, &data[start..end]) != self.checksums[index] {
-            let what = format!("the checksum of bytes {start} to {end} does not match");
-            return Err(StoreError::corrupt(path, start as u64, what));
+        if self.is_bad(index) || !self.matches(index, &data[start..end]) {
+            return Err(mismatch(path, start, end));
         }
-        self.verified[index / 64].fetch_or(1 << (index % 64), Ordering::Relaxed);
+        self.verified[index / 64].fetch_or(1 << (index % 64), Ordering::SeqCst);
+        if self.is_bad(index) {
+            self.mark_bad(index);
+            return Err(mismatch(path, start, end));
+        }
         Ok(())
     }
 }

@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
-const TRAILER_BYTES: usize = 64;
+/// Length of the trailer.
+pub(super) const TRAILER_BYTES: usize = 64;
 const TRAILER_CHECKSUM_AT: usize = 48;
 const PART_ENTRY_BYTES: usize = 16;
 
@@ -96,6 +97,31 @@ impl Segment {
     /// Length of the file in bytes.
     pub(crate) fn byte_len(&self) -> u64 {
         self.map.len() as u64
+    }
+
+    /// Where the checksummed bytes end.
+    pub(super) fn data_end(&self) -> usize {
+        self.data_end
+    }
+
+    /// The chunks' checksums, and what is known of the chunks.
+    pub(super) fn chunk_table(&self) -> &ChunkTable {
+        &self.chunks
+    }
+
+    /// Bars a chunk that is damaged on the medium: reads of it fail from now on.
+    pub(crate) fn mark_bad(&self, chunk: usize) {
+        self.chunks.mark_bad(chunk);
+    }
+
+    /// Number of chunks that are barred.
+    pub(crate) fn bad_chunks(&self) -> u64 {
+        self.chunks.bad_chunks()
+    }
+
+    /// Number of parts.
+    pub(crate) fn parts(&self) -> u32 {
+        self.parts.len() as u32
     }
 
     /// Opens a part.
@@ -231,6 +257,12 @@ impl Trailer {
             checksums_at,
         })
     }
+}
+
+/// Whether the end of a file, from its checksum table on, is what was written.
+pub(super) fn trailer_matches(tail: &[u8]) -> bool {
+    let checksum_at = tail.len() - TRAILER_BYTES + TRAILER_CHECKSUM_AT;
+    xxh3_64(&tail[..checksum_at]) == u64_at(tail, checksum_at) && tail.ends_with(&FILE_MAGIC)
 }
 
 /// Writes segment `id` with these parts and publishes it under its name, durably. On an error no

@@ -21,12 +21,14 @@
 //! Byte tables: docs/FORMAT.md.
 
 mod builder;
+mod check;
 pub(crate) mod checksums;
 mod dictionary;
 mod directory;
 mod file;
 mod keys;
 mod layout;
+mod medium;
 mod order;
 mod order_choice;
 mod part;
@@ -35,5 +37,6 @@ mod writer;
 
 pub(crate) use builder::PartSource;
 pub(crate) use file::{Segment, file_id, file_name, write_segment};
+pub(crate) use medium::is_absent;
 pub use order::{Order, OrderError};
 pub(crate) use part::Part;

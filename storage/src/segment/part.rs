@@ -6,7 +6,7 @@ use super::keys::KeyColumns;
 use super::layout::{BLOCK_SLOTS, PartHeader, Section, u32_at};
 use super::order::Order;
 use super::records::{HeapKey, RECORD_BYTES, RecordInfo};
-use crate::coordinate::Coordinate;
+use crate::coordinate::{Coordinate, DIMENSIONS};
 use crate::error::{Result, StoreError};
 use crate::prefetch::prefetch;
 use std::ops::Range;
@@ -63,6 +63,11 @@ impl Part {
     /// The part's index in its segment.
     pub(crate) fn index(&self) -> u32 {
         self.index
+    }
+
+    /// The phext's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.header.name
     }
 
     /// The phext's id.
@@ -232,7 +237,13 @@ impl Part {
         Ok(low)
     }
 
-    fn length(&self, section: Section) -> usize {
+    /// Distinct components per dimension.
+    pub(super) fn distinct(&self) -> [u32; DIMENSIONS] {
+        self.header.distinct
+    }
+
+    /// Length of a section in bytes.
+    pub(super) fn length(&self, section: Section) -> usize {
         self.sections[section as usize].len()
     }
 
@@ -243,7 +254,7 @@ impl Part {
 
     /// Verified bytes of a section.
     #[inline]
-    fn bytes(&self, section: Section, at: usize, length: usize) -> Result<&[u8]> {
+    pub(super) fn bytes(&self, section: Section, at: usize, length: usize) -> Result<&[u8]> {
         let range = &self.sections[section as usize];
         match at.checked_add(length) {
             Some(end) if end <= range.len() => {
@@ -253,8 +264,9 @@ impl Part {
         }
     }
 
+    /// Damage `at` bytes into a section.
     #[cold]
-    fn corrupt(&self, section: Section, at: usize, what: &str) -> StoreError {
+    pub(super) fn corrupt(&self, section: Section, at: usize, what: &str) -> StoreError {
         let offset = self.sections[section as usize].start + at;
         let what = format!("{section:?} of part {}: {what}", self.index);
         StoreError::corrupt(self.segment.path(), offset as u64, what)

@@ -12,6 +12,7 @@
 //! reads go on up to the last durable LSN. A full disk refuses writes until there is space.
 
 mod batch;
+mod check;
 mod commit;
 mod ingest;
 mod maintenance;
@@ -27,6 +28,7 @@ mod state;
 mod writer;
 
 pub use batch::{Commit, WriteBatch, WriteOp, validate_name};
+pub use check::{CheckProgress, CheckReport, Damage, check, check_with};
 pub use commit::OnCommit;
 pub use ingest::{Ingest, IngestMode, IngestSummary};
 pub use options::Options;
@@ -40,6 +42,7 @@ use crate::vfs::{RealVfs, Vfs};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use state::State;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -218,26 +221,16 @@ impl Store {
         self.shared.log_checkpoint(sequence)
     }
 
-    /// Verifies every byte of every segment in use. Returns how many bytes that were; `progress` is
-    /// called after each segment with its path.
+    /// Verifies every byte of every segment in use, as it is mapped; [`check`] does more, on a store
+    /// that is not open. Returns how many bytes that were.
     ///
     /// # Errors
     /// The first damage, with file and offset.
-    pub fn verify(&self, mut progress: impl FnMut(&Path)) -> Result<u64> {
-        let state = self.shared.state.load_full();
-        let mut segments: Vec<&Arc<Segment>> = state
-            .phexts
-            .values()
-            .flat_map(|phext| &phext.parts)
-            .map(|view| view.part.segment())
-            .collect();
-        segments.sort_by_key(|segment| segment.id());
-        segments.dedup_by_key(|segment| segment.id());
+    pub fn verify(&self) -> Result<u64> {
         let mut bytes = 0;
-        for segment in segments {
+        for segment in self.shared.segments() {
             segment.verify()?;
             bytes += segment.byte_len();
-            progress(segment.path());
         }
         Ok(bytes)
     }
@@ -276,6 +269,15 @@ impl Shared {
         } else {
             None
         }
+    }
+
+    /// The segments in use, by id.
+    fn segments(&self) -> Vec<Arc<Segment>> {
+        let state = self.state.load();
+        let views = state.phexts.values().flat_map(|phext| &phext.parts);
+        let segments = views.map(|view| (view.part.segment().id(), view.part.segment()));
+        let segments: BTreeMap<u64, &Arc<Segment>> = segments.collect();
+        segments.into_values().cloned().collect()
     }
 
     fn next_segment(&self) -> u64 {

@@ -106,7 +106,10 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
     })
 }
 
-fn take_lock(vfs: &dyn Vfs, paths: &Paths) -> Result<Box<dyn std::fmt::Debug + Send + Sync>> {
+pub(super) fn take_lock(
+    vfs: &dyn Vfs,
+    paths: &Paths,
+) -> Result<Box<dyn std::fmt::Debug + Send + Sync>> {
     vfs.lock(&paths.lock).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => StoreError::Locked {
             path: paths.lock.clone(),
@@ -127,7 +130,7 @@ fn open_catalog(vfs: &dyn Vfs, paths: &Paths) -> Result<Manifests> {
     })
 }
 
-fn catalog_error(operation: &'static str, path: &Path, error: io::Error) -> StoreError {
+pub(super) fn catalog_error(operation: &'static str, path: &Path, error: io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::InvalidData => StoreError::corrupt(path, 0, error.to_string()),
         _ => StoreError::io(operation, path, error),

@@ -10,6 +10,7 @@
 //! | a created, renamed or removed entry | [`Vfs::sync_dir`] of its directory |
 //! | a change of the catalog | [`Catalog::apply`] returning |
 
+mod medium;
 mod memory;
 mod real;
 mod sled_catalog;
@@ -51,6 +52,14 @@ pub trait Vfs: Debug + Send + Sync {
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
     /// Opens the catalog kept in a directory, creating it where absent.
     fn open_catalog(&self, path: &Path) -> io::Result<Box<dyn Catalog>>;
+    /// The entries of the catalog kept in a directory, in key order, without changing a byte of it.
+    /// [`io::ErrorKind::NotFound`] where there is none.
+    fn scan_catalog(&self, path: &Path) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>>;
+    /// Reads up to `length` bytes of a file from the medium, past what the system has cached where
+    /// it can. Fewer only at the end of the file.
+    fn read_medium(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+    /// Tells the system that a file's cached bytes will not be read again soon.
+    fn release(&self, path: &Path) -> io::Result<()>;
 }
 
 /// What a directory entry says of a file.

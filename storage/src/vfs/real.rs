@@ -6,13 +6,14 @@
     reason = "this module is the door through which the rest of the program reaches std::fs"
 )]
 
+use super::medium;
 use super::sled_catalog::SledCatalog;
 use super::{Catalog, File, Mapping, Metadata, Vfs};
 use std::fmt::Debug;
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Files, directories and maps of the operating system.
@@ -108,6 +109,67 @@ impl Vfs for RealVfs {
     fn open_catalog(&self, path: &Path) -> io::Result<Box<dyn Catalog>> {
         Ok(Box::new(SledCatalog::open(path)?))
     }
+
+    fn scan_catalog(&self, path: &Path) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        // sled writes to its directory when it opens one, so that a copy is opened.
+        let copy = ScratchDirectory::create()?;
+        copy_tree(path, &copy.path)?;
+        SledCatalog::open(&copy.path)?.scan()
+    }
+
+    fn read_medium(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        match medium::read_direct(path, offset, length) {
+            // Some file systems, among them those in memory, know no direct reads.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.release(path)?;
+                medium::read_cached(path, offset, length)
+            }
+            read => read,
+        }
+    }
+
+    fn release(&self, path: &Path) -> io::Result<()> {
+        let file = fs::File::open(path)?;
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+        Ok(())
+    }
+}
+
+/// A directory of this process's own, removed with the value.
+#[derive(Debug)]
+struct ScratchDirectory {
+    path: PathBuf,
+}
+
+impl ScratchDirectory {
+    fn create() -> io::Result<ScratchDirectory> {
+        let number = getrandom::u64().map_err(io::Error::other)?;
+        let path = std::env::temp_dir().join(format!("sqd-catalog-{number:016x}"));
+        fs::create_dir(&path)?;
+        Ok(ScratchDirectory { path })
+    }
+}
+
+impl Drop for ScratchDirectory {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "a scratch directory stays");
+        }
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir(&target)?;
+            copy_tree(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug)]

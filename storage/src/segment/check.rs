@@ -1,0 +1,346 @@
+//! Checking a part against itself: every section says the same of every scroll.
+//!
+//! Chunk checksums find bytes that changed since they were written; this finds what was written
+//! wrong. The heap's keys and texts are taken as the truth that the other sections must repeat.
+
+use super::layout::{BLOCK_SLOTS, Section, code_at, code_width, u32_at};
+use super::part::Part;
+use super::records::HeapKey;
+use crate::coordinate::Coordinate;
+use crate::error::{Result, StoreError};
+use crate::phext::validate_text;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Slots between two calls of `progress`.
+const PROGRESS_SLOTS: u32 = 4096;
+
+impl Part {
+    /// Checks every slot and every section. Calls `damaged` with the coordinate concerned, where
+    /// one is known, for each thing that is wrong, and `progress` with the number of slots done.
+    pub(crate) fn check(
+        &self,
+        damaged: &mut dyn FnMut(Option<Coordinate>, StoreError),
+        progress: &mut dyn FnMut(u32),
+    ) {
+        let mut text_bytes = 0;
+        let mut all_read = true;
+        for slot in 0..self.slots() {
+            let coordinate = self.coordinate(slot);
+            match coordinate.map(|coordinate| (coordinate, self.check_key(slot, &coordinate))) {
+                Err(error) => {
+                    all_read = false;
+                    damaged(None, error);
+                }
+                Ok((coordinate, outcome)) => match outcome.and_then(|()| self.check_text(slot)) {
+                    Ok(length) => text_bytes += length,
+                    Err(error) => {
+                        all_read = false;
+                        damaged(Some(coordinate), error);
+                    }
+                },
+            }
+            if slot % PROGRESS_SLOTS == 0 {
+                progress(slot);
+            }
+        }
+        if all_read && text_bytes != self.text_bytes() {
+            let what = format!(
+                "its texts have {text_bytes} bytes, its header says {}",
+                self.text_bytes()
+            );
+            damaged(None, self.corrupt(Section::Heap, 0, &what));
+        }
+        for outcome in [self.check_ranks(), self.check_columns()] {
+            if let Err(error) = outcome {
+                damaged(None, error);
+            }
+        }
+        progress(self.slots());
+    }
+
+    /// Checks that the key in the heap is the slot's, and that the directory leads to it.
+    fn check_key(&self, slot: u32, coordinate: &Coordinate) -> Result<()> {
+        let record = self.record(slot)?;
+        let key = HeapKey::new(coordinate);
+        let start = (record.offset as usize).checked_sub(key.as_bytes().len());
+        let Some(start) = start else {
+            return Err(self.corrupt(
+                Section::Records,
+                slot as usize,
+                "a record leaves no room for its key",
+            ));
+        };
+        if self.bytes(Section::Heap, start, key.as_bytes().len())? != key.as_bytes() {
+            let what =
+                format!("the key before the text is not {coordinate}, which the key block says");
+            return Err(self.corrupt(Section::Heap, start, &what));
+        }
+        if self.find(coordinate)? != Some(slot) {
+            let what = format!("it does not lead to slot {slot} for {coordinate}");
+            return Err(self.corrupt(Section::Directory, 0, &what));
+        }
+        Ok(())
+    }
+
+    /// Checks a text against its record. Gives its length.
+    fn check_text(&self, slot: u32) -> Result<u64> {
+        let record = self.record(slot)?;
+        let text = self.text(slot)?;
+        let at = record.offset as usize;
+        if xxh3_128(text) != record.checksum {
+            return Err(self.corrupt(
+                Section::Heap,
+                at,
+                "the text's checksum does not match its record's",
+            ));
+        }
+        if memchr::memchr_iter(b'\n', text).count() as u32 != record.line_breaks {
+            return Err(self.corrupt(
+                Section::Heap,
+                at,
+                "the text has other line breaks than its record says",
+            ));
+        }
+        if text.is_empty() || validate_text(text).is_err() {
+            return Err(self.corrupt(
+                Section::Heap,
+                at,
+                "the text is empty, holds a break or is not UTF-8",
+            ));
+        }
+        Ok(text.len() as u64)
+    }
+
+    /// Checks that the ranks lead to ascending coordinates: then they lead to each slot once.
+    fn check_ranks(&self) -> Result<()> {
+        let mut previous = None;
+        for rank in 0..self.slots() {
+            let coordinate = self.coordinate(self.slot_at_rank(rank)?)?;
+            if previous.is_some_and(|previous| previous >= coordinate) {
+                let what = format!("{coordinate}, at rank {rank}, is not above the one before it");
+                return Err(self.corrupt(Section::ByCoordinate, rank as usize * 4, &what));
+            }
+            previous = Some(coordinate);
+        }
+        Ok(())
+    }
+
+    /// Checks dictionaries and zone map against the key blocks.
+    fn check_columns(&self) -> Result<()> {
+        let whole = |section| self.bytes(section, 0, self.length(section));
+        let dictionaries = whole(Section::Dictionaries)?;
+        let blocks = whole(Section::KeyBlocks)?;
+        let zone_map = whole(Section::ZoneMap)?;
+        let widths = self.distinct().map(code_width);
+        let block_bytes = widths.iter().sum::<usize>() * BLOCK_SLOTS;
+        let (mut entries_at, mut column_at, mut zones_at) = (0, 0, 0);
+        for (&distinct, width) in self.distinct().iter().zip(widths) {
+            let entries = &dictionaries[entries_at..entries_at + distinct as usize * 8];
+            let column = Column {
+                width,
+                blocks: blocks.get(column_at..).unwrap_or_default(),
+                block_bytes,
+                slots: self.slots() as usize,
+            };
+            let checked = check_dictionary(entries, distinct as usize, &column);
+            checked
+                .map_err(|(at, what)| self.corrupt(Section::Dictionaries, entries_at + at, what))?;
+            if width > 0 {
+                let zones = column.check_zones(&zone_map[zones_at..]);
+                let checked =
+                    zones.map_err(|at| (zones_at + at, "a zone does not bound its block"));
+                checked.map_err(|(at, what)| self.corrupt(Section::ZoneMap, at, what))?;
+            }
+            entries_at += distinct as usize * 8;
+            column_at += width * BLOCK_SLOTS;
+            zones_at += width * 2 * column.slots.div_ceil(BLOCK_SLOTS);
+        }
+        Ok(())
+    }
+}
+
+/// The codes of one dimension, across all key blocks.
+struct Column<'a> {
+    /// Bytes of a code; 0 where every code is 0.
+    width: usize,
+    /// The key blocks, from the column's place in the first one on.
+    blocks: &'a [u8],
+    block_bytes: usize,
+    slots: usize,
+}
+
+impl Column<'_> {
+    fn codes(&self, block: usize) -> impl Iterator<Item = u32> {
+        let slots = (self.slots - block * BLOCK_SLOTS).min(BLOCK_SLOTS);
+        let codes = &self.blocks[block * self.block_bytes..];
+        (0..slots).map(|index| code_at(codes, index, self.width))
+    }
+
+    /// Compares least and greatest code of each block with the zone map's; gives where they differ.
+    fn check_zones(&self, zones: &[u8]) -> std::result::Result<(), usize> {
+        let blocks = self.slots.div_ceil(BLOCK_SLOTS);
+        for block in 0..blocks {
+            let least = self.codes(block).min();
+            let greatest = self.codes(block).max();
+            for (index, code) in [(block, least), (blocks + block, greatest)] {
+                if code != Some(code_at(zones, index, self.width)) {
+                    return Err(index * self.width);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many slots have each code; `None` where a code is out of range.
+    fn counts(&self, distinct: usize) -> Option<Vec<u32>> {
+        let mut counts = vec![0; distinct];
+        if self.width == 0 {
+            counts[0] = self.slots as u32;
+            return Some(counts);
+        }
+        for block in 0..self.slots.div_ceil(BLOCK_SLOTS) {
+            for code in self.codes(block) {
+                *counts.get_mut(code as usize)? += 1;
+            }
+        }
+        Some(counts)
+    }
+}
+
+/// Checks that a dictionary ascends, that each entry is used, and that the counts below each are
+/// those of the column. Gives where it is wrong, and how.
+fn check_dictionary(
+    entries: &[u8],
+    distinct: usize,
+    column: &Column<'_>,
+) -> std::result::Result<(), (usize, &'static str)> {
+    let counts = column
+        .counts(distinct)
+        .ok_or((0, "a key has a code that it does not know"))?;
+    let mut below = 0;
+    for (code, count) in counts.into_iter().enumerate() {
+        if code > 0 && u32_at(entries, code * 4) <= u32_at(entries, code * 4 - 4) {
+            return Err((code * 4, "its components do not ascend"));
+        }
+        if count == 0 {
+            return Err((code * 4, "no slot has one of its components"));
+        }
+        if u32_at(entries, (distinct + code) * 4) != below {
+            return Err((
+                (distinct + code) * 4,
+                "its counts are not those of the key blocks",
+            ));
+        }
+        below += count;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::checksums::{CHUNK_BYTES, chunk_checksum};
+    use super::super::file::TRAILER_BYTES;
+    use super::super::{Order, PartSource, Segment, file_name, write_segment};
+    use super::*;
+    use crate::curves::Curve;
+    use crate::vfs::{MemoryVfs, Vfs};
+    use std::path::Path;
+    use xxhash_rust::xxh3::xxh3_64;
+
+    const ID: u64 = 1;
+
+    fn key(number: u32) -> Coordinate {
+        Coordinate::new([1, 1, 1, 1, 1, number % 3 + 1, 1, 1, number + 1]).unwrap()
+    }
+
+    fn written() -> Vec<u8> {
+        let vfs = MemoryVfs::new();
+        let mut keys: Vec<Coordinate> = (0..300).map(key).collect();
+        keys.sort_unstable();
+        let source = PartSource {
+            phext: 1,
+            name: "notes",
+            order: Order::Curve {
+                prefix: 1,
+                curve: Curve::Morton,
+            },
+            first_lsn: 1,
+            last_lsn: 1,
+            keys,
+            text: Box::new(|index| Ok(&b"a text\nof two lines"[..index % 10 + 8])),
+        };
+        write_segment(&vfs, Path::new("segments"), ID, &[source]).unwrap();
+        vfs.map(&path()).unwrap().to_vec()
+    }
+
+    fn path() -> std::path::PathBuf {
+        Path::new("segments").join(file_name(ID))
+    }
+
+    /// Gives changed bytes the checksums they would have if they had been written so.
+    fn reseal(bytes: &mut [u8]) {
+        let end = bytes.len() - TRAILER_BYTES;
+        let data_end = u64::from_le_bytes(bytes[end + 24..end + 32].try_into().unwrap()) as usize;
+        for index in 0..data_end.div_ceil(CHUNK_BYTES) {
+            let chunk = index * CHUNK_BYTES..((index + 1) * CHUNK_BYTES).min(data_end);
+            let checksum = chunk_checksum(ID, index, &bytes[chunk]);
+            let at = data_end + index * 8;
+            bytes[at..at + 8].copy_from_slice(&checksum.to_le_bytes());
+        }
+        let checksum = xxh3_64(&bytes[data_end..end + 48]);
+        bytes[end + 48..end + 56].copy_from_slice(&checksum.to_le_bytes());
+    }
+
+    /// What is wrong with a file of these bytes.
+    fn findings(bytes: &[u8]) -> Vec<StoreError> {
+        let vfs = MemoryVfs::new();
+        vfs.create(&path()).unwrap().write_at(0, bytes).unwrap();
+        let mut found = Vec::new();
+        let part =
+            Segment::open(&vfs, Path::new("segments"), ID).and_then(|segment| segment.part(0));
+        match part {
+            Ok(part) => part.check(&mut |_, error| found.push(error), &mut |_| {}),
+            Err(error) => found.push(error),
+        }
+        found
+    }
+
+    #[test]
+    fn a_part_that_contradicts_itself_is_found_behind_good_checksums() {
+        let good = written();
+        assert!(findings(&good).is_empty(), "{:?}", findings(&good));
+        let vfs = MemoryVfs::new();
+        vfs.create(&path()).unwrap().write_at(0, &good).unwrap();
+        let segment = Segment::open(&vfs, Path::new("segments"), ID).unwrap();
+        let part = segment.part(0).unwrap();
+        let sections = [
+            Section::Dictionaries,
+            Section::ZoneMap,
+            Section::ByCoordinate,
+            Section::Heap,
+            Section::Records,
+        ];
+        for section in sections {
+            let bytes = part.bytes(section, 0, part.length(section)).unwrap();
+            let start = bytes.as_ptr() as usize - segment.unverified(0..1).as_ptr() as usize;
+            for at in (start..start + bytes.len()).step_by(3) {
+                let mut changed = good.clone();
+                changed[at] ^= 1 << (at % 8);
+                reseal(&mut changed);
+                assert!(!findings(&changed).is_empty(), "{section:?}, byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_byte_may_be_wrong_behind_good_checksums() {
+        let good = written();
+        for at in (0..good.len() - TRAILER_BYTES).step_by(5) {
+            let mut changed = good.clone();
+            changed[at] = changed[at].wrapping_add(0x55);
+            reseal(&mut changed);
+            // What counts is that it comes back: padding may hold anything.
+            findings(&changed);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Checking a store that no process has open, without changing a byte of it.
+//!
+//! | pass | finds |
+//! |---|---|
+//! | catalog | values that are not what was written, a state older than the log knows |
+//! | log | records that do not parse at or below what was durable |
+//! | segments, from the medium | chunks whose checksum does not match |
+//! | parts | sections that contradict each other, texts that contradict their records |
+//! | phexts | shadows out of range, wrong counts, coordinates that are current twice |
+//!
+//! Damage does not end the check: it goes on and lists every place. What is cached of a segment is
+//! released behind the check, so that checking much does not evict what others read.
+
+mod findings;
+mod phexts;
+
+pub use findings::Damage;
+
+use super::Paths;
+use super::open::{catalog_error, take_lock};
+use crate::catalog::Contents;
+use crate::error::{Result, StoreError};
+use crate::log::recovery::{Known, examine};
+use crate::segment::{Part, Segment, file_id, file_name};
+use crate::vfs::{RealVfs, Vfs};
+use findings::Findings;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How far a check is, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckProgress {
+    /// Bytes checked. Those of segments count twice: against their checksums, then for what they say.
+    pub done: u64,
+    /// Bytes to check in all.
+    pub total: u64,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default)]
+pub struct CheckReport {
+    /// Bytes of the segments that were checked.
+    pub segment_bytes: u64,
+    /// Number of those segments.
+    pub segments: u64,
+    /// Bytes of the log, reserved space included.
+    pub log_bytes: u64,
+    /// Log records that are not in segments yet.
+    pub log_records: u64,
+    /// Phexts in the catalog.
+    pub phexts: u64,
+    /// Current scrolls in segments.
+    pub scrolls: u64,
+    /// A torn tail of the log, which the next opening cuts off: writes that were never acknowledged.
+    pub torn_tail: Option<(PathBuf, u64)>,
+    /// Segment files that nothing names; the next opening removes them.
+    pub unused: Vec<PathBuf>,
+    /// Every damaged place, by file and offset. Empty where all is good.
+    pub damages: Vec<Damage>,
+}
+
+/// Checks the store in a directory of the system's file system. See [`check_with`].
+///
+/// # Errors
+/// As [`check_with`].
+pub fn check(directory: &Path, progress: impl FnMut(CheckProgress)) -> Result<CheckReport> {
+    check_with(&RealVfs, directory, progress)
+}
+
+/// Checks every byte of the store in `directory`, which no process may have open, and what the
+/// bytes say. Changes nothing.
+///
+/// # Errors
+/// [`StoreError::Locked`] where a process has the store, and failures to look at all. Damage is no
+/// error: the report lists it.
+pub fn check_with(
+    vfs: &dyn Vfs,
+    directory: &Path,
+    progress: impl FnMut(CheckProgress),
+) -> Result<CheckReport> {
+    let paths = Paths::new(directory);
+    let _lock = take_lock(vfs, &paths)?;
+    let mut check = Check {
+        vfs,
+        paths: &paths,
+        findings: Findings::default(),
+        report: CheckReport::default(),
+        progress: CheckProgress { done: 0, total: 0 },
+        tell: progress,
+    };
+    let contents = check.check_catalog();
+    check.check_log(contents.as_ref());
+    check.check_segments(contents.as_ref())?;
+    if let Some(contents) = &contents {
+        check.check_phexts(contents);
+    }
+    check.report.damages = check.findings.into_damages();
+    Ok(check.report)
+}
+
+/// A check under way.
+struct Check<'a, F> {
+    vfs: &'a dyn Vfs,
+    paths: &'a Paths,
+    findings: Findings,
+    report: CheckReport,
+    progress: CheckProgress,
+    tell: F,
+}
+
+impl<F: FnMut(CheckProgress)> Check<'_, F> {
+    /// Reads the catalog; `None` where it is damaged or lost.
+    fn check_catalog(&mut self) -> Option<Contents> {
+        let entries = match self.vfs.scan_catalog(&self.paths.catalog) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            entries => entries.map_err(|e| catalog_error("read", &self.paths.catalog, e)),
+        };
+        let contents = entries.and_then(|entries| Contents::read(&self.paths.catalog, entries));
+        match contents {
+            Ok(contents) => Some(contents),
+            Err(error) => {
+                self.findings.add(error, None, None);
+                None
+            }
+        }
+    }
+
+    fn check_log(&mut self, contents: Option<&Contents>) {
+        let header = contents.map(|contents| contents.header).unwrap_or_default();
+        let known = Known {
+            sealed_lsn: header.sealed_lsn,
+            durable_lsn: header.durable_lsn,
+        };
+        let examined = match examine(self.vfs, &self.paths.log, known) {
+            Ok(examined) => examined,
+            // Without the catalog nothing says which of the log's files are needed.
+            Err(_) if contents.is_none() => return,
+            Err(error) => return self.findings.add(error, None, None),
+        };
+        self.report.log_bytes = examined.byte_len();
+        self.report.log_records = examined.records.len() as u64;
+        if examined.checkpoint > header.sequence && contents.is_some() {
+            let what = format!(
+                "it is at change {}, but the log knows of change {}; it has lost its newest state",
+                header.sequence, examined.checkpoint
+            );
+            let error = StoreError::corrupt(&self.paths.catalog, 0, what);
+            self.findings.add(error, None, None);
+        }
+        if !examined.has_files() && header.sequence > 0 {
+            let what = "there is no log file; the log was lost";
+            let error = StoreError::corrupt(&self.paths.log, 0, what);
+            self.findings.add(error, None, None);
+        }
+        self.report.torn_tail = examined.torn_tail;
+    }
+
+    /// Checks the segments that the catalog names, or all there are where it says nothing.
+    fn check_segments(&mut self, contents: Option<&Contents>) -> Result<()> {
+        let directory = &self.paths.segments;
+        let names = self.vfs.list(directory);
+        let names = names.map_err(|e| StoreError::io("list", directory, e))?;
+        let on_disk: BTreeSet<u64> = names.iter().filter_map(|name| file_id(name)).collect();
+        let named = contents.map(|contents| {
+            let parts = contents
+                .manifests
+                .values()
+                .flat_map(|manifest| &manifest.parts);
+            parts.map(|part| part.segment).collect::<BTreeSet<u64>>()
+        });
+        let is_new = contents.is_some_and(|contents| contents.header.sequence == 0);
+        let is_lost = is_new && (!on_disk.is_empty() || self.report.log_records > 0);
+        if is_lost {
+            let what =
+                "it is empty, but there are segments or log records; it was lost or replaced";
+            let error = StoreError::corrupt(&self.paths.catalog, 0, what);
+            self.findings.add(error, None, None);
+        }
+        let checked = match named {
+            Some(named) if !is_lost => {
+                let unused = on_disk
+                    .difference(&named)
+                    .map(|&id| directory.join(file_name(id)));
+                self.report.unused = unused.collect();
+                named
+            }
+            _ => on_disk,
+        };
+        for &id in &checked {
+            let metadata = self.vfs.metadata(&directory.join(file_name(id)));
+            self.report.segment_bytes += metadata.map_or(0, |metadata| metadata.length);
+        }
+        self.report.segments = checked.len() as u64;
+        self.progress.total = self.report.segment_bytes * 2;
+        for id in checked {
+            self.check_segment(id);
+        }
+        Ok(())
+    }
+
+    fn check_segment(&mut self, id: u64) {
+        let segment = match Segment::open(self.vfs, &self.paths.segments, id) {
+            Ok(segment) => segment,
+            Err(error) => return self.findings.add(error, None, None),
+        };
+        let before = self.progress.done;
+        self.check_chunks(&segment);
+        for index in 0..segment.parts() {
+            match segment.part(index) {
+                Ok(part) => self.check_part(&part),
+                Err(error) => self.findings.add(error, None, None),
+            }
+        }
+        self.advance(before + segment.byte_len() * 2 - self.progress.done);
+        let path = segment.path().to_path_buf();
+        drop(segment);
+        // Pages stay in the cache where this fails, and nothing else is wrong.
+        let _ = self.vfs.release(&path);
+    }
+
+    fn check_chunks(&mut self, segment: &Segment) {
+        let Check {
+            vfs,
+            findings,
+            progress,
+            tell,
+            ..
+        } = self;
+        let read = |bytes| {
+            progress.done += bytes;
+            tell(*progress);
+        };
+        let damaged = |_, error| findings.add(error, None, None);
+        let read = segment.check_on_medium(*vfs, 0..segment.chunks(), read, damaged);
+        for outcome in [read, segment.check_tail_on_medium(*vfs)] {
+            if let Err(error) = outcome {
+                findings.add(error, None, None);
+            }
+        }
+    }
+
+    fn check_part(&mut self, part: &Arc<Part>) {
+        let Check {
+            findings,
+            progress,
+            tell,
+            ..
+        } = self;
+        let before = progress.done;
+        let share = |slots: u32| part.byte_len() * u64::from(slots) / u64::from(part.slots());
+        part.check(
+            &mut |coordinate, error| findings.add(error, Some(part.name()), coordinate),
+            &mut |slots| {
+                progress.done = before + share(slots);
+                tell(*progress);
+            },
+        );
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.progress.done += bytes;
+        (self.tell)(self.progress);
+    }
+}
