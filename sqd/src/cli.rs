@@ -110,6 +110,10 @@ pub(crate) struct CommonArgs {
     /// Bytes of unsealed scrolls kept in memory.
     #[arg(long, env = "SQD_MEMTABLE_BYTES", default_value_t = 64 << 20)]
     pub(crate) memtable_bytes: u64,
+    /// Days over which every byte of the segments is read from the medium and verified, again and
+    /// again; 0 is never.
+    #[arg(long, env = "SQD_SCRUB_DAYS", default_value_t = 7)]
+    pub(crate) scrub_days: u32,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! | is a data directory what was written? | [`check`] |
 //! | how does the server start and stop? | [`serve`] |
 //! | which route does what? | [`routes`] |
+//! | how does a server look for damage while it runs? | [`scrub`] |
 //! | who may, and which data do they see? | [`tenants`] |
 //! | where do a tenant's phexts live, and SQ's files? | [`library`] |
 //! | how do bytes on a socket become requests? | [`http`] |
@@ -18,6 +19,7 @@ mod library;
 mod logging;
 mod phext_file;
 mod routes;
+mod scrub;
 mod serve;
 mod tenants;
 

@@ -5,6 +5,7 @@ use crate::http;
 use crate::library::{Library, LibraryError};
 use crate::phext_file::FileError;
 use crate::routes::App;
+use crate::scrub::Scrubber;
 use crate::tenants::{TenantError, Tenants};
 use phext_storage::Options;
 use std::io;
@@ -63,6 +64,7 @@ async fn run(settings: Settings) -> Result<(), ServeError> {
     let address = listener.local_addr()?;
     let body_limit = settings.common.body_limit;
     let shutdown = shutdown_signal()?;
+    let scrub_days = settings.common.scrub_days;
     let is_guarded = settings.common.key.is_some() || settings.common.config.is_some();
     let opening = tokio::task::spawn_blocking(move || open(&settings));
     let tenants = opening.await.map_err(io::Error::other)??;
@@ -75,10 +77,13 @@ async fn run(settings: Settings) -> Result<(), ServeError> {
         body_limit,
         ..http::Options::default()
     };
+    let scrubber = Scrubber::start(Arc::clone(&app), scrub_days)?;
     let busy = http::serve(listener, Arc::clone(&app), options, shutdown).await;
     if busy > 0 {
         tracing::warn!(busy, "connections did not end in time");
     }
+    // It ends within a step: it must not hold a store that is being closed.
+    drop(scrubber);
     app.close().await;
     tracing::info!("stopped");
     Ok(())

@@ -19,7 +19,7 @@ pub mod vfs;
 pub use error::{Result, StoreError};
 pub use log::Lsn;
 pub use segment::{Order, OrderError};
-pub use store::{CheckProgress, CheckReport, Damage, check, check_with};
+pub use store::{CheckProgress, CheckReport, Damage, ScrubStep, check, check_with};
 pub use store::{
     Commit, Derived, Ingest, IngestMode, IngestSummary, OnCommit, Options, PartSummary, PartView,
     Phext, Recovery, Snapshot, Statistics, Store, WriteBatch, WriteOp, validate_name,

@@ -100,6 +100,11 @@ impl App {
         App { tenants }
     }
 
+    /// All libraries that are open.
+    pub(crate) fn libraries(&self) -> Vec<Arc<Library>> {
+        self.tenants.libraries()
+    }
+
     /// Makes the stores ready for a quick start. What was acknowledged is durable already.
     pub(crate) async fn close(&self) {
         for library in self.tenants.libraries() {

@@ -36,6 +36,7 @@ mod records;
 mod writer;
 
 pub(crate) use builder::PartSource;
+pub(crate) use checksums::CHUNK_BYTES;
 pub(crate) use file::{Segment, file_id, file_name, write_segment};
 pub(crate) use medium::is_absent;
 pub use order::{Order, OrderError};

@@ -21,6 +21,7 @@ mod merge;
 mod open;
 mod options;
 mod orders;
+mod scrub;
 mod seal;
 mod shadow;
 mod snapshot;
@@ -33,6 +34,7 @@ pub use commit::OnCommit;
 pub use ingest::{Ingest, IngestMode, IngestSummary};
 pub use options::Options;
 pub use orders::PartSummary;
+pub use scrub::ScrubStep;
 pub use snapshot::Snapshot;
 pub use state::{Derived, PartView, Phext};
 
@@ -67,6 +69,7 @@ struct Shared {
     frost: Mutex<Option<seal::Frost>>,
     merging: Mutex<()>,
     maintenance: maintenance::Maintenance,
+    scrub: Mutex<scrub::Scrub>,
     poison: OnceLock<String>,
     next_segment: AtomicU64,
     recovery: Recovery,
@@ -117,6 +120,12 @@ pub struct Statistics {
     pub log_bytes: u64,
     /// How often a writer waited for sealing.
     pub stalls: u64,
+    /// Bytes that the scrub has read since the store was opened.
+    pub scrubbed_bytes: u64,
+    /// Passes that the scrub has ended since then.
+    pub scrub_passes: u64,
+    /// Chunks of segments in use that the scrub found damaged.
+    pub damaged_chunks: u64,
 }
 
 impl Store {
@@ -215,10 +224,7 @@ impl Store {
     /// # Errors
     /// Failures of the file system, after which it may or may not be stored.
     pub fn set_setting(&self, name: &str, value: &[u8]) -> Result<()> {
-        self.shared.check_poison()?;
-        let stored = self.shared.manifests.lock().set(name, value);
-        let sequence = stored.map_err(|error| self.shared.poison_unless_full(error))?;
-        self.shared.log_checkpoint(sequence)
+        self.shared.set_setting(name, value)
     }
 
     /// Verifies every byte of every segment in use, as it is mapped; [`check`] does more, on a store
@@ -247,10 +253,15 @@ impl Store {
 
     /// Figures for operators.
     pub fn statistics(&self) -> Statistics {
+        let segments = self.shared.segments();
+        let (scrubbed_bytes, scrub_passes) = self.shared.scrubbed();
         Statistics {
             memtable_bytes: self.shared.state.load().active_bytes,
             log_bytes: self.shared.writer.lock().log.len(),
             stalls: self.shared.stalls(),
+            scrubbed_bytes,
+            scrub_passes,
+            damaged_chunks: segments.iter().map(|segment| segment.bad_chunks()).sum(),
         }
     }
 }
@@ -278,6 +289,13 @@ impl Shared {
         let segments = views.map(|view| (view.part.segment().id(), view.part.segment()));
         let segments: BTreeMap<u64, &Arc<Segment>> = segments.collect();
         segments.into_values().cloned().collect()
+    }
+
+    fn set_setting(&self, name: &str, value: &[u8]) -> Result<()> {
+        self.check_poison()?;
+        let stored = self.manifests.lock().set(name, value);
+        let sequence = stored.map_err(|error| self.poison_unless_full(error))?;
+        self.log_checkpoint(sequence)
     }
 
     fn next_segment(&self) -> u64 {

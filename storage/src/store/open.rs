@@ -95,6 +95,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
         frost: Mutex::new(None),
         merging: Mutex::new(()),
         maintenance: super::maintenance::Maintenance::default(),
+        scrub: Mutex::default(),
         poison: std::sync::OnceLock::new(),
         next_segment: AtomicU64::new(next_segment),
         recovery,
