@@ -157,7 +157,7 @@ fn run(vfs: &Arc<dyn Vfs>, directory: &Path) {
     let store = Store::open_with(Arc::clone(vfs), directory, options()).unwrap();
     check_contents(&store);
     assert_eq!(contents(&store.snapshot()).unwrap(), expected);
-    store.verify().unwrap();
+    store.verify(|_| {}).unwrap();
     println!("{} snapshots checked", reads.into_inner());
 }
 

@@ -161,7 +161,7 @@ impl Pair {
         for (snapshot, model) in &self.snapshots {
             assert_eq!(&contents(snapshot).unwrap(), model, "a snapshot changed");
         }
-        self.store().verify().unwrap();
+        self.store().verify(|_| {}).unwrap();
     }
 }
 

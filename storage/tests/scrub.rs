@@ -32,7 +32,7 @@ fn filled(vfs: &MemoryVfs) -> Store {
         store.commit(batch("a", puts)).unwrap();
         store.seal().unwrap();
     }
-    store.verify().unwrap();
+    store.verify(|_| {}).unwrap();
     store
 }
 

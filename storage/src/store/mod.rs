@@ -228,15 +228,17 @@ impl Store {
     }
 
     /// Verifies every byte of every segment in use, as it is mapped; [`check`] does more, on a store
-    /// that is not open. Returns how many bytes that were.
+    /// that is not open. Returns how many bytes that were;
+    /// `progress` is called after each segment with its path.
     ///
     /// # Errors
     /// The first damage, with file and offset.
-    pub fn verify(&self) -> Result<u64> {
+    pub fn verify(&self, mut progress: impl FnMut(&Path)) -> Result<u64> {
         let mut bytes = 0;
         for segment in self.shared.segments() {
             segment.verify()?;
             bytes += segment.byte_len();
+            progress(segment.path());
         }
         Ok(bytes)
     }
