@@ -63,6 +63,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(Vec::new()),
         6 => "[a-z\n]{1,12}".prop_map(String::into_bytes),
         2 => (b'a'..=b'z', 100..700usize).prop_map(|(byte, length)| vec![byte; length]),
+        1 => (0..3usize, 60..300usize).prop_map(|(gap, lines)| [vec![b'x'; gap], vec![b'\n']].concat().repeat(lines)),
     ]
 }
 
@@ -154,6 +155,7 @@ impl Pair {
         for (name, scrolls) in &self.model {
             let phext = snapshot.phext(name).expect("a phext of the model");
             assert_eq!(phext.order(), self.options.order);
+            check_batch(phext, scrolls);
             specs
                 .iter()
                 .for_each(|spec| check_spec(phext, scrolls, spec));
@@ -162,6 +164,29 @@ impl Pair {
             assert_eq!(&contents(snapshot).unwrap(), model, "a snapshot changed");
         }
         self.store().verify(|_| {}).unwrap();
+    }
+}
+
+/// All scrolls, and as many coordinates that may hold none, looked up at once.
+fn check_batch(phext: &Phext, scrolls: &BTreeMap<Coordinate, Vec<u8>>) {
+    let moved = |c: &Coordinate| {
+        let mut components = *c.components();
+        components[8] = components[8] % 7 + 1;
+        Coordinate::new(components).unwrap()
+    };
+    let coordinates: Vec<Coordinate> = scrolls.keys().flat_map(|c| [*c, moved(c)]).collect();
+    let mut located = Vec::new();
+    phext.locate_batch(&coordinates, &mut located).unwrap();
+    assert_eq!(located.len(), coordinates.len());
+    for (coordinate, location) in coordinates.into_iter().zip(located) {
+        let text = scrolls.get(&coordinate).cloned().unwrap_or_default();
+        check_lane(
+            &Lane {
+                coordinate,
+                location,
+            },
+            &text,
+        );
     }
 }
 
@@ -215,6 +240,13 @@ fn check_lane(lane: &Lane<'_>, text: &[u8]) {
     assert_eq!(location.text().unwrap(), text);
     assert_eq!(location.text_len().unwrap(), text.len() as u64);
     assert_eq!(location.checksum().unwrap(), xxh3_128(text));
+    let mut lines = 0;
+    for line in text.split(|&byte| byte == b'\n') {
+        lines += 1;
+        let span = location.line(lines).unwrap().unwrap();
+        assert_eq!(&text[span.bytes], line, "line {lines}");
+    }
+    assert_eq!(location.line(lines + 1).unwrap(), None);
 }
 
 fn check(order: &str, memtable_bytes: u64, steps: Vec<Step>, specs: &[LaneSpec]) {

@@ -1,9 +1,9 @@
 //! Lanes: which scrolls a stream runs over.
 
-use super::{Lane, Location};
+use super::{Lane, Location, PartWalk};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
-use crate::store::{PartView, Phext};
+use crate::store::Phext;
 use bytes::Bytes;
 use std::ops::RangeInclusive;
 
@@ -38,6 +38,7 @@ pub struct LaneCursor<'a> {
     phext: &'a Phext,
     points: &'a [Coordinate],
     sources: Vec<Source<'a>>,
+    located: Vec<Location<'a>>,
 }
 
 impl<'a> LaneCursor<'a> {
@@ -60,6 +61,7 @@ impl<'a> LaneCursor<'a> {
             phext,
             points,
             sources,
+            located: Vec::new(),
         })
     }
 
@@ -68,8 +70,11 @@ impl<'a> LaneCursor<'a> {
     /// # Errors
     /// Damage, with file and offset.
     pub fn next_batch(&mut self, out: &mut Vec<Lane<'a>>, most: usize) -> Result<()> {
+        if self.sources.is_empty() {
+            return self.take_points(out, most);
+        }
         if self.points.is_empty() && self.sources.len() == 1 {
-            return self.take_from_only_source(out, most);
+            return self.sources[0].take(out, most);
         }
         for _ in 0..most {
             match self.next()? {
@@ -80,15 +85,25 @@ impl<'a> LaneCursor<'a> {
         Ok(())
     }
 
-    fn take_from_only_source(&mut self, out: &mut Vec<Lane<'a>>, most: usize) -> Result<()> {
-        let source = &mut self.sources[0];
-        for _ in 0..most {
-            let Some(lane) = source.head.take() else {
-                break;
-            };
-            out.push(lane);
-            source.advance()?;
+    /// Points without a range: looked up together.
+    fn take_points(&mut self, out: &mut Vec<Lane<'a>>, most: usize) -> Result<()> {
+        let (now, later) = self.points.split_at(most.min(self.points.len()));
+        self.points = later;
+        if let [point] = now {
+            let location = self.phext.locate(point)?;
+            out.push(Lane {
+                coordinate: *point,
+                location,
+            });
+            return Ok(());
         }
+        self.located.clear();
+        self.phext.locate_batch(now, &mut self.located)?;
+        let lanes = now.iter().zip(&self.located);
+        out.extend(lanes.map(|(&coordinate, &location)| Lane {
+            coordinate,
+            location,
+        }));
         Ok(())
     }
 
@@ -138,9 +153,8 @@ fn sources<'a>(phext: &'a Phext, range: &RangeInclusive<Coordinate>) -> Result<V
         }));
     }
     for view in &phext.parts {
-        let rank = view.part.lower_bound(range.start())?;
-        let end = view.part.upper_bound(range.end())?;
-        sources.push(Source::new(Walk::Part { view, rank, end }));
+        let walk = PartWalk::range(view, range.start(), range.end())?;
+        sources.push(Source::new(Walk::Part(walk)));
     }
     for source in &mut sources {
         source.advance()?;
@@ -162,11 +176,7 @@ enum Walk<'a> {
             imbl::ordmap::RangedIter<'a, Coordinate, Bytes, imbl::shared_ptr::DefaultSharedPtr>,
         hidden: Option<&'a imbl::OrdSet<Coordinate>>,
     },
-    Part {
-        view: &'a PartView,
-        rank: u32,
-        end: u32,
-    },
+    Part(PartWalk<'a>),
 }
 
 impl<'a> Source<'a> {
@@ -176,30 +186,44 @@ impl<'a> Source<'a> {
 
     /// Moves to the next visible scroll.
     fn advance(&mut self) -> Result<()> {
-        self.head = match &mut self.walk {
-            Walk::Memory { scrolls, hidden } => scrolls
-                .find(|(coordinate, _)| hidden.is_none_or(|hidden| !hidden.contains(*coordinate)))
-                .map(|(&coordinate, text)| Lane {
-                    coordinate,
-                    location: Location::Memory(text),
-                }),
-            Walk::Part { view, rank, end } => next_in_part(view, rank, *end)?,
-        };
+        self.head = self.walk.next()?;
         Ok(())
+    }
+
+    /// Appends up to `most` lanes to `out`.
+    fn take(&mut self, out: &mut Vec<Lane<'a>>, most: usize) -> Result<()> {
+        if most == 0 {
+            return Ok(());
+        }
+        out.extend(self.head.take());
+        for _ in 1..most {
+            match self.walk.next()? {
+                Some(lane) => out.push(lane),
+                None => return Ok(()),
+            }
+        }
+        self.advance()
     }
 }
 
-fn next_in_part<'a>(view: &'a PartView, rank: &mut u32, end: u32) -> Result<Option<Lane<'a>>> {
-    while *rank < end {
-        let slot = view.part.slot_at_rank(*rank)?;
-        *rank += 1;
-        if !view.shadow.contains(slot) {
-            let coordinate = view.part.coordinate(slot)?;
-            return Ok(Some(Lane {
-                coordinate,
-                location: Location::Slot { view, slot },
-            }));
+impl<'a> Walk<'a> {
+    /// The next visible scroll.
+    #[inline]
+    fn next(&mut self) -> Result<Option<Lane<'a>>> {
+        match self {
+            Walk::Memory { scrolls, hidden } => {
+                let is_visible = |(coordinate, _): &(&Coordinate, &Bytes)| {
+                    hidden.is_none_or(|hidden| !hidden.contains(*coordinate))
+                };
+                Ok(scrolls.find(is_visible).map(|(&coordinate, text)| Lane {
+                    coordinate,
+                    location: Location::Memory(text),
+                }))
+            }
+            Walk::Part(walk) => Ok(walk.next()?.map(|entry| Lane {
+                coordinate: entry.coordinate,
+                location: walk.location(&entry),
+            })),
         }
     }
-    Ok(None)
 }

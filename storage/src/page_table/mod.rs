@@ -4,9 +4,17 @@
 //! lie in it?" is [`lanes`](lanes::LaneCursor), which gives batches of lanes in coordinate order,
 //! across memtables and parts. Nothing here reads text: a [`Location`] does, when it is asked.
 
+mod address;
 mod lanes;
+mod point;
+mod translation;
+mod walk;
 
+pub use crate::segment::TextPlace;
+pub use address::LineSpan;
 pub use lanes::{LaneCursor, LaneSpec};
+pub use translation::translations;
+pub(crate) use walk::PartWalk;
 
 use crate::coordinate::Coordinate;
 use crate::error::Result;
@@ -30,12 +38,21 @@ pub enum Location<'a> {
     Absent,
     /// In a memtable.
     Memory(&'a Bytes),
-    /// In a slot of a part.
+    /// In a slot of a part, whose heap was not touched yet.
     Slot {
         /// The part.
         view: &'a PartView,
         /// The slot.
         slot: u32,
+    },
+    /// In a slot of a part, and where its text is.
+    Entry {
+        /// The part.
+        view: &'a PartView,
+        /// The slot.
+        slot: u32,
+        /// The text.
+        text: TextPlace,
     },
 }
 
@@ -56,6 +73,7 @@ impl<'a> Location<'a> {
             Location::Absent => Ok(&[]),
             Location::Memory(text) => Ok(text),
             Location::Slot { view, slot } => view.part.text(slot),
+            Location::Entry { view, text, .. } => view.part.text_at(text),
         }
     }
 
@@ -69,6 +87,7 @@ impl<'a> Location<'a> {
             Location::Absent => Ok(0),
             Location::Memory(text) => Ok(text.len() as u64),
             Location::Slot { view, slot } => Ok(u64::from(view.part.record(slot)?.length)),
+            Location::Entry { text, .. } => Ok(u64::from(text.length)),
         }
     }
 
@@ -80,15 +99,21 @@ impl<'a> Location<'a> {
         match *self {
             Location::Absent => Ok(xxh3_128(&[])),
             Location::Memory(text) => Ok(xxh3_128(text)),
-            Location::Slot { view, slot } => Ok(view.part.record(slot)?.checksum),
+            Location::Slot { view, slot } | Location::Entry { view, slot, .. } => {
+                Ok(view.part.record(slot)?.checksum)
+            }
         }
     }
 
     /// Asks for the record, or the text, of a part's slot to be brought into the cache.
     #[inline]
     pub fn prefetch(&self, text: bool) {
-        if let Location::Slot { view, slot } = *self {
-            view.part.prefetch(slot, text);
+        match *self {
+            Location::Slot { view, slot } => view.part.prefetch(slot, text),
+            Location::Entry {
+                view, text: place, ..
+            } if text => view.part.prefetch_text(place),
+            _ => {}
         }
     }
 }

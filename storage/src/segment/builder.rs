@@ -1,11 +1,14 @@
 //! Building a part from scrolls in coordinate order.
 
 use super::dictionary::{self, Dictionary};
-use super::layout::{PartHeader, SECTIONS, Section};
-use super::order::Order;
-use super::records::{HeapKey, RECORD_BYTES, RecordInfo};
+use super::directory::{DirectoryBuilder, Probe};
+use super::heap::{HeapKey, MAX_HEADER_BYTES, encode_header, header_bytes};
+use super::keys;
+use super::layout::{FENCE_SLOTS, PartHeader, SECTIONS, Section, encode_coordinate};
+use super::lines::LinesBuilder;
+use super::order::{Order, Placement};
+use super::records::{RECORD_BYTES, RecordInfo};
 use super::writer::SegmentWriter;
-use super::{directory, keys};
 use crate::coordinate::{Coordinate, DIMENSIONS};
 use crate::error::Result;
 use crate::log::Lsn;
@@ -55,51 +58,50 @@ pub(super) fn write_part(writer: &mut SegmentWriter<'_>, source: &PartSource<'_>
     );
     let dictionaries = dictionary::build(keys);
     let (placement, why) = source.order.resolve(keys);
-    let slots = placement.slots(keys, &dictionaries);
-    let (heap_bytes, text_bytes) = heap_lengths(source)?;
-    let blocks = keys::encode_blocks(&dictionaries, &slots);
-    let zone_map = keys::encode_zone_map(&dictionaries, &slots);
-    let by_coordinate = if placement.is_lexicographic() {
-        Vec::new()
-    } else {
-        encode_by_coordinate(&slots)
-    };
-    let directory = directory::encode(slots.iter().map(|&key| keys[key as usize]));
-    let dictionary_bytes = encode_dictionaries(&dictionaries);
+    let positions = placement.positions(keys, &dictionaries);
+    let slots = Slots::new(placement, &positions);
+    let heap = HeapPlan::new(source, &slots)?;
+    let early = [
+        (Section::Dictionaries, encode_dictionaries(&dictionaries)),
+        (
+            Section::KeyBlocks,
+            keys::encode_blocks(&dictionaries, &positions),
+        ),
+        (
+            Section::ZoneMap,
+            keys::encode_zone_map(&dictionaries, &positions),
+        ),
+        (
+            Section::Permutation,
+            encode_permutation(placement, &positions),
+        ),
+        (Section::Fences, encode_fences(keys)),
+        (Section::Directory, heap.directory),
+        (Section::Lines, heap.lines.finish()),
+    ];
 
-    let (sections, _) = PartHeader::lay_out(
-        source.name,
-        [
-            dictionary_bytes.len() as u64,
-            blocks.len() as u64,
-            zone_map.len() as u64,
-            by_coordinate.len() as u64,
-            directory.len() as u64,
-            heap_bytes,
-            (keys.len() * RECORD_BYTES) as u64,
-        ],
-    );
+    let mut lengths = [0; SECTIONS];
+    for (section, bytes) in &early {
+        lengths[*section as usize] = bytes.len() as u64;
+    }
+    lengths[Section::Heap as usize] = heap.bytes;
+    lengths[Section::Records as usize] = (keys.len() * RECORD_BYTES) as u64;
+    let (sections, _) = PartHeader::lay_out(source.name, lengths);
     let header = PartHeader {
         phext: source.phext,
         name: source.name.to_owned(),
         slots: keys.len() as u32,
         first_lsn: source.first_lsn,
         last_lsn: source.last_lsn,
-        text_bytes,
+        text_bytes: heap.text_bytes,
         placement,
         why,
         distinct: std::array::from_fn(|d| dictionaries[d].len()),
+        last: *keys.last().expect("a part has slots"),
         sections,
     };
     let base = writer.position();
     writer.write(&header.encode())?;
-    let early = [
-        (Section::Dictionaries, dictionary_bytes),
-        (Section::KeyBlocks, blocks),
-        (Section::ZoneMap, zone_map),
-        (Section::ByCoordinate, by_coordinate),
-        (Section::Directory, directory),
-    ];
     for (section, bytes) in early {
         writer.pad_to(base + header.sections[section as usize].start)?;
         writer.write(&bytes)?;
@@ -112,6 +114,63 @@ pub(super) fn write_part(writer: &mut SegmentWriter<'_>, source: &PartSource<'_>
     Ok(())
 }
 
+/// Which key (an index in coordinate order) each slot holds.
+enum Slots<'a> {
+    /// The keys in their own order.
+    Coordinates,
+    /// The keys in the order of the key blocks.
+    Keys(&'a [u32]),
+}
+
+impl<'a> Slots<'a> {
+    fn new(placement: Placement, positions: &'a [u32]) -> Slots<'a> {
+        match placement.has_coordinate_slots() {
+            true => Slots::Coordinates,
+            false => Slots::Keys(positions),
+        }
+    }
+
+    #[inline]
+    fn key(&self, slot: usize) -> usize {
+        match self {
+            Slots::Coordinates => slot,
+            Slots::Keys(positions) => positions[slot] as usize,
+        }
+    }
+}
+
+/// What is known of the heap before it is written.
+struct HeapPlan {
+    bytes: u64,
+    text_bytes: u64,
+    directory: Vec<u8>,
+    lines: LinesBuilder,
+}
+
+impl HeapPlan {
+    fn new(source: &PartSource<'_>, slots: &Slots<'_>) -> Result<HeapPlan> {
+        let mut plan = HeapPlan {
+            bytes: 0,
+            text_bytes: 0,
+            directory: Vec::new(),
+            lines: LinesBuilder::default(),
+        };
+        let mut directory = DirectoryBuilder::new(source.keys.len());
+        for slot in 0..source.keys.len() {
+            let key = slots.key(slot);
+            let coordinate = &source.keys[key];
+            let text = (source.text)(key)?;
+            directory.insert(Probe::new(coordinate), plan.bytes);
+            plan.lines.push(slot as u32, text);
+            let header = header_bytes(&HeapKey::new(coordinate), text.len() as u32);
+            plan.bytes += (header + text.len()) as u64;
+            plan.text_bytes += text.len() as u64;
+        }
+        plan.directory = directory.finish();
+        Ok(plan)
+    }
+}
+
 fn encode_dictionaries(dictionaries: &[Dictionary; DIMENSIONS]) -> Vec<u8> {
     let mut out = Vec::new();
     dictionaries
@@ -120,51 +179,52 @@ fn encode_dictionaries(dictionaries: &[Dictionary; DIMENSIONS]) -> Vec<u8> {
     out
 }
 
-/// The slot of each key, in coordinate order: the inverse of `slots`.
-fn encode_by_coordinate(slots: &[u32]) -> Vec<u8> {
-    let mut by_coordinate = vec![0; slots.len()];
-    for (slot, &key) in slots.iter().enumerate() {
-        by_coordinate[key as usize] = slot as u32;
+/// From a position in the key blocks to the slot where slots are in coordinate order, and from a
+/// rank in coordinate order to the slot where they are not. Empty where all three are the same.
+fn encode_permutation(placement: Placement, positions: &[u32]) -> Vec<u8> {
+    if placement.is_lexicographic() {
+        return Vec::new();
     }
-    by_coordinate
-        .iter()
-        .flat_map(|slot: &u32| slot.to_le_bytes())
-        .collect()
+    if placement.has_coordinate_slots() {
+        return positions.iter().flat_map(|key| key.to_le_bytes()).collect();
+    }
+    let mut by_rank = vec![0u32; positions.len()];
+    for (slot, &key) in positions.iter().enumerate() {
+        by_rank[key as usize] = slot as u32;
+    }
+    by_rank.iter().flat_map(|slot| slot.to_le_bytes()).collect()
 }
 
-/// Bytes of the heap, and of the text in it.
-fn heap_lengths(source: &PartSource<'_>) -> Result<(u64, u64)> {
-    let (mut heap, mut text) = (0, 0);
-    for (index, key) in source.keys.iter().enumerate() {
-        let length = (source.text)(index)?.len() as u64;
-        heap += HeapKey::new(key).as_bytes().len() as u64 + length;
-        text += length;
-    }
-    Ok((heap, text))
+/// Every 64th coordinate.
+fn encode_fences(keys: &[Coordinate]) -> Vec<u8> {
+    let fences = keys.iter().step_by(FENCE_SLOTS as usize);
+    fences.flat_map(encode_coordinate).collect()
 }
 
 /// Writes the heap in slot order. Returns the records' bytes.
 fn write_heap(
     writer: &mut SegmentWriter<'_>,
     source: &PartSource<'_>,
-    slots: &[u32],
+    slots: &Slots<'_>,
 ) -> Result<Vec<u8>> {
-    let mut records = Vec::with_capacity(slots.len() * RECORD_BYTES);
+    let mut records = Vec::with_capacity(source.keys.len() * RECORD_BYTES);
+    let mut header = [0; MAX_HEADER_BYTES];
     let mut offset = 0;
-    for &key in slots {
-        let heap_key = HeapKey::new(&source.keys[key as usize]);
-        let text = (source.text)(key as usize)?;
-        offset += heap_key.as_bytes().len() as u64;
+    for slot in 0..source.keys.len() {
+        let key = slots.key(slot);
+        let heap_key = HeapKey::new(&source.keys[key]);
+        let text = (source.text)(key)?;
+        let length = text.len() as u32;
         let record = RecordInfo {
-            offset,
-            length: text.len() as u32,
-            line_breaks: memchr::memchr_iter(b'\n', text).count() as u32,
             checksum: xxh3_128(text),
+            length,
+            offset,
         };
         record.encode(&mut records);
-        writer.write(heap_key.as_bytes())?;
+        let header_length = encode_header(&mut header, slot as u32, length, &heap_key);
+        writer.write(&header[..header_length])?;
         writer.write(text)?;
-        offset += text.len() as u64;
+        offset += (header_length + text.len()) as u64;
     }
     Ok(records)
 }

@@ -1,37 +1,40 @@
-//! The directory: from a coordinate to its slot in one cache line.
+//! The directory: from a coordinate to its heap entry in one cache line.
 //!
-//! A hash table of 64-byte buckets. A bucket holds up to ten 16-bit fingerprints and the slots they
-//! belong to; a full bucket says so and the next one goes on. Most absent coordinates end at the
-//! first bucket, without touching a key.
+//! A hash table of 64-byte buckets. A bucket holds up to nine 16-bit fingerprints and where the
+//! entries are that they belong to; a full bucket says so and the next one goes on. Most absent
+//! coordinates end at the first bucket, without touching a key.
 //!
 //! ```text
-//! bucket   fingerprints 10 x u16 | slots 10 x u32 | count u8 | goes on u8 | zero u16
+//! bucket   fingerprints 9 x u16 | offsets in the heap 9 x u40 | count, and 0x80 where it goes on
 //! ```
 
-use super::layout::{push_code, u32_at};
-use crate::coordinate::Coordinate;
-use crate::coordinate::DIMENSIONS;
+use super::layout::u40_at;
+use crate::coordinate::{Coordinate, DIMENSIONS};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Length of a bucket: a cache line.
 pub(super) const BUCKET_BYTES: usize = 64;
-const BUCKET_ENTRIES: usize = 10;
-/// Mean entries in a bucket: 60 % of its room, so that about one bucket in 25 overflows.
-const MEAN_ENTRIES: usize = 6;
-const SLOTS_AT: usize = BUCKET_ENTRIES * 2;
-const COUNT_AT: usize = SLOTS_AT + BUCKET_ENTRIES * 4;
-const GOES_ON_AT: usize = COUNT_AT + 1;
+const BUCKET_ENTRIES: usize = 9;
+/// Mean entries in a bucket: 56 % of its room, so that about one bucket in 30 overflows.
+const MEAN_ENTRIES: usize = 5;
+const OFFSETS_AT: usize = BUCKET_ENTRIES * 2;
+const OFFSET_BYTES: usize = 5;
+const META_AT: usize = BUCKET_BYTES - 1;
+const COUNT_MASK: u8 = 0x7f;
+const GOES_ON: u8 = 0x80;
+/// Offsets are below this.
+pub(super) const MAX_OFFSET: u64 = 1 << (8 * OFFSET_BYTES);
 
 /// What the directory knows a coordinate by.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Probe {
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Probe {
     hash: u64,
 }
 
 impl Probe {
     /// The probe for a coordinate.
     #[inline]
-    pub(super) fn new(coordinate: &Coordinate) -> Probe {
+    pub(crate) fn new(coordinate: &Coordinate) -> Probe {
         let mut bytes = [0; DIMENSIONS * 4];
         for (chunk, component) in bytes.chunks_exact_mut(4).zip(coordinate.components()) {
             chunk.copy_from_slice(&component.to_le_bytes());
@@ -41,9 +44,15 @@ impl Probe {
         }
     }
 
+    /// The whole hash.
+    #[inline]
+    pub(crate) fn hash(self) -> u64 {
+        self.hash
+    }
+
     /// The home bucket out of `buckets`, by the high bits.
     #[inline]
-    fn bucket(self, buckets: usize) -> usize {
+    pub(super) fn bucket(self, buckets: usize) -> usize {
         ((u128::from(self.hash) * buckets as u128) >> 64) as usize
     }
 
@@ -58,38 +67,50 @@ pub(super) fn byte_len(slots: usize) -> usize {
     slots.div_ceil(MEAN_ENTRIES).max(1) * BUCKET_BYTES
 }
 
-/// The directory of slots with these coordinates.
-pub(super) fn encode(coordinates: impl ExactSizeIterator<Item = Coordinate>) -> Vec<u8> {
-    let buckets = byte_len(coordinates.len()) / BUCKET_BYTES;
-    let mut entries: Vec<Vec<(u16, u32)>> = vec![Vec::new(); buckets];
-    let mut goes_on = vec![false; buckets];
-    for (slot, coordinate) in coordinates.enumerate() {
-        let probe = Probe::new(&coordinate);
-        let mut bucket = probe.bucket(buckets);
-        while entries[bucket].len() == BUCKET_ENTRIES {
-            goes_on[bucket] = true;
-            bucket = (bucket + 1) % buckets;
-        }
-        entries[bucket].push((probe.fingerprint(), slot as u32));
-    }
-    let mut out = Vec::with_capacity(buckets * BUCKET_BYTES);
-    for (entries, goes_on) in entries.iter().zip(goes_on) {
-        encode_bucket(entries, goes_on, &mut out);
-    }
-    out
+/// A directory that is being filled.
+#[derive(Debug)]
+pub(super) struct DirectoryBuilder {
+    bytes: Vec<u8>,
 }
 
-fn encode_bucket(entries: &[(u16, u32)], goes_on: bool, out: &mut Vec<u8>) {
-    let start = out.len();
-    entries
-        .iter()
-        .for_each(|&(fingerprint, _)| push_code(out, u32::from(fingerprint), 2));
-    out.resize(start + SLOTS_AT, 0);
-    entries
-        .iter()
-        .for_each(|&(_, slot)| push_code(out, slot, 4));
-    out.resize(start + COUNT_AT, 0);
-    out.extend_from_slice(&[entries.len() as u8, u8::from(goes_on), 0, 0]);
+impl DirectoryBuilder {
+    /// An empty directory for `slots` slots.
+    pub(super) fn new(slots: usize) -> DirectoryBuilder {
+        DirectoryBuilder {
+            bytes: vec![0; byte_len(slots)],
+        }
+    }
+
+    /// Adds the entry at `offset` of the heap.
+    ///
+    /// # Panics
+    /// If the directory is full, or the offset is not below [`MAX_OFFSET`].
+    pub(super) fn insert(&mut self, probe: Probe, offset: u64) {
+        assert!(offset < MAX_OFFSET, "a heap is below 2^40 bytes");
+        let buckets = self.bytes.len() / BUCKET_BYTES;
+        let home = probe.bucket(buckets);
+        for step in 0..buckets {
+            let at = (home + step) % buckets * BUCKET_BYTES;
+            let bucket = &mut self.bytes[at..at + BUCKET_BYTES];
+            let count = usize::from(bucket[META_AT] & COUNT_MASK);
+            if count == BUCKET_ENTRIES {
+                bucket[META_AT] |= GOES_ON;
+                continue;
+            }
+            bucket[count * 2..count * 2 + 2].copy_from_slice(&probe.fingerprint().to_le_bytes());
+            let offset_at = OFFSETS_AT + count * OFFSET_BYTES;
+            bucket[offset_at..offset_at + OFFSET_BYTES]
+                .copy_from_slice(&offset.to_le_bytes()[..OFFSET_BYTES]);
+            bucket[META_AT] += 1;
+            return;
+        }
+        panic!("there is room for 1.8 times as many entries as slots");
+    }
+
+    /// The section's bytes.
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.bytes
+    }
 }
 
 /// The byte offsets of the buckets that may hold `probe`, the home bucket first. The caller stops
@@ -101,20 +122,33 @@ pub(super) fn buckets_of(length: usize, probe: Probe) -> impl Iterator<Item = us
     (0..buckets).map(move |step| (home + step) % buckets * BUCKET_BYTES)
 }
 
-/// The slots of a bucket whose fingerprint is the probe's.
+/// The heap offsets of a bucket whose fingerprint is the probe's.
 #[inline]
-pub(super) fn candidates(bucket: &[u8], probe: Probe) -> impl Iterator<Item = u32> {
-    let fingerprint = probe.fingerprint().to_le_bytes();
-    let count = usize::from(bucket[COUNT_AT]).min(BUCKET_ENTRIES);
-    (0..count)
-        .filter(move |&entry| bucket[entry * 2..entry * 2 + 2] == fingerprint)
-        .map(|entry| u32_at(bucket, SLOTS_AT + entry * 4))
+pub(super) fn candidates(
+    bucket: &[u8; BUCKET_BYTES],
+    probe: Probe,
+) -> impl Iterator<Item = u64> + '_ {
+    let fingerprint = probe.fingerprint();
+    let mut matches = 0u32;
+    for entry in 0..BUCKET_ENTRIES {
+        let stored = u16::from_le_bytes([bucket[entry * 2], bucket[entry * 2 + 1]]);
+        matches |= u32::from(stored == fingerprint) << entry;
+    }
+    let count = u32::from(bucket[META_AT] & COUNT_MASK).min(BUCKET_ENTRIES as u32);
+    matches &= (1 << count) - 1;
+    std::iter::from_fn(move || {
+        (matches != 0).then(|| {
+            let entry = matches.trailing_zeros() as usize;
+            matches &= matches - 1;
+            u40_at(bucket, OFFSETS_AT + entry * OFFSET_BYTES)
+        })
+    })
 }
 
 /// Whether entries of this bucket went to the next.
 #[inline]
-pub(super) fn goes_on(bucket: &[u8]) -> bool {
-    bucket[GOES_ON_AT] != 0
+pub(super) fn goes_on(bucket: &[u8; BUCKET_BYTES]) -> bool {
+    bucket[META_AT] & GOES_ON != 0
 }
 
 #[cfg(test)]
@@ -126,32 +160,40 @@ mod tests {
         (0..count).map(key).collect()
     }
 
-    /// The slots that may hold a coordinate, and how many buckets were read.
-    fn look_up(directory: &[u8], coordinate: &Coordinate) -> (Vec<u32>, usize) {
+    fn directory(keys: &[Coordinate]) -> Vec<u8> {
+        let mut builder = DirectoryBuilder::new(keys.len());
+        for (offset, key) in keys.iter().enumerate() {
+            builder.insert(Probe::new(key), offset as u64 * 1000);
+        }
+        builder.finish()
+    }
+
+    /// The offsets at which a coordinate may be, and how many buckets were read.
+    fn look_up(directory: &[u8], coordinate: &Coordinate) -> (Vec<u64>, usize) {
         let probe = Probe::new(coordinate);
-        let mut slots = Vec::new();
+        let mut offsets = Vec::new();
         let mut read = 0;
         for at in buckets_of(directory.len(), probe) {
-            let bucket = &directory[at..at + BUCKET_BYTES];
-            slots.extend(candidates(bucket, probe));
+            let bucket = directory[at..at + BUCKET_BYTES].try_into().unwrap();
+            offsets.extend(candidates(bucket, probe));
             read += 1;
             if !goes_on(bucket) {
                 break;
             }
         }
-        (slots, read)
+        (offsets, read)
     }
 
     #[test]
     fn every_key_is_found_near_its_home() {
         for count in [1, 7, 8, 9, 1000, 20_000] {
             let keys = keys(count);
-            let directory = encode(keys.iter().copied());
+            let directory = directory(&keys);
             assert_eq!(directory.len(), byte_len(keys.len()));
             let mut buckets = 0;
-            for (slot, key) in keys.iter().enumerate() {
-                let (slots, read) = look_up(&directory, key);
-                assert!(slots.contains(&(slot as u32)), "{key} of {count}");
+            for (index, key) in keys.iter().enumerate() {
+                let (offsets, read) = look_up(&directory, key);
+                assert!(offsets.contains(&(index as u64 * 1000)), "{key} of {count}");
                 buckets += read;
             }
             assert!(
@@ -163,11 +205,26 @@ mod tests {
 
     #[test]
     fn absent_keys_rarely_have_candidates() {
-        let directory = encode(keys(20_000).into_iter());
+        let directory = directory(&keys(20_000));
         let absent = |n| Coordinate::new([2, 1, 1, 1, 1, 1, 1, 1, n]).unwrap();
         let candidates: usize = (1..=20_000)
             .map(|n| look_up(&directory, &absent(n)).0.len())
             .sum();
         assert!(candidates < 50, "{candidates} false candidates");
+    }
+
+    #[test]
+    fn large_offsets_are_kept() {
+        let probe = Probe::new(&Coordinate::ORIGIN);
+        let mut builder = DirectoryBuilder::new(9);
+        builder.insert(probe, MAX_OFFSET - 1);
+        let bytes = builder.finish();
+        let found: Vec<u64> = buckets_of(bytes.len(), probe)
+            .flat_map(|at| {
+                let bucket = bytes[at..at + BUCKET_BYTES].try_into().unwrap();
+                candidates(bucket, probe).collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(found, [MAX_OFFSET - 1]);
     }
 }

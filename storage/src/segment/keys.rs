@@ -1,7 +1,7 @@
-//! Key blocks and zone map: the coordinates of slots as dictionary codes, a column per dimension.
+//! Key blocks and zone map: coordinates as dictionary codes, a column per dimension.
 //!
 //! ```text
-//! block b   codes of dimension i of slots 128 b .. 128 b + 127 | codes of dimension j | ...
+//! block b   codes of dimension i of positions 128 b .. 128 b + 127 | codes of dimension j | ...
 //! zone map  dimension i: least code per block, greatest code per block | dimension j: ...
 //! ```
 //!
@@ -63,7 +63,7 @@ impl KeyColumns {
         self.block_bytes
     }
 
-    /// The coordinate of the slot at `index` of `block`; `None` where a code is out of range.
+    /// The coordinate at `index` of `block`; `None` where a code is out of range.
     #[inline]
     pub(super) fn coordinate(
         &self,
@@ -90,10 +90,10 @@ impl Column {
     }
 }
 
-/// The key blocks of slots that hold the keys `slots`.
-pub(super) fn encode_blocks(dictionaries: &[Dictionary; DIMENSIONS], slots: &[u32]) -> Vec<u8> {
+/// The key blocks of positions that hold the keys `positions`.
+pub(super) fn encode_blocks(dictionaries: &[Dictionary; DIMENSIONS], positions: &[u32]) -> Vec<u8> {
     let mut out = Vec::new();
-    for block in slots.chunks(BLOCK_SLOTS) {
+    for block in positions.chunks(BLOCK_SLOTS) {
         for dictionary in varying(dictionaries) {
             let width = code_width(dictionary.len());
             let last = *block.last().expect("blocks are not empty");
@@ -107,7 +107,10 @@ pub(super) fn encode_blocks(dictionaries: &[Dictionary; DIMENSIONS], slots: &[u3
 }
 
 /// The zone map of the same blocks.
-pub(super) fn encode_zone_map(dictionaries: &[Dictionary; DIMENSIONS], slots: &[u32]) -> Vec<u8> {
+pub(super) fn encode_zone_map(
+    dictionaries: &[Dictionary; DIMENSIONS],
+    positions: &[u32],
+) -> Vec<u8> {
     let mut out = Vec::new();
     for dictionary in varying(dictionaries) {
         let width = code_width(dictionary.len());
@@ -117,7 +120,7 @@ pub(super) fn encode_zone_map(dictionaries: &[Dictionary; DIMENSIONS], slots: &[
                 .map(|&key| dictionary.codes[key as usize])
                 .collect()
         };
-        let blocks: Vec<Vec<u32>> = slots.chunks(BLOCK_SLOTS).map(codes).collect();
+        let blocks: Vec<Vec<u32>> = positions.chunks(BLOCK_SLOTS).map(codes).collect();
         for block in &blocks {
             push_code(
                 &mut out,

@@ -2,7 +2,7 @@
 
 use super::order::Placement;
 use super::order_choice::Why;
-use crate::coordinate::DIMENSIONS;
+use crate::coordinate::{Coordinate, DIMENSIONS};
 use crate::error::{Result, StoreError};
 use crate::log::Lsn;
 use std::ops::Range;
@@ -13,7 +13,7 @@ pub(super) const FILE_MAGIC: [u8; 8] = *b"SQDSEG\r\n";
 /// First bytes of a part.
 pub(super) const PART_MAGIC: [u8; 8] = *b"SQDPART\n";
 /// The version of the segment format that this program writes and reads.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Length of the file header and of the trailer.
 pub(super) const FILE_HEADER_BYTES: usize = 64;
 /// Sections and parts start at multiples of this.
@@ -21,8 +21,15 @@ pub(super) const ALIGNMENT: u64 = 64;
 /// Slots in a key block.
 pub(super) const BLOCK_SLOTS: usize = 128;
 
-const PART_HEADER_BYTES: usize = 256;
-const SECTION_TABLE_AT: usize = 104;
+/// Slots between two fences.
+pub(super) const FENCE_SLOTS: u32 = 64;
+/// Length of a fence: nine components.
+pub(super) const FENCE_BYTES: usize = DIMENSIONS * 4;
+
+const PART_HEADER_BYTES: usize = 512;
+const DISTINCT_AT: usize = 64;
+const LAST_AT: usize = 104;
+const SECTION_TABLE_AT: usize = 144;
 
 /// The sections of a part, in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,14 +37,16 @@ pub(super) enum Section {
     Dictionaries = 0,
     KeyBlocks = 1,
     ZoneMap = 2,
-    ByCoordinate = 3,
-    Directory = 4,
-    Heap = 5,
-    Records = 6,
+    Permutation = 3,
+    Fences = 4,
+    Directory = 5,
+    Lines = 6,
+    Heap = 7,
+    Records = 8,
 }
 
-/// Number of sections.
-pub(super) const SECTIONS: usize = 7;
+/// Number of sections; the header has room for 23.
+pub(super) const SECTIONS: usize = 9;
 
 /// What the start of a part says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +62,8 @@ pub(super) struct PartHeader {
     pub(super) why: Why,
     /// Distinct components per dimension.
     pub(super) distinct: [u32; DIMENSIONS],
+    /// The greatest coordinate.
+    pub(super) last: Coordinate,
     /// Byte ranges of the sections, from the start of the part.
     pub(super) sections: [Range<u64>; SECTIONS],
 }
@@ -81,11 +92,13 @@ impl PartHeader {
         bytes[44..48].copy_from_slice(&(self.name.len() as u32).to_le_bytes());
         bytes[48] = self.placement.prefix;
         bytes[49] = self.placement.curve_code();
+        bytes[50] = self.placement.text_order_code();
         bytes[51] = self.why.code();
         for (dimension, distinct) in self.distinct.iter().enumerate() {
-            let at = 64 + dimension * 4;
+            let at = DISTINCT_AT + dimension * 4;
             bytes[at..at + 4].copy_from_slice(&distinct.to_le_bytes());
         }
+        bytes[LAST_AT..LAST_AT + FENCE_BYTES].copy_from_slice(&encode_coordinate(&self.last));
         for (section, range) in self.sections.iter().enumerate() {
             let at = SECTION_TABLE_AT + section * 16;
             bytes[at..at + 8].copy_from_slice(&range.start.to_le_bytes());
@@ -106,8 +119,10 @@ impl PartHeader {
             .get(PART_HEADER_BYTES..name_end)
             .ok_or_else(|| corrupt("name cut"))?;
         let name = String::from_utf8(name.to_vec()).map_err(|_| corrupt("name is not UTF-8"))?;
-        let placement =
-            Placement::from_codes(bytes[48], bytes[49]).ok_or_else(|| corrupt("unknown order"))?;
+        let placement = Placement::from_codes(bytes[48], bytes[49], bytes[50])
+            .ok_or_else(|| corrupt("unknown order"))?;
+        let last =
+            coordinate_at(bytes, LAST_AT).ok_or_else(|| corrupt("the last coordinate is none"))?;
         let header = PartHeader {
             phext: u64_at(bytes, 8),
             first_lsn: u64_at(bytes, 16),
@@ -117,7 +132,8 @@ impl PartHeader {
             name,
             placement,
             why: Why::from_code(bytes[51]).ok_or_else(|| corrupt("unknown reason of the order"))?,
-            distinct: std::array::from_fn(|d| u32_at(bytes, 64 + d * 4)),
+            distinct: std::array::from_fn(|d| u32_at(bytes, DISTINCT_AT + d * 4)),
+            last,
             sections: std::array::from_fn(|s| section_at(bytes, SECTION_TABLE_AT + s * 16)),
         };
         header.check(bytes.len() as u64).map_err(corrupt)?;
@@ -165,16 +181,19 @@ impl PartHeader {
             .map(|&count| code_width(count) as u64)
             .sum();
         let blocks = slots.div_ceil(BLOCK_SLOTS as u64);
-        let by_coordinate = if self.placement.is_lexicographic() {
+        let permutation = if self.placement.is_lexicographic() {
             0
         } else {
             slots * 4
         };
+        let fences = slots.div_ceil(u64::from(FENCE_SLOTS)) * FENCE_BYTES as u64;
         [
             Some(entries * 8),
             Some(blocks * columns * BLOCK_SLOTS as u64),
             Some(blocks * columns * 2),
-            Some(by_coordinate),
+            Some(permutation),
+            Some(fences),
+            Some(super::directory::byte_len(self.slots as usize) as u64),
             None,
             None,
             Some(slots * super::records::RECORD_BYTES as u64),
@@ -219,4 +238,25 @@ pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
 /// Reads a little-endian `u64`.
 pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+
+/// Reads a little-endian integer of 40 bits.
+#[inline]
+pub(super) fn u40_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32_at(bytes, at)) | u64::from(bytes[at + 4]) << 32
+}
+
+/// A coordinate as nine little-endian `u32`.
+pub(super) fn encode_coordinate(coordinate: &Coordinate) -> [u8; FENCE_BYTES] {
+    let mut bytes = [0; FENCE_BYTES];
+    for (chunk, component) in bytes.chunks_exact_mut(4).zip(coordinate.components()) {
+        chunk.copy_from_slice(&component.to_le_bytes());
+    }
+    bytes
+}
+
+/// Reads what [`encode_coordinate`] wrote; `None` where it is no coordinate.
+#[inline]
+pub(super) fn coordinate_at(bytes: &[u8], at: usize) -> Option<Coordinate> {
+    Coordinate::new(std::array::from_fn(|d| u32_at(bytes, at + d * 4))).ok()
 }

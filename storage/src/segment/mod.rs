@@ -2,20 +2,22 @@
 //!
 //! ```text
 //! segments/<id>.seg   header | part | part | ... | part table | chunk checksums | trailer
-//! part                header | dictionaries | key blocks | zone map | by-coordinate
-//!                     | directory | heap | records
+//! part                header | dictionaries | key blocks | zone map | permutation | fences
+//!                     | directory | lines | heap | records
 //! ```
 //!
-//! A part holds the scrolls of one phext in *slots*, numbered from 0 in the part's [`Order`]. The
-//! sections answer a reader's questions:
+//! A part holds the scrolls of one phext in *slots*, numbered from 0 in the order of their texts. A
+//! *rank* counts in coordinate order, a *position* in the order of the key blocks; see [`Order`] for
+//! which of the three are the same. The sections answer a reader's questions:
 //!
 //! | question | sections | module |
 //! |---|---|---|
-//! | here is a coordinate, which slot? | directory, then the key in the heap | [`directory`] |
-//! | here is a slot, which coordinate? | key blocks, dictionaries | [`keys`] |
-//! | here is a slot, where is its text? | records, heap | [`records`] |
-//! | which slots lie between two coordinates? | by-coordinate, key blocks | [`part`] |
-//! | which blocks of 128 slots can hold a pattern? | zone map, which nothing asks yet | [`keys`] |
+//! | here is a coordinate, where is its text? | directory, then the entry in the heap | [`directory`], [`heap`] |
+//! | here is a slot, which coordinate? | records, then the entry in the heap | [`heap`] |
+//! | here is a slot, how long is its text, and where? | records | [`records`] |
+//! | which slots lie between two coordinates? | fences, permutation | [`part`] |
+//! | which blocks of 128 positions can hold a pattern? | zone map | [`keys`] |
+//! | where does line n of a text start? | lines | [`lines`] |
 //! | are these bytes what was written? | chunk checksums | [`checksums`] |
 //!
 //! Byte tables: docs/FORMAT.md.
@@ -26,8 +28,10 @@ pub(crate) mod checksums;
 mod dictionary;
 mod directory;
 mod file;
+mod heap;
 mod keys;
 mod layout;
+mod lines;
 mod medium;
 mod order;
 mod order_choice;
@@ -37,7 +41,9 @@ mod writer;
 
 pub(crate) use builder::PartSource;
 pub(crate) use checksums::CHUNK_BYTES;
+pub(crate) use directory::Probe;
 pub(crate) use file::{Segment, file_id, file_name, write_segment};
 pub(crate) use medium::is_absent;
 pub use order::{Order, OrderError};
-pub(crate) use part::Part;
+pub use part::TextPlace;
+pub(crate) use part::{Candidate, Entry, Found, Part};

@@ -1,9 +1,19 @@
 //! The order of slots inside a part.
 //!
-//! The first P dimensions are ordered lexicographically, the rest by a space-filling curve over
-//! equi-depth ranks. P = 9 is plain coordinate order: it makes prefixes one run; a curve makes boxes
-//! and nearest neighbours cheap. [`Order::Auto`] extends the prefix while the number of distinct
-//! prefixes stays below slots / 1024, then uses Hilbert.
+//! Two things have an order: the key blocks, and the texts. The first P dimensions are ordered
+//! lexicographically, the rest by a space-filling curve over equi-depth ranks. P = 9 is plain
+//! coordinate order.
+//!
+//! | order | key blocks | texts |
+//! |---|---|---|
+//! | [`Order::Lexicographic`] | coordinate order | coordinate order |
+//! | [`Order::Auto`] | a prefix, then Hilbert | coordinate order |
+//! | [`Order::Curve`] | a prefix, then the curve | as the key blocks |
+//!
+//! Key blocks along a curve make boxes and nearest neighbours cheap, because zone maps prune; texts in
+//! coordinate order make prefixes and scans one run. [`Order::Auto`] has both, at the price of texts
+//! of one box that lie further apart. It extends the prefix while the number of distinct prefixes
+//! stays below slots / 1024.
 
 use super::dictionary::Dictionary;
 use super::layout::BLOCK_SLOTS;
@@ -19,7 +29,7 @@ const SLOTS_PER_PREFIX: usize = 1024;
 /// The order chosen for a phext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// The prefix that the data suggests, then Hilbert.
+    /// Keys: the prefix that the data suggests, then Hilbert. Texts: coordinate order.
     #[default]
     Auto,
     /// Coordinate order.
@@ -109,6 +119,7 @@ impl Order {
             Order::Curve { prefix, curve } => Some(Placement {
                 prefix,
                 curve: Some(curve),
+                texts: TextOrder::Keys,
             }),
         }
     }
@@ -131,6 +142,7 @@ fn suggested(keys: &[Coordinate]) -> Placement {
         prefix => Placement {
             prefix,
             curve: Some(Curve::Hilbert),
+            texts: TextOrder::Coordinates,
         },
     }
 }
@@ -148,11 +160,23 @@ fn prefix_for(keys: &[Coordinate]) -> u8 {
         .unwrap_or(0) as u8
 }
 
+/// The order of a part's texts, and so of its slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TextOrder {
+    /// Coordinate order.
+    Coordinates,
+    /// The order of the key blocks.
+    Keys,
+}
+
 /// The order that a part was written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Placement {
     pub(super) prefix: u8,
+    /// Over the dimensions behind the prefix; `None` where all are in the prefix.
     pub(super) curve: Option<Curve>,
+    /// Means nothing without a curve: both orders are the same then.
+    pub(super) texts: TextOrder,
 }
 
 impl fmt::Display for Placement {
@@ -172,8 +196,10 @@ impl Placement {
     pub(super) const LEXICOGRAPHIC: Placement = Placement {
         prefix: DIMENSIONS as u8,
         curve: None,
+        texts: TextOrder::Coordinates,
     };
 
+    /// Whether key blocks are in coordinate order.
     pub(super) fn is_lexicographic(self) -> bool {
         self.curve.is_none()
     }
@@ -188,10 +214,32 @@ impl Placement {
         }
     }
 
+    /// Whether slots are in coordinate order.
+    pub(super) fn has_coordinate_slots(self) -> bool {
+        self.curve.is_none() || self.texts == TextOrder::Coordinates
+    }
+
+    /// The text order's code on disk.
+    pub(super) fn text_order_code(self) -> u8 {
+        match self.texts {
+            TextOrder::Coordinates => 0,
+            TextOrder::Keys => 1,
+        }
+    }
+
     /// The placement with these codes on disk.
-    pub(super) fn from_codes(prefix: u8, curve: u8) -> Option<Placement> {
+    pub(super) fn from_codes(prefix: u8, curve: u8, texts: u8) -> Option<Placement> {
+        let texts = match texts {
+            0 => TextOrder::Coordinates,
+            1 => TextOrder::Keys,
+            _ => return None,
+        };
         let curve = match curve {
-            0 => return (prefix == DIMENSIONS as u8).then_some(Placement::LEXICOGRAPHIC),
+            0 => {
+                let placement = Placement::LEXICOGRAPHIC;
+                return (prefix == placement.prefix && texts == placement.texts)
+                    .then_some(placement);
+            }
             1 => Curve::Hilbert,
             2 => Curve::Morton,
             3 => Curve::Peano,
@@ -200,11 +248,12 @@ impl Placement {
         (prefix <= MAX_PREFIX).then_some(Placement {
             prefix,
             curve: Some(curve),
+            texts,
         })
     }
 
-    /// The keys (indexes in coordinate order) in slot order.
-    pub(super) fn slots(
+    /// The keys (indexes in coordinate order) in the order of the key blocks.
+    pub(super) fn positions(
         self,
         keys: &[Coordinate],
         dictionaries: &[Dictionary; DIMENSIONS],
@@ -213,7 +262,7 @@ impl Placement {
             return (0..keys.len() as u32).collect();
         };
         let prefix = usize::from(self.prefix);
-        let mut slots: Vec<(u128, u32)> = match DIMENSIONS - prefix {
+        let mut positions: Vec<(u128, u32)> = match DIMENSIONS - prefix {
             9 => curve_keys::<9>(curve, dictionaries),
             8 => curve_keys::<8>(curve, dictionaries),
             7 => curve_keys::<7>(curve, dictionaries),
@@ -230,10 +279,10 @@ impl Placement {
             |a: &Coordinate, b: &Coordinate| a.components()[..prefix] == b.components()[..prefix];
         let mut start = 0;
         for run in keys.chunk_by(same) {
-            slots[start..start + run.len()].sort_unstable();
+            positions[start..start + run.len()].sort_unstable();
             start += run.len();
         }
-        slots.into_iter().map(|(_, key)| key).collect()
+        positions.into_iter().map(|(_, key)| key).collect()
     }
 }
 
@@ -303,7 +352,8 @@ mod tests {
             Order::Auto.resolve(&books).0,
             Placement {
                 prefix: 6,
-                curve: hilbert
+                curve: hilbert,
+                texts: TextOrder::Coordinates,
             }
         );
         let spread: Vec<Coordinate> = (1..=4096).map(|n| key(n, 1)).collect();
@@ -311,7 +361,8 @@ mod tests {
             Order::Auto.resolve(&spread).0,
             Placement {
                 prefix: 5,
-                curve: hilbert
+                curve: hilbert,
+                texts: TextOrder::Coordinates,
             }
         );
     }

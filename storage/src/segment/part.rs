@@ -2,30 +2,86 @@
 
 use super::directory::{self, BUCKET_BYTES, Probe};
 use super::file::Segment;
-use super::keys::KeyColumns;
-use super::layout::{BLOCK_SLOTS, PartHeader, Section, u32_at};
+use super::heap::{Front, HeapKey, MAX_HEADER_BYTES, decode_key};
+use super::layout::{
+    BLOCK_SLOTS, FENCE_BYTES, FENCE_SLOTS, PartHeader, Section, coordinate_at, u32_at,
+};
+use super::lines::nearest_mark;
 use super::order::Order;
-use super::records::{HeapKey, RECORD_BYTES, RecordInfo};
+use super::records::{RECORD_BYTES, RecordInfo};
 use crate::coordinate::{Coordinate, DIMENSIONS};
 use crate::error::{Result, StoreError};
 use crate::prefetch::prefetch;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Lines of the cache that a batched read asks for at the start of an entry.
+const PREFETCH_LINES: usize = 4;
+const LINE_BYTES: usize = 64;
 
 /// The scrolls of one phext in one segment.
 #[derive(Debug)]
 pub(crate) struct Part {
     segment: Arc<Segment>,
     index: u32,
+    uid: u64,
     header: PartHeader,
+    first: Coordinate,
     sections: [Range<usize>; super::layout::SECTIONS],
-    keys: KeyColumns,
+    keys: super::keys::KeyColumns,
+}
+
+/// Where a text is in the heap of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextPlace {
+    /// Its first byte.
+    pub(crate) at: u64,
+    /// Its length in bytes.
+    pub(crate) length: u32,
+}
+
+/// A heap entry that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its slot.
+    pub(crate) slot: u32,
+    /// Where the entry starts in the heap.
+    pub(crate) offset: u64,
+    /// Its text.
+    pub(crate) text: TextPlace,
+}
+
+/// A heap entry with its coordinate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) coordinate: Coordinate,
+    pub(crate) found: Found,
+}
+
+impl Entry {
+    /// Where the next entry starts.
+    #[inline]
+    pub(crate) fn end(&self) -> u64 {
+        self.found.text.at + u64::from(self.found.text.length)
+    }
+}
+
+/// What a bucket says of a probe.
+pub(crate) enum Candidate {
+    /// The coordinate is not in the part.
+    None,
+    /// The entry at this offset of the heap may be it, and nothing else.
+    One(u64),
+    /// Only the whole search tells.
+    Several,
 }
 
 impl Part {
-    /// Opens the part in `range` of a segment. Header and dictionaries are verified here; the rest
-    /// when it is touched.
+    /// Opens the part in `range` of a segment. Header, dictionaries and the first fence are verified
+    /// here; the rest when it is touched.
     pub(super) fn open(segment: Arc<Segment>, index: u32, range: Range<usize>) -> Result<Part> {
+        static NEXT_UID: AtomicU64 = AtomicU64::new(0);
         let header = {
             let bytes = segment.bytes(range.start..range.end.min(range.start + (1 << 16)))?;
             let mut header = PartHeader::decode(segment.path(), range.start as u64, bytes);
@@ -40,18 +96,17 @@ impl Part {
             range.start + section.start as usize..range.start + section.end as usize
         });
         let dictionaries = segment.bytes(sections[Section::Dictionaries as usize].clone())?;
-        let keys = KeyColumns::new(&header.distinct, dictionaries);
-        let part = Part {
+        let keys = super::keys::KeyColumns::new(&header.distinct, dictionaries);
+        let mut part = Part {
             segment,
             index,
+            uid: NEXT_UID.fetch_add(1, Ordering::Relaxed),
+            first: header.last,
             header,
             sections,
             keys,
         };
-        let directory = part.length(Section::Directory);
-        if directory == 0 || !directory.is_multiple_of(BUCKET_BYTES) {
-            return Err(part.corrupt(Section::Directory, 0, "the directory is not whole buckets"));
-        }
+        part.first = part.fence(0)?;
         Ok(part)
     }
 
@@ -68,6 +123,12 @@ impl Part {
     /// The phext's name.
     pub(crate) fn name(&self) -> &str {
         &self.header.name
+    }
+
+    /// A number that no other open part of this process has.
+    #[inline]
+    pub(crate) fn uid(&self) -> u64 {
+        self.uid
     }
 
     /// The phext's id.
@@ -101,6 +162,11 @@ impl Part {
         (placement.to_string(), why.to_string())
     }
 
+    /// The least and the greatest coordinate.
+    pub(crate) fn coordinates(&self) -> (&Coordinate, &Coordinate) {
+        (&self.first, &self.header.last)
+    }
+
     /// Bytes the part takes in its file.
     pub(crate) fn byte_len(&self) -> u64 {
         self.header
@@ -111,15 +177,28 @@ impl Part {
             .unwrap_or(0)
     }
 
-    /// The slot of a coordinate.
+    /// Bytes of the heap.
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        self.length(Section::Heap) as u64
+    }
+
+    /// Whether slots are in coordinate order.
     #[inline]
-    pub(crate) fn find(&self, coordinate: &Coordinate) -> Result<Option<u32>> {
-        let probe = Probe::new(coordinate);
+    pub(crate) fn has_coordinate_slots(&self) -> bool {
+        self.header.placement.has_coordinate_slots()
+    }
+
+    /// The entry of a coordinate.
+    #[inline]
+    pub(crate) fn find(&self, coordinate: &Coordinate, probe: Probe) -> Result<Option<Found>> {
+        if !self.spans(coordinate) {
+            return Ok(None);
+        }
         for at in directory::buckets_of(self.length(Section::Directory), probe) {
-            let bucket = self.bytes(Section::Directory, at, BUCKET_BYTES)?;
-            for slot in directory::candidates(bucket, probe) {
-                if self.holds(slot, coordinate)? {
-                    return Ok(Some(slot));
+            let bucket = self.bucket(at)?;
+            for offset in directory::candidates(bucket, probe) {
+                if let Some(found) = self.confirm(offset, coordinate)? {
+                    return Ok(Some(found));
                 }
             }
             if !directory::goes_on(bucket) {
@@ -129,15 +208,113 @@ impl Part {
         Ok(None)
     }
 
-    /// Whether the heap entry of `slot` carries this key.
+    /// Whether the coordinate lies between the least and the greatest one.
     #[inline]
-    fn holds(&self, slot: u32, coordinate: &Coordinate) -> Result<bool> {
+    fn spans(&self, coordinate: &Coordinate) -> bool {
+        *coordinate >= self.first && *coordinate <= self.header.last
+    }
+
+    /// The entry at `offset` of the heap, if its key is this coordinate's.
+    #[inline]
+    pub(crate) fn confirm(&self, offset: u64, coordinate: &Coordinate) -> Result<Option<Found>> {
+        let bytes = self.entry_bytes(offset)?;
+        let front = self.front(bytes, offset)?;
         let key = HeapKey::new(coordinate);
         let key = key.as_bytes();
-        let offset = self.record(slot)?.offset as usize;
-        match offset.checked_sub(key.len()) {
-            Some(start) => Ok(self.bytes(Section::Heap, start, key.len())? == key),
-            None => Ok(false),
+        if !bytes[front.key_at..].starts_with(key) {
+            return Ok(None);
+        }
+        Ok(Some(self.found(offset, front, key.len())))
+    }
+
+    /// Asks for the bucket of a probe to be brought into the cache.
+    #[inline]
+    pub(crate) fn prefetch_bucket(&self, probe: Probe) {
+        let directory = self.unverified(Section::Directory);
+        let at = probe.bucket(directory.len() / BUCKET_BYTES) * BUCKET_BYTES;
+        prefetch(directory, at);
+    }
+
+    /// What the directory says of a coordinate, and asks for the entry it leads to.
+    #[inline]
+    pub(crate) fn candidate(&self, coordinate: &Coordinate, probe: Probe) -> Result<Candidate> {
+        if !self.spans(coordinate) {
+            return Ok(Candidate::None);
+        }
+        let length = self.length(Section::Directory);
+        let bucket = self.bucket(probe.bucket(length / BUCKET_BYTES) * BUCKET_BYTES)?;
+        if directory::goes_on(bucket) {
+            return Ok(Candidate::Several);
+        }
+        let mut candidates = directory::candidates(bucket, probe);
+        let Some(offset) = candidates.next() else {
+            return Ok(Candidate::None);
+        };
+        if candidates.next().is_some() {
+            return Ok(Candidate::Several);
+        }
+        let heap = self.unverified(Section::Heap);
+        for line in 0..PREFETCH_LINES {
+            prefetch(heap, offset as usize + line * LINE_BYTES);
+        }
+        Ok(Candidate::One(offset))
+    }
+
+    #[inline]
+    fn bucket(&self, at: usize) -> Result<&[u8; BUCKET_BYTES]> {
+        let bytes = self.bytes(Section::Directory, at, BUCKET_BYTES)?;
+        Ok(bytes.try_into().expect("the length was asked for"))
+    }
+
+    /// The entry at `offset` of the heap, with its coordinate.
+    #[inline]
+    pub(crate) fn entry(&self, offset: u64) -> Result<Entry> {
+        let bytes = self.entry_bytes(offset)?;
+        let front = self.front(bytes, offset)?;
+        let (coordinate, length) = decode_key(&bytes[front.key_at..])
+            .ok_or_else(|| self.corrupt(Section::Heap, offset as usize, "an entry has no key"))?;
+        Ok(Entry {
+            coordinate,
+            found: self.found(offset, front, length),
+        })
+    }
+
+    /// The entry of a slot, with its coordinate.
+    #[inline]
+    pub(crate) fn entry_of(&self, slot: u32) -> Result<Entry> {
+        let entry = self.entry(self.record(slot)?.offset)?;
+        if entry.found.slot != slot {
+            let at = entry.found.offset as usize;
+            return Err(self.corrupt(Section::Heap, at, "an entry is of another slot"));
+        }
+        Ok(entry)
+    }
+
+    #[inline]
+    fn found(&self, offset: u64, front: Front, key_length: usize) -> Found {
+        Found {
+            slot: front.slot,
+            offset,
+            text: TextPlace {
+                at: offset + (front.key_at + key_length) as u64,
+                length: front.text_bytes,
+            },
+        }
+    }
+
+    /// Bytes of the heap from an entry's start, at most as many as its header may have.
+    #[inline]
+    fn entry_bytes(&self, offset: u64) -> Result<&[u8]> {
+        let left = (self.length(Section::Heap) as u64).saturating_sub(offset);
+        let length = left.min(MAX_HEADER_BYTES as u64) as usize;
+        self.bytes(Section::Heap, offset as usize, length)
+    }
+
+    #[inline]
+    fn front(&self, bytes: &[u8], offset: u64) -> Result<Front> {
+        match Front::read(bytes) {
+            Some(front) if front.slot < self.header.slots => Ok(front),
+            _ => Err(self.corrupt(Section::Heap, offset as usize, "there is no entry")),
         }
     }
 
@@ -152,18 +329,25 @@ impl Part {
         )?))
     }
 
+    /// A text.
+    #[inline]
+    pub(crate) fn text_at(&self, place: TextPlace) -> Result<&[u8]> {
+        self.bytes(Section::Heap, place.at as usize, place.length as usize)
+    }
+
     /// The text of a slot.
     #[inline]
     pub(crate) fn text(&self, slot: u32) -> Result<&[u8]> {
-        let record = self.record(slot)?;
-        self.bytes(
-            Section::Heap,
-            record.offset as usize,
-            record.length as usize,
-        )
+        self.text_at(self.entry_of(slot)?.found.text)
     }
 
-    /// Asks for a slot's record, or the start of its text, to be brought into the cache.
+    /// A line of a slot's text at or before `line` (from 0), and where it starts in the text.
+    pub(crate) fn nearest_mark(&self, slot: u32, line: u32) -> Result<(u32, u32)> {
+        let index = self.bytes(Section::Lines, 0, self.length(Section::Lines))?;
+        Ok(nearest_mark(index, slot, line))
+    }
+
+    /// Asks for a slot's record, or the start of its entry, to be brought into the cache.
     #[inline]
     pub(crate) fn prefetch(&self, slot: u32, text: bool) {
         let records = self.unverified(Section::Records);
@@ -177,61 +361,111 @@ impl Part {
         }
     }
 
-    /// The coordinate of a slot.
+    /// Asks for the start of a text to be brought into the cache.
     #[inline]
-    pub(crate) fn coordinate(&self, slot: u32) -> Result<Coordinate> {
-        let slot = slot as usize;
-        let at = slot / BLOCK_SLOTS * self.keys.block_bytes();
-        let block = self.bytes(Section::KeyBlocks, at, self.keys.block_bytes())?;
-        let dictionaries = self.unverified(Section::Dictionaries);
-        self.keys
-            .coordinate(dictionaries, block, slot % BLOCK_SLOTS)
-            .ok_or_else(|| self.corrupt(Section::KeyBlocks, at, "a key holds an unknown code"))
+    pub(crate) fn prefetch_text(&self, place: TextPlace) {
+        prefetch(self.unverified(Section::Heap), place.at as usize);
     }
 
     /// The slot whose coordinate is the `rank`-th in coordinate order.
     #[inline]
     pub(crate) fn slot_at_rank(&self, rank: u32) -> Result<u32> {
-        if self.header.placement.is_lexicographic() {
-            return Ok(rank);
+        match self.has_coordinate_slots() {
+            true => Ok(rank),
+            false => self.permuted(rank),
         }
-        let at = rank as usize * 4;
-        let slot = u32_at(self.bytes(Section::ByCoordinate, at, 4)?, 0);
-        if slot >= self.slots() {
-            return Err(self.corrupt(Section::ByCoordinate, at, "a rank leads to no slot"));
-        }
-        Ok(slot)
     }
 
-    /// The slot whose key is the `position`-th in the key blocks.
+    /// The slot whose key is at a position of the key blocks.
     #[expect(
         dead_code,
         reason = "scans of the key blocks map what they find to slots"
     )]
     #[inline]
     pub(crate) fn slot_at_position(&self, position: u32) -> Result<u32> {
-        Ok(position)
+        let placement = self.header.placement;
+        match placement.has_coordinate_slots() && !placement.is_lexicographic() {
+            true => self.permuted(position),
+            false => Ok(position),
+        }
+    }
+
+    /// The coordinate at a position of the key blocks.
+    #[expect(dead_code, reason = "scans of the key blocks give coordinates")]
+    #[inline]
+    pub(crate) fn coordinate_at_position(&self, position: u32) -> Result<Coordinate> {
+        let position = position as usize;
+        let at = position / BLOCK_SLOTS * self.keys.block_bytes();
+        let block = self.bytes(Section::KeyBlocks, at, self.keys.block_bytes())?;
+        let dictionaries = self.unverified(Section::Dictionaries);
+        self.keys
+            .coordinate(dictionaries, block, position % BLOCK_SLOTS)
+            .ok_or_else(|| self.corrupt(Section::KeyBlocks, at, "a key holds an unknown code"))
+    }
+
+    #[inline]
+    fn permuted(&self, index: u32) -> Result<u32> {
+        let at = index as usize * 4;
+        let slot = u32_at(self.bytes(Section::Permutation, at, 4)?, 0);
+        if slot >= self.slots() {
+            return Err(self.corrupt(Section::Permutation, at, "it leads to no slot"));
+        }
+        Ok(slot)
+    }
+
+    /// The coordinate of a rank that is a multiple of [`FENCE_SLOTS`], by the number of the fence.
+    #[inline]
+    fn fence(&self, index: u32) -> Result<Coordinate> {
+        let at = index as usize * FENCE_BYTES;
+        let bytes = self.bytes(Section::Fences, at, FENCE_BYTES)?;
+        coordinate_at(bytes, 0)
+            .ok_or_else(|| self.corrupt(Section::Fences, at, "a fence is no coordinate"))
+    }
+
+    /// A rank at or before the first one whose coordinate is not below `bound`, fewer than
+    /// [`FENCE_SLOTS`] before it.
+    pub(crate) fn rank_before(&self, bound: &Coordinate) -> Result<u32> {
+        Ok(self.fences_below(|fence| fence < bound)?.saturating_sub(1) * FENCE_SLOTS)
     }
 
     /// The first rank whose coordinate is not below `bound`; the number of slots where all are.
     pub(crate) fn lower_bound(&self, bound: &Coordinate) -> Result<u32> {
-        self.first_rank(|coordinate| coordinate >= bound)
+        self.first_rank(|coordinate| coordinate < bound)
     }
 
     /// The first rank whose coordinate is above `bound`; the number of slots where none is.
     pub(crate) fn upper_bound(&self, bound: &Coordinate) -> Result<u32> {
-        self.first_rank(|coordinate| coordinate > bound)
+        self.first_rank(|coordinate| coordinate <= bound)
     }
 
-    /// Binary search for the first rank at which `reached` holds.
-    fn first_rank(&self, reached: impl Fn(&Coordinate) -> bool) -> Result<u32> {
-        let (mut low, mut high) = (0, self.slots());
+    /// The number of ranks, the first ones, at which `is_below` holds.
+    fn first_rank(&self, is_below: impl Fn(&Coordinate) -> bool) -> Result<u32> {
+        let fences = self.fences_below(&is_below)?;
+        let (mut low, mut high) = match fences {
+            0 => return Ok(0),
+            fences => (
+                (fences - 1) * FENCE_SLOTS + 1,
+                (fences * FENCE_SLOTS).min(self.slots()),
+            ),
+        };
         while low < high {
             let middle = low + (high - low) / 2;
-            if reached(&self.coordinate(self.slot_at_rank(middle)?)?) {
-                high = middle;
-            } else {
-                low = middle + 1;
+            match is_below(&self.entry_of(self.slot_at_rank(middle)?)?.coordinate) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
+    /// The number of fences, the first ones, at which `is_below` holds.
+    fn fences_below(&self, is_below: impl Fn(&Coordinate) -> bool) -> Result<u32> {
+        let (mut low, mut high) = (0, self.slots().div_ceil(FENCE_SLOTS));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match is_below(&self.fence(middle)?) {
+                true => low = middle + 1,
+                false => high = middle,
             }
         }
         Ok(low)

@@ -11,8 +11,8 @@ use super::shadow::Shadow;
 use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::log::Lsn;
-use crate::page_table::Location;
-use crate::segment::{Order, Part};
+use crate::page_table::PartWalk;
+use crate::segment::{Entry, Order, Part, Probe};
 use bytes::Bytes;
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -149,22 +149,20 @@ impl Phext {
         &self.derived
     }
 
-    /// Where the scroll at a coordinate is.
-    pub fn locate(&self, coordinate: &Coordinate) -> Result<Location<'_>> {
-        if let Some(text) = self.active.get(coordinate) {
-            return Ok(Location::Memory(text));
+    /// Whether any scroll is in memory.
+    #[inline]
+    pub(crate) fn has_memory(&self) -> bool {
+        !self.active.is_empty() || self.frozen.is_some()
+    }
+
+    /// The scroll at a coordinate, if it is in memory.
+    #[inline]
+    pub(crate) fn in_memory(&self, coordinate: &Coordinate) -> Option<&Bytes> {
+        if !self.has_memory() {
+            return None;
         }
-        if let Some(frozen) = &self.frozen
-            && let Some(text) = frozen.get(coordinate)
-        {
-            return Ok(Location::Memory(text));
-        }
-        for view in &self.parts {
-            if let Some(slot) = view.find(coordinate)? {
-                return Ok(Location::Slot { view, slot });
-            }
-        }
-        Ok(Location::Absent)
+        let frozen = || self.frozen.as_ref()?.get(coordinate);
+        self.active.get(coordinate).or_else(frozen)
     }
 
     /// Makes `text` the scroll at `coordinate`; an empty text removes it. Gives the length of what
@@ -201,8 +199,9 @@ impl Phext {
             frozen.hidden.insert(*coordinate);
             return Ok(Some(length));
         }
+        let probe = Probe::new(coordinate);
         for view in &mut self.parts {
-            if let Some(slot) = view.find(coordinate)? {
+            if let Some(slot) = view.find(coordinate, probe)? {
                 return Ok(Some(view.shadow_slot(slot)?));
             }
         }
@@ -268,11 +267,9 @@ impl PartView {
 
     /// The slot of a coordinate, if it is current.
     #[inline]
-    pub(crate) fn find(&self, coordinate: &Coordinate) -> Result<Option<u32>> {
-        Ok(self
-            .part
-            .find(coordinate)?
-            .filter(|&slot| !self.shadow.contains(slot)))
+    pub(crate) fn find(&self, coordinate: &Coordinate, probe: Probe) -> Result<Option<u32>> {
+        let found = self.part.find(coordinate, probe)?.map(|found| found.slot);
+        Ok(found.filter(|&slot| !self.shadow.contains(slot)))
     }
 
     /// Number of current slots.
@@ -282,19 +279,8 @@ impl PartView {
 
     /// The current slots with their coordinates, in coordinate order.
     pub(crate) fn live_slots(&self) -> impl Iterator<Item = Result<(Coordinate, u32)>> {
-        (0..self.part.slots()).filter_map(|rank| {
-            let slot = match self.part.slot_at_rank(rank) {
-                Ok(slot) => slot,
-                Err(error) => return Some(Err(error)),
-            };
-            if self.shadow.contains(slot) {
-                return None;
-            }
-            Some(
-                self.part
-                    .coordinate(slot)
-                    .map(|coordinate| (coordinate, slot)),
-            )
-        })
+        let mut walk = PartWalk::whole(self);
+        let slot_of = |entry: Entry| (entry.coordinate, entry.found.slot);
+        std::iter::from_fn(move || walk.next().transpose().map(|entry| entry.map(slot_of)))
     }
 }

@@ -1,0 +1,195 @@
+//! The heap: the texts of a part in slot order, each behind a header that names it.
+//!
+//! ```text
+//! entry   slot u32 | length of the text LEB128 | components LEB128 x 9 | text
+//! ```
+//!
+//! The directory leads straight to an entry, so a point read touches two places: a bucket and an
+//! entry. The key confirms the bucket's fingerprint on the cache line that the reader wants anyway,
+//! and the slot says where to look in the shadow and among the records. Entries follow each other
+//! without padding, so that a range of texts in coordinate order is read from front to back without
+//! any other section; and a damaged store can be rebuilt from its heaps.
+
+use crate::coordinate::{Coordinate, DIMENSIONS};
+
+const SLOT_BYTES: usize = 4;
+const MAX_VARINT_BYTES: usize = 5;
+/// The longest header of an entry.
+pub(super) const MAX_HEADER_BYTES: usize = SLOT_BYTES + MAX_VARINT_BYTES * (DIMENSIONS + 1);
+
+/// A coordinate as the header of an entry spells it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeapKey {
+    bytes: [u8; MAX_VARINT_BYTES * DIMENSIONS],
+    length: usize,
+}
+
+impl HeapKey {
+    /// The key of a coordinate.
+    #[inline]
+    pub(super) fn new(coordinate: &Coordinate) -> HeapKey {
+        let mut bytes = [0; MAX_VARINT_BYTES * DIMENSIONS];
+        let mut length = 0;
+        for &component in coordinate.components() {
+            length += encode_varint(component, &mut bytes[length..]);
+        }
+        HeapKey { bytes, length }
+    }
+
+    /// Its bytes. No key is the start of another.
+    #[inline]
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// Length of the header of an entry.
+pub(super) fn header_bytes(key: &HeapKey, text: u32) -> usize {
+    SLOT_BYTES + varint_bytes(text) + key.length
+}
+
+/// Writes the header of an entry to the start of `out`; gives its length.
+#[inline]
+pub(super) fn encode_header(
+    out: &mut [u8; MAX_HEADER_BYTES],
+    slot: u32,
+    text: u32,
+    key: &HeapKey,
+) -> usize {
+    out[..SLOT_BYTES].copy_from_slice(&slot.to_le_bytes());
+    let key_at = SLOT_BYTES + encode_varint(text, &mut out[SLOT_BYTES..]);
+    out[key_at..key_at + key.length].copy_from_slice(key.as_bytes());
+    key_at + key.length
+}
+
+/// The start of an entry's header: what comes before its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Front {
+    /// The entry's slot.
+    pub(super) slot: u32,
+    /// Length of the text in bytes.
+    pub(super) text_bytes: u32,
+    /// Where the key starts, from the start of the entry.
+    pub(super) key_at: usize,
+}
+
+impl Front {
+    /// Reads it from bytes that begin at an entry; `None` where they are no entry.
+    #[inline]
+    pub(super) fn read(bytes: &[u8]) -> Option<Front> {
+        let (slot, rest) = bytes.split_first_chunk()?;
+        let (text_bytes, length) = decode_varint(rest)?;
+        Some(Front {
+            slot: u32::from_le_bytes(*slot),
+            text_bytes,
+            key_at: SLOT_BYTES + length,
+        })
+    }
+}
+
+/// Reads a key from its first byte on: the coordinate, and how long the key is.
+#[inline]
+pub(super) fn decode_key(bytes: &[u8]) -> Option<(Coordinate, usize)> {
+    let mut components = [0; DIMENSIONS];
+    let mut at = 0;
+    for component in &mut components {
+        let (value, length) = decode_varint(bytes.get(at..)?)?;
+        *component = value;
+        at += length;
+    }
+    Some((Coordinate::new(components).ok()?, at))
+}
+
+#[inline]
+fn encode_varint(value: u32, out: &mut [u8]) -> usize {
+    let mut rest = value;
+    let mut length = 0;
+    while rest >= 0x80 {
+        out[length] = rest as u8 | 0x80;
+        rest >>= 7;
+        length += 1;
+    }
+    out[length] = rest as u8;
+    length + 1
+}
+
+fn varint_bytes(value: u32) -> usize {
+    (32 - (value | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+#[inline]
+fn decode_varint(bytes: &[u8]) -> Option<(u32, usize)> {
+    let first = *bytes.first()?;
+    if first < 0x80 {
+        return Some((u32::from(first), 1));
+    }
+    let second = *bytes.get(1)?;
+    if second < 0x80 {
+        return Some((u32::from(first & 0x7f) | u32::from(second) << 7, 2));
+    }
+    decode_long_varint(bytes)
+}
+
+fn decode_long_varint(bytes: &[u8]) -> Option<(u32, usize)> {
+    let mut value = 0u64;
+    for (index, &byte) in bytes.iter().take(MAX_VARINT_BYTES).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte < 0x80 {
+            return Some((u32::try_from(value).ok()?, index + 1));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(slot: u32, text: u32, coordinate: &Coordinate) -> Vec<u8> {
+        let key = HeapKey::new(coordinate);
+        let mut out = [0; MAX_HEADER_BYTES];
+        let length = encode_header(&mut out, slot, text, &key);
+        assert_eq!(length, header_bytes(&key, text));
+        out[..length].to_vec()
+    }
+
+    #[test]
+    fn headers_round_trip() {
+        let long = Coordinate::new([1, 127, 128, 300, 16_383, 16_384, 1 << 21, 1 << 28, 7]);
+        for coordinate in [Coordinate::ORIGIN, Coordinate::MAX, long.unwrap()] {
+            for text in [0, 1, 127, 128, 16_384, u32::MAX] {
+                let bytes = encoded(9, text, &coordinate);
+                let front = Front::read(&bytes).unwrap();
+                assert_eq!((front.slot, front.text_bytes), (9, text));
+                let (read, length) = decode_key(&bytes[front.key_at..]).unwrap();
+                assert_eq!((read, front.key_at + length), (coordinate, bytes.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_out_of_range_is_no_header() {
+        let bytes = encoded(1, 300, &Coordinate::MAX);
+        for length in 0..bytes.len() {
+            let front = Front::read(&bytes[..length]);
+            let key = front.and_then(|front| decode_key(&bytes[front.key_at..length]));
+            assert_eq!(key, None, "cut to {length}");
+        }
+        assert_eq!(decode_key(&[0; 9]), None, "a component of 0");
+        assert_eq!(decode_varint(&[0xff; 5]), None, "never ends");
+        assert_eq!(
+            decode_varint(&[0xff, 0xff, 0xff, 0xff, 0x1f]),
+            None,
+            "too large"
+        );
+    }
+
+    #[test]
+    fn keys_are_short_and_none_starts_another() {
+        assert_eq!(HeapKey::new(&Coordinate::ORIGIN).as_bytes(), [1; 9]);
+        let key = |scroll| Coordinate::new([1, 1, 1, 1, 1, 1, 1, 1, scroll]).unwrap();
+        assert_eq!(HeapKey::new(&key(300)).as_bytes()[8..], [0xac, 0x02]);
+        let (short, long) = (HeapKey::new(&key(44)), HeapKey::new(&key(44 + 128)));
+        assert!(!long.as_bytes().starts_with(short.as_bytes()));
+    }
+}
