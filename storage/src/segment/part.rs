@@ -208,6 +208,17 @@ impl Part {
         Ok(None)
     }
 
+    /// The slot of a coordinate.
+    pub(crate) fn slot_of(&self, coordinate: &Coordinate) -> Result<Option<u32>> {
+        let found = self.find(coordinate, Probe::new(coordinate))?;
+        Ok(found.map(|found| found.slot))
+    }
+
+    /// The coordinate of a slot.
+    pub(crate) fn coordinate(&self, slot: u32) -> Result<Coordinate> {
+        Ok(self.entry_of(slot)?.coordinate)
+    }
+
     /// Whether the coordinate lies between the least and the greatest one.
     #[inline]
     fn spans(&self, coordinate: &Coordinate) -> bool {

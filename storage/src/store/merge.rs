@@ -10,7 +10,7 @@ use super::shadow::Shadow;
 use super::state::{PartView, Phext, State};
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
-use crate::segment::{Part, PartSource, Probe, Segment, file_name, write_segment};
+use crate::segment::{Part, PartSource, Segment, file_name, write_segment};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -244,12 +244,11 @@ impl Job {
 /// Shadows in `merged` what was shadowed in a source since `earlier`.
 fn shadow_since(merged: &mut PartView, source: &PartView, earlier: &Shadow) -> Result<()> {
     for slot in source.shadow.since(earlier) {
-        let coordinate = source.part.entry_of(slot)?.coordinate;
+        let coordinate = source.part.coordinate(slot)?;
         let slot = merged
             .part
-            .find(&coordinate, Probe::new(&coordinate))?
-            .expect("the merge took every current slot")
-            .slot;
+            .slot_of(&coordinate)?
+            .expect("the merge took every current slot");
         merged.shadow_slot(slot)?;
     }
     Ok(())

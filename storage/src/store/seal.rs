@@ -17,7 +17,7 @@ use super::state::{PartView, Phext, State};
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
 use crate::log::{LogWriter, Lsn, file_path};
-use crate::segment::{Part, PartSource, Probe, Segment, write_segment};
+use crate::segment::{Part, PartSource, Segment, write_segment};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -208,8 +208,8 @@ fn sealed_view(phext: &Phext, part: Option<&Arc<Part>>) -> Result<Option<PartVie
     };
     let mut view = PartView::new(Arc::clone(part));
     for coordinate in &frozen.hidden {
-        if let Some(found) = view.part.find(coordinate, Probe::new(coordinate))? {
-            view.shadow_slot(found.slot)?;
+        if let Some(slot) = view.part.slot_of(coordinate)? {
+            view.shadow_slot(slot)?;
         }
     }
     Ok(Some(view))

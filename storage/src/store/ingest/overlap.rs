@@ -44,7 +44,7 @@ fn overlap(built: &Built, old: &Arc<Part>) -> Result<Vec<u32>> {
         common_slots(old, new, &mut slots)?;
     }
     for coordinate in &built.removed {
-        slots.extend(old.find(coordinate)?);
+        slots.extend(old.slot_of(coordinate)?);
     }
     Ok(slots)
 }
@@ -57,14 +57,14 @@ fn common_slots(old: &Part, new: &Part, slots: &mut Vec<u32>) -> Result<()> {
     if of_old.len() <= of_new.len() {
         for rank in of_old {
             let slot = old.slot_at_rank(rank)?;
-            if new.find(&old.coordinate(slot)?)?.is_some() {
+            if new.slot_of(&old.coordinate(slot)?)?.is_some() {
                 slots.push(slot);
             }
         }
     } else {
         for rank in of_new {
             let slot = new.slot_at_rank(rank)?;
-            slots.extend(old.find(&new.coordinate(slot)?)?);
+            slots.extend(old.slot_of(&new.coordinate(slot)?)?);
         }
     }
     Ok(())

@@ -298,7 +298,7 @@ impl Built {
     /// Whether the ingest says what is at this coordinate.
     pub(super) fn replaces(&self, coordinate: &Coordinate) -> Result<bool> {
         for part in &self.parts {
-            if part.find(coordinate)?.is_some() {
+            if part.slot_of(coordinate)?.is_some() {
                 return Ok(true);
             }
         }
