@@ -3,9 +3,9 @@
 //! Chunk checksums find bytes that changed since they were written; this finds what was written
 //! wrong. The heap's keys and texts are taken as the truth that the other sections must repeat.
 
-use super::layout::{BLOCK_SLOTS, Section, code_at, code_width, u32_at};
+use super::layout::{BLOCK_SLOTS, FENCE_SLOTS, Section, code_at, code_width, u32_at};
+use super::lines::MARK_LINES;
 use super::part::Part;
-use super::records::HeapKey;
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
 use crate::phext::validate_text;
@@ -50,7 +50,12 @@ impl Part {
             );
             damaged(None, self.corrupt(Section::Heap, 0, &what));
         }
-        for outcome in [self.check_ranks(), self.check_columns()] {
+        let outcomes = [
+            self.check_ranks(),
+            self.check_positions(),
+            self.check_columns(),
+        ];
+        for outcome in outcomes {
             if let Err(error) = outcome {
                 damaged(None, error);
             }
@@ -58,24 +63,9 @@ impl Part {
         progress(self.slots());
     }
 
-    /// Checks that the key in the heap is the slot's, and that the directory leads to it.
+    /// Checks that the directory leads to the slot.
     fn check_key(&self, slot: u32, coordinate: &Coordinate) -> Result<()> {
-        let record = self.record(slot)?;
-        let key = HeapKey::new(coordinate);
-        let start = (record.offset as usize).checked_sub(key.as_bytes().len());
-        let Some(start) = start else {
-            return Err(self.corrupt(
-                Section::Records,
-                slot as usize,
-                "a record leaves no room for its key",
-            ));
-        };
-        if self.bytes(Section::Heap, start, key.as_bytes().len())? != key.as_bytes() {
-            let what =
-                format!("the key before the text is not {coordinate}, which the key block says");
-            return Err(self.corrupt(Section::Heap, start, &what));
-        }
-        if self.find(coordinate)? != Some(slot) {
+        if self.slot_of(coordinate)? != Some(slot) {
             let what = format!("it does not lead to slot {slot} for {coordinate}");
             return Err(self.corrupt(Section::Directory, 0, &what));
         }
@@ -94,12 +84,13 @@ impl Part {
                 "the text's checksum does not match its record's",
             ));
         }
-        if memchr::memchr_iter(b'\n', text).count() as u32 != record.line_breaks {
-            return Err(self.corrupt(
-                Section::Heap,
-                at,
-                "the text has other line breaks than its record says",
-            ));
+        if text.len() != record.length as usize {
+            let what = "the text is not as long as its record says";
+            return Err(self.corrupt(Section::Heap, at, what));
+        }
+        if !self.has_right_marks(slot, text)? {
+            let what = format!("the marks of slot {slot} are not where lines of its text start");
+            return Err(self.corrupt(Section::Lines, 0, &what));
         }
         if text.is_empty() || validate_text(text).is_err() {
             return Err(self.corrupt(
@@ -111,6 +102,19 @@ impl Part {
         Ok(text.len() as u64)
     }
 
+    /// Whether the line index leads to the 64th line and those a multiple of 64 behind it.
+    fn has_right_marks(&self, slot: u32, text: &[u8]) -> Result<bool> {
+        let breaks = memchr::memchr_iter(b'\n', text).skip(MARK_LINES as usize - 1);
+        let mut line = 0;
+        for line_break in breaks.step_by(MARK_LINES as usize) {
+            line += MARK_LINES;
+            if self.nearest_mark(slot, line)? != (line, line_break as u32 + 1) {
+                return Ok(false);
+            }
+        }
+        Ok(self.nearest_mark(slot, line + MARK_LINES)?.0 == line)
+    }
+
     /// Checks that the ranks lead to ascending coordinates: then they lead to each slot once.
     fn check_ranks(&self) -> Result<()> {
         let mut previous = None;
@@ -118,9 +122,31 @@ impl Part {
             let coordinate = self.coordinate(self.slot_at_rank(rank)?)?;
             if previous.is_some_and(|previous| previous >= coordinate) {
                 let what = format!("{coordinate}, at rank {rank}, is not above the one before it");
-                return Err(self.corrupt(Section::ByCoordinate, rank as usize * 4, &what));
+                return Err(self.corrupt(Section::Permutation, rank as usize * 4, &what));
+            }
+            if rank % FENCE_SLOTS == 0 && self.fence(rank / FENCE_SLOTS)? != coordinate {
+                let what = format!("the fence of rank {rank} is not its coordinate");
+                return Err(self.corrupt(Section::Fences, 0, &what));
             }
             previous = Some(coordinate);
+        }
+        if previous.as_ref() != Some(self.coordinates().1) {
+            let what = "the greatest coordinate is not the one that the header names";
+            return Err(self.corrupt(Section::Fences, 0, what));
+        }
+        Ok(())
+    }
+
+    /// Checks that the key at each position is the one that its slot has. As coordinates are
+    /// distinct, positions lead to each slot once.
+    fn check_positions(&self) -> Result<()> {
+        for position in 0..self.slots() {
+            let key = self.coordinate_at_position(position)?;
+            let held = self.coordinate(self.slot_at_position(position)?)?;
+            if key != held {
+                let what = format!("the key at position {position} is {key}; its slot has {held}");
+                return Err(self.corrupt(Section::KeyBlocks, 0, &what));
+            }
         }
         Ok(())
     }
@@ -253,21 +279,20 @@ mod tests {
         Coordinate::new([1, 1, 1, 1, 1, number % 3 + 1, 1, 1, number + 1]).unwrap()
     }
 
-    fn written() -> Vec<u8> {
+    fn written(order: Order) -> Vec<u8> {
         let vfs = MemoryVfs::new();
         let mut keys: Vec<Coordinate> = (0..300).map(key).collect();
         keys.sort_unstable();
+        let text = |number: usize| format!("{number}\n").repeat(number % 100 + 1);
+        let texts: Vec<String> = (0..300).map(text).collect();
         let source = PartSource {
             phext: 1,
             name: "notes",
-            order: Order::Curve {
-                prefix: 1,
-                curve: Curve::Morton,
-            },
+            order,
             first_lsn: 1,
             last_lsn: 1,
             keys,
-            text: Box::new(|index| Ok(&b"a text\nof two lines"[..index % 10 + 8])),
+            text: Box::new(|index| Ok(texts[index].as_bytes())),
         };
         write_segment(&vfs, Path::new("segments"), ID, &[source]).unwrap();
         vfs.map(&path()).unwrap().to_vec()
@@ -305,37 +330,60 @@ mod tests {
         found
     }
 
+    const MORTON: Order = Order::Curve {
+        prefix: 1,
+        curve: Curve::Morton,
+    };
+
     #[test]
     fn a_part_that_contradicts_itself_is_found_behind_good_checksums() {
-        let good = written();
+        for order in [Order::Auto, MORTON, Order::Lexicographic] {
+            contradictions_are_found(order);
+        }
+    }
+
+    fn contradictions_are_found(order: Order) {
+        let good = written(order);
         assert!(findings(&good).is_empty(), "{:?}", findings(&good));
         let vfs = MemoryVfs::new();
         vfs.create(&path()).unwrap().write_at(0, &good).unwrap();
         let segment = Segment::open(&vfs, Path::new("segments"), ID).unwrap();
         let part = segment.part(0).unwrap();
         let sections = [
-            Section::Dictionaries,
-            Section::ZoneMap,
-            Section::ByCoordinate,
-            Section::Heap,
-            Section::Records,
+            (Section::Dictionaries, 3),
+            (Section::KeyBlocks, 7),
+            (Section::ZoneMap, 1),
+            (Section::Permutation, 7),
+            (Section::Fences, 1),
+            (Section::Lines, 3),
+            (Section::Heap, 401),
+            (Section::Records, 31),
         ];
-        for section in sections {
+        for (section, step) in sections {
             let bytes = part.bytes(section, 0, part.length(section)).unwrap();
             let start = bytes.as_ptr() as usize - segment.unverified(0..1).as_ptr() as usize;
-            for at in (start..start + bytes.len()).step_by(3) {
+            let looked_at = match section {
+                // The last block repeats its last key, and nobody looks at that.
+                Section::KeyBlocks => bytes.len() / 3 * 2,
+                _ => bytes.len(),
+            };
+            for at in (start..start + looked_at).step_by(step) {
                 let mut changed = good.clone();
                 changed[at] ^= 1 << (at % 8);
                 reseal(&mut changed);
-                assert!(!findings(&changed).is_empty(), "{section:?}, byte {at}");
+                assert!(
+                    !findings(&changed).is_empty(),
+                    "{order}, {section:?}, byte {}",
+                    at - start
+                );
             }
         }
     }
 
     #[test]
     fn any_byte_may_be_wrong_behind_good_checksums() {
-        let good = written();
-        for at in (0..good.len() - TRAILER_BYTES).step_by(5) {
+        let good = written(Order::Auto);
+        for at in (0..good.len() - TRAILER_BYTES).step_by(97) {
             let mut changed = good.clone();
             changed[at] = changed[at].wrapping_add(0x55);
             reseal(&mut changed);

@@ -10,7 +10,7 @@
 use super::layout::u32_at;
 
 /// Lines between two marks.
-pub(crate) const MARK_LINES: u32 = 64;
+pub(super) const MARK_LINES: u32 = 64;
 const HEAD_BYTES: usize = 8;
 const TEXT_BYTES: usize = 8;
 

@@ -388,10 +388,6 @@ impl Part {
     }
 
     /// The slot whose key is at a position of the key blocks.
-    #[expect(
-        dead_code,
-        reason = "scans of the key blocks map what they find to slots"
-    )]
     #[inline]
     pub(crate) fn slot_at_position(&self, position: u32) -> Result<u32> {
         let placement = self.header.placement;
@@ -402,7 +398,6 @@ impl Part {
     }
 
     /// The coordinate at a position of the key blocks.
-    #[expect(dead_code, reason = "scans of the key blocks give coordinates")]
     #[inline]
     pub(crate) fn coordinate_at_position(&self, position: u32) -> Result<Coordinate> {
         let position = position as usize;
@@ -426,7 +421,7 @@ impl Part {
 
     /// The coordinate of a rank that is a multiple of [`FENCE_SLOTS`], by the number of the fence.
     #[inline]
-    fn fence(&self, index: u32) -> Result<Coordinate> {
+    pub(super) fn fence(&self, index: u32) -> Result<Coordinate> {
         let at = index as usize * FENCE_BYTES;
         let bytes = self.bytes(Section::Fences, at, FENCE_BYTES)?;
         coordinate_at(bytes, 0)
