@@ -3,6 +3,7 @@
 use crate::check::check;
 use crate::cli::{Command, DataArgs};
 use crate::library::{Library, LibraryError};
+use crate::meter::Meter;
 use crate::phext_file::{FileError, export, write_document};
 use crate::serve::{ServeError, Settings, file_and_name, serve};
 use phext_query::ExecuteError;
@@ -78,15 +79,16 @@ fn import_files(files: &[PathBuf], data: &DataArgs) -> Result<(), CommandError> 
     let library = Library::open(&data.data_dir, &data.data_dir, Options::default())?;
     for argument in files {
         let (path, name) = file_and_name(argument);
-        library.import(&name, &path)?;
-        let scrolls = library
-            .snapshot()
-            .phext(&name)
-            .map_or(0, |phext| phext.scrolls());
+        let mut meter = Meter::new(&path);
+        let imported = library.import(&name, &path, &mut |progress| meter.show(progress));
+        meter.clear();
+        let (scrolls, bytes) = imported.map(|imported| (imported.scrolls, imported.bytes))?;
+        let seconds = meter.seconds();
         writeln!(
             io::stdout(),
-            "{}: {scrolls} scrolls in {name:?}",
-            path.display()
+            "{}: {scrolls} scrolls in {name:?}, {bytes} bytes in {seconds:.1} s, {:.0} MB/s",
+            path.display(),
+            bytes as f64 / 1e6 / seconds,
         )?;
     }
     library.store().seal()?;

@@ -4,16 +4,18 @@
 //! at start, for all there are), and again by `load` when it has become newer than what was imported.
 //! What was imported is remembered in the store's settings, so a restart does not undo later writes.
 
-use crate::phext_file::{self, FileError};
+use crate::phext_file::{self, FileError, Imported, Progress};
 use phext_query::{ExecuteError, Mutation};
 use phext_storage::vfs::{Metadata, RealVfs, Vfs};
 use phext_storage::{Commit, Options, Phext, Snapshot, Store, StoreError, validate_name};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
 const EXTENSION: &str = ".phext";
+/// Time between two lines in the log about the import under way.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A store and the directory of its `.phext` files.
 #[derive(Debug)]
@@ -125,10 +127,15 @@ impl Library {
     }
 
     /// Imports a file as a phext, whatever was imported before.
-    pub(crate) fn import(&self, name: &str, path: &Path) -> Result<(), LibraryError> {
+    pub(crate) fn import(
+        &self,
+        name: &str,
+        path: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Imported, LibraryError> {
         validate_name(name)?;
         let _one_at_a_time = self.one_import();
-        self.import_now(name, path, metadata_of(path)?)
+        self.import_now(name, path, metadata_of(path)?, progress)
     }
 
     /// Imports a file as a phext if it is newer than what was imported: a server that is started
@@ -138,7 +145,7 @@ impl Library {
         let _one_at_a_time = self.one_import();
         let metadata = metadata_of(path)?;
         if self.is_newer(name, &metadata) {
-            self.import_now(name, path, metadata)?;
+            self.import_now(name, path, metadata, &mut log_progress(path))?;
         }
         Ok(())
     }
@@ -161,10 +168,11 @@ impl Library {
         let _one_at_a_time = self.one_import();
         match self.file_of(name) {
             Some((path, metadata)) if self.is_newer(name, &metadata) => {
-                self.import_now(name, &path, metadata)
+                self.import_now(name, &path, metadata, &mut log_progress(&path))?;
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(())
     }
 
     fn one_import(&self) -> MutexGuard<'_, ()> {
@@ -181,13 +189,19 @@ impl Library {
         known.is_none_or(|known| stamp(metadata) > known)
     }
 
-    fn import_now(&self, name: &str, path: &Path, metadata: Metadata) -> Result<(), LibraryError> {
-        let imported = phext_file::import(&self.store, name, path)?;
+    fn import_now(
+        &self,
+        name: &str,
+        path: &Path,
+        metadata: Metadata,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Imported, LibraryError> {
+        let imported = phext_file::import(&self.store, name, path, progress)?;
         self.store
             .set_setting(&setting_of(name), &stamp(&metadata).to_le_bytes())?;
-        let (scrolls, removed) = (imported.scrolls, imported.removed);
-        tracing::info!(path = %path.display(), phext = name, scrolls, removed, "imported");
-        Ok(())
+        let (scrolls, replaced) = (imported.scrolls, imported.replaced);
+        tracing::info!(path = %path.display(), phext = name, scrolls, replaced, "imported");
+        Ok(imported)
     }
 
     /// Imports what SQ left. A file that cannot be imported is logged, and again an error when its
@@ -209,6 +223,19 @@ impl Library {
         let path = self.files.join(format!("{name}{EXTENSION}"));
         let metadata = RealVfs.metadata(&path).ok()?;
         Some((path, metadata))
+    }
+}
+
+/// Logs how far an import is, now and then.
+fn log_progress(path: &Path) -> impl FnMut(Progress) {
+    let mut next = Instant::now() + LOG_INTERVAL;
+    move |progress| {
+        if Instant::now() >= next {
+            next = Instant::now() + LOG_INTERVAL;
+            let (bytes, total_bytes) = (progress.bytes, progress.total_bytes);
+            let scrolls = progress.scrolls;
+            tracing::info!(path = %path.display(), bytes, total_bytes, scrolls, "importing");
+        }
     }
 }
 

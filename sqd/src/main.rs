@@ -8,6 +8,7 @@
 //! | which route does what? | [`routes`] |
 //! | how does a server look for damage while it runs? | [`scrub`] |
 //! | who may, and which data do they see? | [`tenants`] |
+//! | how are phext files read and written, and how far is it? | [`phext_file`], [`meter`] |
 //! | where do a tenant's phexts live, and SQ's files? | [`library`] |
 //! | how do bytes on a socket become requests? | [`http`] |
 
@@ -17,6 +18,7 @@ mod command;
 mod http;
 mod library;
 mod logging;
+mod meter;
 mod phext_file;
 mod routes;
 mod scrub;

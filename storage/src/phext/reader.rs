@@ -84,6 +84,11 @@ impl<R: Read> PhextReader<R> {
         Ok(Some((self.position.coordinate(), text)))
     }
 
+    /// Bytes of the document consumed so far: up to the break after the last scroll.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Moves to the next byte of text; false when there is none.
     fn skip_breaks(&mut self) -> Result<bool, PhextError> {
         while self.fill()? {
