@@ -26,11 +26,16 @@ mod serve;
 mod tenants;
 
 use clap::Parser;
+use phext_storage::vfs::stop_cleanly_on_unreadable_maps;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     logging::start();
+    if let Err(error) = stop_cleanly_on_unreadable_maps() {
+        // The bare signal ends the process just as well.
+        tracing::warn!(%error, "a mapped page that cannot be read will end sqd without a message");
+    }
     match command::run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -32,7 +32,7 @@ impl Default for Options {
             max_scroll_bytes: 64 << 20,
             order: Order::Auto,
             background: true,
-            verify_at_open_bytes: 1 << 30,
+            verify_at_open_bytes: 32 << 20,
             log_reserve_bytes: 4 << 20,
             ingest_part_bytes: 256 << 20,
         }

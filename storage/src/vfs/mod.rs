@@ -13,10 +13,12 @@
 mod medium;
 mod memory;
 mod real;
+mod sigbus;
 mod sled_catalog;
 
 pub use memory::{Fault, Losses, MemoryVfs, Moment};
 pub use real::RealVfs;
+pub use sigbus::{UNREADABLE_MAP_EXIT_CODE, stop_cleanly_on_unreadable_maps};
 
 use std::fmt::Debug;
 use std::io;
@@ -149,11 +151,28 @@ pub trait Catalog: Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
+/// A mapped file, known to the handler of unreadable maps while it lives.
+#[derive(Debug)]
+pub struct MappedFile {
+    // Dropped first: an address is forgotten before the system can use it for something else.
+    _registration: sigbus::Registration,
+    map: memmap2::Mmap,
+}
+
+impl MappedFile {
+    fn new(map: memmap2::Mmap, path: &Path) -> MappedFile {
+        MappedFile {
+            _registration: sigbus::Registration::new(map.as_ptr() as usize, map.len(), path),
+            map,
+        }
+    }
+}
+
 /// The bytes of a complete, immutable file.
 #[derive(Debug, Clone)]
 pub enum Mapping {
     /// Pages of the system's page cache.
-    Mapped(Arc<memmap2::Mmap>),
+    Mapped(Arc<MappedFile>),
     /// Plain memory, in tests.
     Heap(Arc<Vec<u8>>),
 }
@@ -163,7 +182,7 @@ impl Deref for Mapping {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Mapping::Mapped(map) => map,
+            Mapping::Mapped(file) => &file.map,
             Mapping::Heap(bytes) => bytes,
         }
     }

@@ -8,7 +8,7 @@
 
 use super::medium;
 use super::sled_catalog::SledCatalog;
-use super::{Catalog, File, Mapping, Metadata, Vfs};
+use super::{Catalog, File, MappedFile, Mapping, Metadata, Vfs};
 use std::fmt::Debug;
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -70,7 +70,7 @@ impl Vfs for RealVfs {
         // only after they were written, synced and renamed into place; nothing writes to them
         // afterwards, they are only ever unlinked, and the lock file keeps other sqd processes out.
         let map = unsafe { memmap2::Mmap::map(&file)? };
-        Ok(Mapping::Mapped(Arc::new(map)))
+        Ok(Mapping::Mapped(Arc::new(MappedFile::new(map, path))))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
