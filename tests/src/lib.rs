@@ -10,6 +10,7 @@
 //! | [`process`] | start, await and kill a server; find the sqd binary |
 //! | [`coordinate`] | nine numbers, their lenient and strict readings |
 //! | [`document`] | a phext as an ordered map, with every text form SQ derives from it |
+//! | [`ledger`] | what writers sent and were promised, against what a server recovered |
 //! | [`random`] | seeded choices and texts |
 //! | [`fixture`] | a running sqd for one integration test |
 //! | [`error`] | the one error type |
@@ -19,5 +20,6 @@ pub mod document;
 pub mod error;
 pub mod fixture;
 pub mod http;
+pub mod ledger;
 pub mod process;
 pub mod random;

@@ -63,7 +63,17 @@ impl Server {
     ///
     /// # Errors
     /// Where it cannot be started, exits, or does not answer within [`STARTUP`].
-    pub fn start(mut command: Command, port: u16, key: Option<&str>) -> Result<Self, Error> {
+    pub fn start(command: Command, port: u16, key: Option<&str>) -> Result<Self, Error> {
+        let mut server = Self::spawn(command, port)?;
+        server.await_answer(key)?;
+        Ok(server)
+    }
+
+    /// Starts a server that will listen on `port`, and does not wait for it.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn spawn(mut command: Command, port: u16) -> Result<Self, Error> {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -76,13 +86,11 @@ impl Server {
             let kept = Arc::clone(&stderr);
             thread::spawn(move || keep_end(pipe, &kept));
         }
-        let mut server = Self {
+        Ok(Self {
             child,
             port,
             stderr,
-        };
-        server.await_answer(key)?;
-        Ok(server)
+        })
     }
 
     /// The port of 127.0.0.1 it listens on.
@@ -151,15 +159,25 @@ impl Server {
         }
     }
 
-    fn await_answer(&mut self, key: Option<&str>) -> Result<(), Error> {
-        let deadline = Instant::now() + STARTUP;
+    /// Whether it answers.
+    #[must_use]
+    pub fn answers(&self, key: Option<&str>) -> bool {
         let mut request = Wire::new("GET", "/api/v2/version");
         if let Some(key) = key {
             request = request.header(format!("Authorization: {key}"));
         }
+        let answer = Client::new(self.port, Persistence::PerRequest).request(&request);
+        answer.is_ok_and(|response| response.status == 200)
+    }
+
+    /// Waits until it answers.
+    ///
+    /// # Errors
+    /// Where it ends, or does not answer within [`STARTUP`].
+    pub fn await_answer(&mut self, key: Option<&str>) -> Result<(), Error> {
+        let deadline = Instant::now() + STARTUP;
         loop {
-            let answer = Client::new(self.port, Persistence::PerRequest).request(&request);
-            if answer.is_ok_and(|response| response.status == 200) {
+            if self.answers(key) {
                 return Ok(());
             }
             if let Ok(Some(status)) = self.child.try_wait() {

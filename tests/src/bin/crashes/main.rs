@@ -27,17 +27,11 @@ use std::time::Duration;
 use clap::Parser;
 use phext_tests::error::{Context, Error};
 use phext_tests::http::Persistence;
+use phext_tests::ledger::verify::{self, Findings};
+use phext_tests::ledger::{Ledger, writer};
 use phext_tests::process::Server;
 use phext_tests::random::{self, Random};
 use rand::Rng;
-
-mod ledger;
-mod record;
-mod verify;
-mod writer;
-
-use ledger::Ledger;
-use verify::Findings;
 
 /// Kills sqd under load and verifies what it recovers.
 #[derive(Debug, Parser)]
@@ -78,7 +72,7 @@ fn run(arguments: &Arguments, seed: u64) -> Result<Findings, Error> {
     let mut ledgers: Vec<Ledger> = (0..arguments.writers)
         .map(|writer| Ledger::new(writer, random.random()))
         .collect();
-    let mut findings = Findings::default();
+    let mut findings = Findings::new("kills");
     let mut server = start(&arguments.sqd, directory.path(), 0)?;
     for kill in 1..=arguments.kills {
         let outcome = round(arguments, &mut random, server, &mut ledgers);

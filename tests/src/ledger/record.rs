@@ -7,18 +7,21 @@
 //! The checksum covers all that comes before and after it. A scroll is one record, or several
 //! where inserts appended to it.
 
-use phext_tests::document::checksum;
+use crate::document::checksum;
 
 /// Who wrote a record, as its how-many-th operation, and into which slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub(crate) writer: usize,
-    pub(crate) number: u64,
-    pub(crate) slot: usize,
+pub struct Origin {
+    /// The writer's number.
+    pub writer: usize,
+    /// The operation's number among the writer's.
+    pub number: u64,
+    /// The slot.
+    pub slot: usize,
 }
 
 /// The text of a record.
-pub(crate) fn write(origin: Origin, payload: &str) -> String {
+pub fn write(origin: Origin, payload: &str) -> String {
     let Origin {
         writer,
         number,
@@ -32,7 +35,7 @@ pub(crate) fn write(origin: Origin, payload: &str) -> String {
 }
 
 /// Reads a scroll; the error says at which byte it stops being whole.
-pub(crate) fn read(scroll: &str) -> Result<Vec<Origin>, usize> {
+pub fn read(scroll: &str) -> Result<Vec<Origin>, usize> {
     let mut origins = Vec::new();
     let mut rest = scroll;
     while !rest.is_empty() {

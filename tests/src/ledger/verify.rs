@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use phext_tests::error::{Context, Error};
-use phext_tests::http::{Client, Persistence, Wire, percent_encode};
+use crate::error::{Context, Error};
+use crate::http::{Client, Persistence, Wire, percent_encode};
 
-use crate::ledger::{Ledger, SLOTS};
-use crate::record;
+use super::{Ledger, SLOTS, record};
 
 /// How many findings of a kind are printed.
 const PRINTED: usize = 10;
 
 /// All that was found so far.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
-    pub(crate) kills: usize,
-    pub(crate) acknowledged: u64,
+pub struct Findings {
+    /// What is done to the server: `kills`.
+    what: &'static str,
+    /// How often the server was killed, or its power cut.
+    pub kills: usize,
+    /// Operations acknowledged.
+    pub acknowledged: u64,
     /// Slots that hold neither the last acknowledged value nor a later one.
     lost: usize,
     /// Slots that hold what no writer wrote.
@@ -30,13 +33,22 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
+    /// Nothing found yet. `what` names what is done to the server, in the plural.
+    #[must_use]
+    pub fn new(what: &'static str) -> Self {
+        Self {
+            what,
+            ..Self::default()
+        }
+    }
+
     /// Whether nothing was found.
-    pub(crate) fn is_clean(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         self.lost + self.torn + self.out_of_order + self.miscounted + self.refused == 0
     }
 
     /// Takes in what the writers of a round complained of.
-    pub(crate) fn refusals(&mut self, kill: usize, complaints: Vec<String>) {
+    pub fn refusals(&mut self, kill: usize, complaints: Vec<String>) {
         for complaint in complaints {
             self.refused += 1;
             if self.refused <= PRINTED {
@@ -46,16 +58,17 @@ impl Findings {
     }
 
     /// One line on how far the run is.
-    pub(crate) fn progress(&self, ledgers: &[Ledger]) {
+    pub fn progress(&self, ledgers: &[Ledger]) {
         let acknowledged: u64 = ledgers.iter().map(Ledger::acknowledged).sum();
         println!(
-            "{} kills, {acknowledged} writes acknowledged, {} lost, {} torn",
-            self.kills, self.lost, self.torn
+            "{} {}, {acknowledged} writes acknowledged, {} lost, {} torn",
+            self.kills, self.what, self.lost, self.torn
         );
     }
 
     /// Prints what the closing line has no words for, and the closing line.
-    pub(crate) fn close(&self) -> ExitCode {
+    #[must_use]
+    pub fn close(&self) -> ExitCode {
         for (count, what) in [
             (
                 self.out_of_order,
@@ -72,8 +85,8 @@ impl Findings {
             }
         }
         println!(
-            "{} kills, {} writes acknowledged: {} acknowledged writes lost, {} torn",
-            self.kills, self.acknowledged, self.lost, self.torn
+            "{} {}, {} writes acknowledged: {} acknowledged writes lost, {} torn",
+            self.kills, self.what, self.acknowledged, self.lost, self.torn
         );
         if self.is_clean() {
             ExitCode::SUCCESS
@@ -90,11 +103,10 @@ impl Findings {
 }
 
 /// Reads every slot of every writer and judges it; the writers go on from what was read.
-pub(crate) fn verify(
-    port: u16,
-    ledgers: &mut [Ledger],
-    findings: &mut Findings,
-) -> Result<(), Error> {
+///
+/// # Errors
+/// Where the server does not answer a read.
+pub fn verify(port: u16, ledgers: &mut [Ledger], findings: &mut Findings) -> Result<(), Error> {
     let mut scrolls: BTreeMap<String, usize> = BTreeMap::new();
     for ledger in ledgers.iter_mut() {
         let recovered = read_slots(port, ledger)?;

@@ -3,18 +3,28 @@
 //! A writer owns a ring of slots (coordinates), half of them in a phext of its own and half in one
 //! that it shares with other writers. Its operations are numbered and go round the ring, so that
 //! a point in its order is a state of all its slots, and any two near points differ.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`record`] | texts that say whether they are whole |
+//! | [`writer`] | sends a ledger's operations to a server |
+//! | [`verify`] | compares what a server recovered with the ledgers |
+
+pub mod record;
+pub mod verify;
+pub mod writer;
 
 use std::collections::VecDeque;
 
-use phext_tests::coordinate::Coordinate;
-use phext_tests::http::{Wire, percent_encode};
-use phext_tests::random::{self, Random, chance, weighted, words};
+use crate::coordinate::Coordinate;
+use crate::http::{Wire, percent_encode};
+use crate::random::{self, Random, chance, weighted, words};
 use rand::Rng;
 
-use crate::record::{self, Origin};
+use self::record::Origin;
 
 /// Slots of a writer.
-pub(crate) const SLOTS: usize = 32;
+pub const SLOTS: usize = 32;
 
 /// How many phexts the writers share.
 const SHARED: usize = 2;
@@ -24,22 +34,27 @@ const LONGEST: usize = 40_000;
 
 /// What an operation does to its slot.
 #[derive(Debug, Clone)]
-pub(crate) enum Change {
+pub enum Change {
+    /// Replaces its text.
     Update(String),
+    /// Appends to its text.
     Insert(String),
+    /// Empties it.
     Delete,
 }
 
 /// One operation.
 #[derive(Debug, Clone)]
-pub(crate) struct Operation {
-    pub(crate) slot: usize,
-    pub(crate) change: Change,
+pub struct Operation {
+    /// The slot.
+    pub slot: usize,
+    /// What happens to it.
+    pub change: Change,
 }
 
 impl Operation {
     /// The text of the slot after the operation.
-    pub(crate) fn applied(&self, before: &str) -> String {
+    pub fn applied(&self, before: &str) -> String {
         match &self.change {
             Change::Update(text) => text.clone(),
             Change::Insert(text) => format!("{before}{text}"),
@@ -48,7 +63,7 @@ impl Operation {
     }
 
     /// What the server answers when it has done it.
-    pub(crate) fn acknowledgement(&self, before: &str) -> String {
+    pub fn acknowledgement(&self, before: &str) -> String {
         match &self.change {
             Change::Update(text) => format!("Updated {} bytes", text.len()),
             Change::Insert(text) => format!("Inserted {} bytes", text.len()),
@@ -59,7 +74,7 @@ impl Operation {
 
 /// The ledger of one writer.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     writer: usize,
     random: Random,
     /// The number of the next operation.
@@ -73,7 +88,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// A writer that has written nothing.
-    pub(crate) fn new(writer: usize, seed: u64) -> Self {
+    pub fn new(writer: usize, seed: u64) -> Self {
         Self {
             writer,
             random: random::seeded(seed),
@@ -85,22 +100,22 @@ impl Ledger {
     }
 
     /// Its number.
-    pub(crate) fn writer(&self) -> usize {
+    pub fn writer(&self) -> usize {
         self.writer
     }
 
     /// How many of its operations were acknowledged, over all rounds.
-    pub(crate) fn acknowledged(&self) -> u64 {
+    pub fn acknowledged(&self) -> u64 {
         self.acknowledged
     }
 
     /// How many requests to send before reading answers: mostly one, now and then a pipeline.
-    pub(crate) fn depth(&mut self) -> usize {
+    pub fn depth(&mut self) -> usize {
         weighted(&mut self.random, &[(8, 1), (1, 2), (1, 4)])
     }
 
     /// Draws up the next operation, counts it as sent, and gives its bytes.
-    pub(crate) fn send(&mut self) -> Vec<u8> {
+    pub fn send(&mut self) -> Vec<u8> {
         let number = self.next;
         self.next += 1;
         let slot = usize::try_from(number % SLOTS as u64).expect("a slot is a small number");
@@ -121,7 +136,7 @@ impl Ledger {
 
     /// Takes the acknowledgement of the oldest operation sent; the error says what is wrong with
     /// it.
-    pub(crate) fn acknowledge(&mut self, status: u16, text: &str) -> Result<(), String> {
+    pub fn acknowledge(&mut self, status: u16, text: &str) -> Result<(), String> {
         let operation = self.pending.front().ok_or("an answer to nothing")?;
         let before = &self.state[operation.slot];
         let expected = operation.acknowledgement(before);
@@ -139,7 +154,7 @@ impl Ledger {
 
     /// The states that a recovery may give: after the last acknowledged operation, and after each
     /// one sent since.
-    pub(crate) fn permitted(&self) -> Vec<Vec<String>> {
+    pub fn permitted(&self) -> Vec<Vec<String>> {
         let mut states = vec![self.state.clone()];
         let mut state = self.state.clone();
         for operation in &self.pending {
@@ -150,18 +165,18 @@ impl Ledger {
     }
 
     /// Goes on from what the server recovered.
-    pub(crate) fn resume(&mut self, recovered: Vec<String>) {
+    pub fn resume(&mut self, recovered: Vec<String>) {
         self.state = recovered;
         self.pending.clear();
     }
 
     /// The number that no operation has reached yet.
-    pub(crate) fn next_number(&self) -> u64 {
+    pub fn next_number(&self) -> u64 {
         self.next
     }
 
     /// The phext and coordinate of a slot. Some coordinates have components that SQ would lose.
-    pub(crate) fn place(&self, slot: usize) -> (String, Coordinate) {
+    pub fn place(&self, slot: usize) -> (String, Coordinate) {
         let mut components = [1; 9];
         components[0] = self.writer as u64 + 1;
         components[7] = if slot.is_multiple_of(5) {

@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use phext_tests::http::{Connection, Persistence, ResponseBody};
+use crate::http::{Connection, Persistence, ResponseBody};
 
-use crate::ledger::Ledger;
+use super::Ledger;
 
 /// Writes until the server goes away, not until it is about to: the requests in flight at the
 /// kill are what the harness is after. `None` where that is because it was killed; else what the
 /// server did wrong.
-pub(crate) fn write(
+pub fn write(
     port: u16,
     persistence: Persistence,
     ledger: &mut Ledger,
