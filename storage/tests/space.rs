@@ -8,7 +8,9 @@
 use bytes::Bytes;
 use phext_storage::coordinate::Coordinate;
 use phext_storage::vfs::MemoryVfs;
-use phext_storage::{Options, Store, WriteBatch, WriteOp};
+use phext_storage::{Options, Statistics, Store, WriteBatch, WriteOp};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -126,4 +128,162 @@ fn many_small_phexts_do_not_become_many_files() {
     let (_, files) = used(&vfs, "data/segments");
     println!("{files} segment files for 300 phexts");
     assert!(files < 100, "{files} segment files for 300 phexts");
+}
+
+/// A store whose sizes stand in the relation of a server's: a memtable is a small part of the data.
+const OVERWRITTEN_SCROLLS: u32 = 20_000;
+
+/// Overwrites a phext many times over and checks the figures after each round of a tenth of it.
+fn overwrite(name: &str, mut next: impl FnMut(&mut StdRng) -> u32) {
+    let vfs = MemoryVfs::new();
+    let options = Options {
+        background: false,
+        memtable_bytes: 1 << 20,
+        log_reserve_bytes: 64 << 10,
+        ..Options::default()
+    };
+    let store = Store::open_with(Arc::new(vfs.clone()), Path::new("data"), options).unwrap();
+    let mut dice = StdRng::seed_from_u64(7);
+    for scroll in 0..OVERWRITTEN_SCROLLS {
+        put(&store, "notes", scroll, 0);
+    }
+    let before = store.statistics();
+    let (mut most_space, mut most_parts, mut most_files) = (0f64, 0, 0);
+    for round in 0..80u32 {
+        for _ in 0..OVERWRITTEN_SCROLLS / 10 {
+            put(&store, "notes", next(&mut dice), round);
+        }
+        let now = store.statistics();
+        let (bytes, files) = used(&vfs, "data/segments");
+        assert_eq!(
+            (bytes as u64, files as u64),
+            (now.segment_bytes, now.segments)
+        );
+        most_space = most_space.max(now.space_amplification());
+        most_parts = most_parts.max(now.most_parts);
+        most_files = most_files.max(files);
+    }
+    let now = store.statistics();
+    let written = |s: &Statistics| s.logged_bytes + s.sealed_bytes + s.merged_bytes;
+    let user = now.user_bytes - before.user_bytes;
+    let amplification = (written(&now) - written(&before)) as f64 / user as f64;
+    println!(
+        "{name}: {amplification:.2} bytes written for each of users', {most_space:.2} of space for \
+         each that is current, {most_parts} parts, {} merges of {} seals",
+        now.merges, now.seals
+    );
+    assert!(user > 7 * u64::from(OVERWRITTEN_SCROLLS) * TEXT_BYTES as u64);
+    assert!(
+        amplification <= 4.0,
+        "{name}: {amplification:.2} bytes written for each"
+    );
+    assert!(
+        most_space <= 1.3,
+        "{name}: {most_space:.2} of space for each"
+    );
+    assert!(
+        most_parts <= 16 && most_files <= 16,
+        "{name}: {most_parts} parts in {most_files} files"
+    );
+    store.verify(|_| {}).unwrap();
+}
+
+#[test]
+fn uniform_overwriting_costs_what_was_promised() {
+    overwrite("uniform", |dice| dice.random_range(0..OVERWRITTEN_SCROLLS));
+}
+
+/// Nine of ten writes go to a tenth of the scrolls.
+#[test]
+fn skewed_overwriting_costs_what_was_promised() {
+    overwrite("skewed", |dice| match dice.random_bool(0.9) {
+        true => dice.random_range(0..OVERWRITTEN_SCROLLS / 10) * 10,
+        false => dice.random_range(0..OVERWRITTEN_SCROLLS),
+    });
+}
+
+/// A part that stays in use keeps its file, and with it those that were in it.
+#[test]
+fn idle_phexts_do_not_keep_the_space_of_busy_ones() {
+    let vfs = MemoryVfs::new();
+    let store = open(&vfs);
+    for round in 0..200u32 {
+        put(&store, &format!("idle-{round}"), 1, round);
+        (0..SCROLLS).for_each(|scroll| put(&store, "busy", scroll, round));
+    }
+    store.seal().unwrap();
+    store.merge().unwrap();
+    let now = store.statistics();
+    println!("{now:?}");
+    assert!(now.space_amplification() <= 1.3, "{now:?}");
+    assert!(now.segments <= 40, "{now:?}");
+}
+
+/// Restarts that each leave a little do not leave a file each for ever.
+#[test]
+fn small_segments_of_many_phexts_become_few_files() {
+    let vfs = MemoryVfs::new();
+    for start in 0..300 {
+        let store = open(&vfs);
+        put(&store, &format!("phext-{start}"), 1, 0);
+        store.seal().unwrap();
+        store.merge().unwrap();
+    }
+    let (_, files) = used(&vfs, "data/segments");
+    assert!(files <= 40, "{files} files");
+    let store = open(&vfs);
+    assert_eq!(store.snapshot().phexts().count(), 300);
+    store.verify(|_| {}).unwrap();
+}
+
+/// What the log takes while nothing is written: no reserve, and no old files.
+#[test]
+fn an_idle_store_has_a_small_log() {
+    let vfs = MemoryVfs::new();
+    let options = || Options {
+        background: false,
+        ..Options::default()
+    };
+    let store = Store::open_with(Arc::new(vfs.clone()), Path::new("data"), options()).unwrap();
+    const SMALL_BYTES: usize = 4 << 10;
+    let check = |what: &str| {
+        let (bytes, files) = used(&vfs, "data/log");
+        assert!(
+            bytes <= SMALL_BYTES && files == 1,
+            "{what}: {bytes} bytes in {files} files"
+        );
+    };
+    check("new");
+    for round in 0..5 {
+        (0..SCROLLS).for_each(|scroll| put(&store, "notes", scroll, round));
+        assert!(used(&vfs, "data/log").0 > SMALL_BYTES);
+        store.seal().unwrap();
+        check("sealed");
+    }
+    drop(store);
+    check("closed");
+    let store = Store::open_with(Arc::new(vfs.clone()), Path::new("data"), options()).unwrap();
+    store.seal().unwrap();
+    check("opened again");
+}
+
+/// A phext that was written once and is idle since is sealed with the others, whose log files go.
+#[test]
+fn an_idle_phext_keeps_no_log_while_others_write() {
+    let vfs = MemoryVfs::new();
+    let store = open(&vfs);
+    put(&store, "idle", 1, 0);
+    for round in 0..20 {
+        (0..SCROLLS).for_each(|scroll| put(&store, "busy", scroll, round));
+        let (bytes, files) = used(&vfs, "data/log");
+        // One memtable's worth of small records, and what is reserved ahead of it.
+        let most = 4 * MEMTABLE_BYTES as usize;
+        assert!(
+            bytes <= most && files == 1,
+            "{bytes} bytes of log in {files} files"
+        );
+    }
+    drop(store);
+    let texts = open(&vfs).snapshot().phext("idle").unwrap().scrolls();
+    assert_eq!(texts, 1);
 }

@@ -16,7 +16,7 @@ mod writer;
 
 pub(crate) use payload::{Group, Operation, Payload};
 pub(crate) use record::{MAX_PAYLOAD_BYTES, Record};
-pub(crate) use writer::LogWriter;
+pub(crate) use writer::{LogWriter, NewLog};
 
 use std::path::{Path, PathBuf};
 

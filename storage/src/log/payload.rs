@@ -114,6 +114,16 @@ impl Group {
 
 impl Operation {
     /// What the operation takes in a payload, at most.
+    /// What its user wrote: coordinate and text.
+    pub(crate) fn user_bytes(&self) -> usize {
+        const COORDINATE_BYTES: usize = DIMENSIONS * 4;
+        match self {
+            Operation::Put(_, text) => COORDINATE_BYTES + text.len(),
+            Operation::Delete(_) => COORDINATE_BYTES,
+        }
+    }
+
+    /// Bytes in the log.
     pub(crate) fn logged_bytes(&self) -> usize {
         const FRAME_BYTES: usize = 1 + DIMENSIONS * 4 + 4;
         match self {

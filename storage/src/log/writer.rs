@@ -19,16 +19,25 @@ pub(crate) struct LogWriter {
     buffer: Vec<u8>,
 }
 
-impl LogWriter {
-    /// Creates log file `number`, whose first record will be `first_lsn`, durably. Space is reserved
-    /// in multiples of `reserve_bytes`, at least 1.
+/// Log space is reserved in steps that double from this many bytes up to those of the options, so
+/// that a log which is hardly used takes little.
+const LEAST_RESERVE_BYTES: u64 = 4 << 10;
+
+/// A log file without its header: recovery removes one that a crash left so.
+#[derive(Debug)]
+pub(crate) struct NewLog {
+    writer: LogWriter,
+}
+
+impl NewLog {
+    /// Creates log file `number` durably. Space is reserved in multiples of at most `reserve_bytes`,
+    /// which is at least 1.
     pub(crate) fn create(
         vfs: &dyn Vfs,
         directory: &Path,
         number: u64,
-        first_lsn: Lsn,
         reserve_bytes: u64,
-    ) -> Result<LogWriter> {
+    ) -> Result<NewLog> {
         let path = file_path(directory, number);
         let salt = getrandom::u64().map_err(|error| {
             StoreError::io(
@@ -40,37 +49,63 @@ impl LogWriter {
         let header = Header {
             number,
             salt,
-            first_lsn,
+            first_lsn: 0,
         };
         let file = vfs
             .create(&path)
             .map_err(|e| StoreError::io("create", &path, e))?;
-        let mut writer = LogWriter {
-            file,
-            path,
-            header,
-            end: HEADER_BYTES as u64,
-            reserved: 0,
-            reserve_bytes: reserve_bytes.max(1),
-            buffer: Vec::new(),
-        };
-        let created = writer.start(vfs, directory);
-        if created.is_err() {
-            // A leftover without a header is removed at the next opening; try to be tidy now.
-            let _ = vfs.remove(&writer.path);
+        let writer = LogWriter::resume(file, path, header, 0, reserve_bytes);
+        let mut new = NewLog { writer };
+        match new.prepare(vfs, directory) {
+            Ok(()) => Ok(new),
+            Err(error) => {
+                new.remove(vfs);
+                Err(error)
+            }
         }
-        created.map(|()| writer)
     }
 
-    fn start(&mut self, vfs: &dyn Vfs, directory: &Path) -> Result<()> {
-        self.reserve(0)?;
-        let header = self.header.encode();
-        self.file
-            .write_at(0, &header)
-            .map_err(|e| StoreError::io("write", &self.path, e))?;
-        self.sync()?;
+    fn prepare(&mut self, vfs: &dyn Vfs, directory: &Path) -> Result<()> {
+        self.writer.reserve(HEADER_BYTES as u64)?;
+        self.writer.sync()?;
         vfs.sync_dir(directory)
             .map_err(|e| StoreError::io("sync", directory, e))
+    }
+
+    /// Makes it the log whose first record will be `first_lsn`: writes the header, durably.
+    pub(crate) fn begin(mut self, vfs: &dyn Vfs, first_lsn: Lsn) -> Result<LogWriter> {
+        let writer = &mut self.writer;
+        writer.header.first_lsn = first_lsn;
+        let written = writer.file.write_at(0, &writer.header.encode());
+        let begun = written
+            .map_err(|e| StoreError::io("write", &writer.path, e))
+            .and_then(|()| writer.sync());
+        writer.end = HEADER_BYTES as u64;
+        match begun {
+            Ok(()) => Ok(self.writer),
+            Err(error) => {
+                self.remove(vfs);
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes the file, where that is possible: one that stays is removed at the next opening.
+    pub(crate) fn remove(self, vfs: &dyn Vfs) {
+        let _ = vfs.remove(&self.writer.path);
+    }
+}
+
+impl LogWriter {
+    /// Creates log file `number`, whose first record will be `first_lsn`, durably.
+    pub(crate) fn create(
+        vfs: &dyn Vfs,
+        directory: &Path,
+        number: u64,
+        first_lsn: Lsn,
+        reserve_bytes: u64,
+    ) -> Result<LogWriter> {
+        NewLog::create(vfs, directory, number, reserve_bytes)?.begin(vfs, first_lsn)
     }
 
     /// Goes on at `end` of a recovered file.
@@ -139,7 +174,9 @@ impl LogWriter {
         if needed <= self.reserved {
             return Ok(());
         }
-        let reserved = needed.next_multiple_of(self.reserve_bytes);
+        let least = LEAST_RESERVE_BYTES.min(self.reserve_bytes);
+        let step = needed.next_power_of_two().clamp(least, self.reserve_bytes);
+        let reserved = needed.next_multiple_of(step);
         self.file
             .allocate(reserved)
             .map_err(|e| StoreError::io("reserve", &self.path, e))?;

@@ -13,7 +13,7 @@ use super::builder::{PartSource, write_part};
 use super::checksums::{CHUNK_BYTES, ChunkTable};
 use super::layout::{ALIGNMENT, FILE_HEADER_BYTES, FILE_MAGIC, VERSION, u32_at, u64_at};
 use super::part::Part;
-use super::writer::SegmentWriter;
+use super::writer::{Meter, SegmentWriter};
 use crate::error::{Result, StoreError};
 use crate::vfs::{Mapping, Vfs};
 use std::io;
@@ -273,9 +273,20 @@ pub(crate) fn write_segment(
     id: u64,
     parts: &[PartSource<'_>],
 ) -> Result<()> {
+    write_metered(vfs, directory, id, parts, &|_| Ok(()))
+}
+
+/// [`write_segment`]; `meter` is told of each write before it is made.
+pub(crate) fn write_metered(
+    vfs: &dyn Vfs,
+    directory: &Path,
+    id: u64,
+    parts: &[PartSource<'_>],
+    meter: Meter<'_>,
+) -> Result<()> {
     let path = directory.join(file_name(id));
     let temporary = path.with_extension("tmp");
-    let written = write_file(vfs, &temporary, id, parts).and_then(|()| {
+    let written = write_file(vfs, &temporary, id, parts, meter).and_then(|()| {
         vfs.rename(&temporary, &path)
             .map_err(|e| StoreError::io("rename", &temporary, e))?;
         vfs.sync_dir(directory)
@@ -288,11 +299,17 @@ pub(crate) fn write_segment(
     written
 }
 
-fn write_file(vfs: &dyn Vfs, path: &Path, id: u64, parts: &[PartSource<'_>]) -> Result<()> {
+fn write_file(
+    vfs: &dyn Vfs,
+    path: &Path,
+    id: u64,
+    parts: &[PartSource<'_>],
+    meter: Meter<'_>,
+) -> Result<()> {
     let file = vfs
         .create(path)
         .map_err(|e| StoreError::io("create", path, e))?;
-    let mut writer = SegmentWriter::new(file.as_ref(), path, id);
+    let mut writer = SegmentWriter::new(file.as_ref(), path, id, meter);
     let mut header = FILE_MAGIC.to_vec();
     header.extend_from_slice(&VERSION.to_le_bytes());
     header.extend_from_slice(&[0; 4]);

@@ -42,7 +42,7 @@ mod writer;
 pub(crate) use builder::PartSource;
 pub(crate) use checksums::CHUNK_BYTES;
 pub(crate) use directory::Probe;
-pub(crate) use file::{Segment, file_id, file_name, write_segment};
+pub(crate) use file::{Segment, file_id, file_name, write_metered, write_segment};
 pub(crate) use medium::is_absent;
 pub use order::{Order, OrderError};
 pub use part::TextPlace;

@@ -3,24 +3,33 @@
 use super::checksums::{CHUNK_BYTES, chunk_checksum};
 use crate::error::{Result, StoreError};
 use crate::vfs::File;
+use std::io;
 use std::path::Path;
 
 /// Bytes gathered before they are written: a whole number of chunks.
 const BUFFER_BYTES: usize = 16 * CHUNK_BYTES;
 
+/// Bytes after which what was written is made durable, so that the end of a large file, or a log
+/// sync meanwhile, does not find all of it waiting.
+const SYNC_BYTES: u64 = 8 << 20;
+
+/// Called before so many bytes are written; may wait, and may refuse.
+pub(super) type Meter<'a> = &'a dyn Fn(u64) -> io::Result<()>;
+
 /// A file under construction.
-#[derive(Debug)]
 pub(super) struct SegmentWriter<'a> {
     file: &'a dyn File,
     path: &'a Path,
     segment: u64,
     buffer: Vec<u8>,
     flushed: u64,
+    synced: u64,
     checksums: Vec<u64>,
+    meter: Meter<'a>,
 }
 
 impl<'a> SegmentWriter<'a> {
-    pub(super) fn new(file: &'a dyn File, path: &'a Path, segment: u64) -> Self {
+    pub(super) fn new(file: &'a dyn File, path: &'a Path, segment: u64, meter: Meter<'a>) -> Self {
         let buffer = Vec::with_capacity(BUFFER_BYTES);
         SegmentWriter {
             file,
@@ -28,7 +37,9 @@ impl<'a> SegmentWriter<'a> {
             segment,
             buffer,
             flushed: 0,
+            synced: 0,
             checksums: Vec::new(),
+            meter,
         }
     }
 
@@ -78,11 +89,20 @@ impl<'a> SegmentWriter<'a> {
 
     /// Appends bytes behind the checksummed part and makes the whole file durable.
     pub(super) fn finish(self, tail: &[u8]) -> Result<()> {
-        let written = self.file.write_at(self.flushed, tail);
-        written.map_err(|e| StoreError::io("write", self.path, e))?;
+        self.write_metered(tail)?;
+        self.sync()
+    }
+
+    fn sync(&self) -> Result<()> {
         self.file
             .sync_data()
             .map_err(|e| StoreError::io("sync", self.path, e))
+    }
+
+    fn write_metered(&self, bytes: &[u8]) -> Result<()> {
+        (self.meter)(bytes.len() as u64)
+            .and_then(|()| self.file.write_at(self.flushed, bytes))
+            .map_err(|e| StoreError::io("write", self.path, e))
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -91,10 +111,13 @@ impl<'a> SegmentWriter<'a> {
             self.checksums
                 .push(chunk_checksum(self.segment, index, chunk));
         }
-        let written = self.file.write_at(self.flushed, &self.buffer);
-        written.map_err(|e| StoreError::io("write", self.path, e))?;
+        self.write_metered(&self.buffer)?;
         self.flushed += self.buffer.len() as u64;
         self.buffer.clear();
+        if self.flushed - self.synced >= SYNC_BYTES {
+            self.sync()?;
+            self.synced = self.flushed;
+        }
         Ok(())
     }
 }

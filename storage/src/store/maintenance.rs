@@ -5,14 +5,19 @@
 //! no threads. Without background threads both run on the thread whose write made them due.
 
 use super::Shared;
+use super::merge::share;
 use crate::error::{Result, StoreError};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// Memtables may grow to this many times their limit while the previous ones are being sealed; then
 /// writers wait.
 const STALL_FACTOR: u64 = 2;
+/// The longest that one commit group is held back because memtables fill faster than they are sealed.
+/// It is below what counts as a stall.
+const LONGEST_DELAY: Duration = Duration::from_millis(20);
 
 /// The two kinds of background work.
 #[derive(Debug, Default)]
@@ -36,8 +41,6 @@ struct Inner {
     is_closed: bool,
     /// The last attempt ended for lack of space.
     is_full: bool,
-    /// How often somebody waited for the work.
-    stalls: u64,
     /// The thread that runs, or the last one that ran.
     thread: Option<JoinHandle<()>>,
 }
@@ -137,6 +140,7 @@ impl Shared {
             self.attempt("sealing", || {
                 loop {
                     self.seal()?;
+                    self.measure_debt();
                     self.request_merge();
                     self.maintenance.sealing.finished.notify_all();
                     let is_due = self.state.load().active_bytes > self.options.memtable_bytes;
@@ -151,7 +155,7 @@ impl Shared {
     fn run_merging(&self) {
         self.maintenance.merging.run(|| {
             self.attempt("merging", || {
-                while self.merge()? && !self.maintenance.merging.is_closed() {}
+                while self.merge(self.budget())? && !self.maintenance.merging.is_closed() {}
                 Ok(())
             })
         });
@@ -159,27 +163,50 @@ impl Shared {
 
     fn attempt(&self, name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
         self.unless_it_panics(name, work).map_err(|error| {
+            if matches!(error, StoreError::Closed) {
+                return error;
+            }
             tracing::error!(%error, "{name} failed");
             self.poison_unless_full(error)
         })
     }
 
-    /// Lets a writer go on while there is room in memory; waits for sealing where there is not.
+    /// Lets a commit group go on where there is room for it: holds it back a little where sealing or
+    /// merging are late, and until there is room where there is none.
     ///
     /// # Errors
     /// [`StoreError::DiskFull`] where sealing cannot make room.
     pub(super) fn make_room(&self) -> Result<()> {
-        let most = self.options.memtable_bytes.saturating_mul(STALL_FACTOR);
-        if self.state.load().active_bytes <= most {
+        let limit = self.options.memtable_bytes;
+        let most = limit.saturating_mul(STALL_FACTOR);
+        if self.state.load().active_bytes > most {
+            self.wait_for_sealing(most)?;
+        }
+        if !self.options.background {
             return Ok(());
         }
+        if self.pace.must_wait() {
+            self.wait_for_merging();
+        }
+        let above = self.state.load().active_bytes.saturating_sub(limit);
+        let filling =
+            (above > limit / 2).then(|| share(LONGEST_DELAY, above - limit / 2, limit / 2));
+        if let Some(delay) = filling.max(self.pace.delay()) {
+            thread::sleep(delay);
+            self.counters.slowed_down(delay);
+        }
+        Ok(())
+    }
+
+    fn wait_for_sealing(&self, most: u64) -> Result<()> {
+        let start = Instant::now();
         self.request_seal();
         let worker = &self.maintenance.sealing;
         let mut inner = worker.inner.lock();
-        inner.stalls += 1;
         while self.state.load().active_bytes > most && inner.is_running {
             worker.finished.wait(&mut inner);
         }
+        self.counters.stalled(start.elapsed());
         self.check_poison()?;
         if self.state.load().active_bytes > most && inner.is_full {
             return Err(StoreError::DiskFull {
@@ -189,13 +216,18 @@ impl Shared {
         Ok(())
     }
 
-    /// How often a writer waited for sealing.
-    pub(super) fn stalls(&self) -> u64 {
-        self.maintenance.sealing.inner.lock().stalls
+    fn wait_for_merging(&self) {
+        let start = Instant::now();
+        self.request_merge();
+        while self.pace.must_wait() && self.maintenance.merging.inner.lock().is_running {
+            self.pace.wait();
+        }
+        self.counters.stalled(start.elapsed());
     }
 
     /// Ends background work and lets nothing more start.
     pub(super) fn close_maintenance(&self) {
+        self.pace.close();
         self.maintenance.sealing.close();
         self.maintenance.merging.close();
     }

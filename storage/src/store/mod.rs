@@ -26,6 +26,7 @@ mod seal;
 mod shadow;
 mod snapshot;
 mod state;
+mod statistics;
 mod writer;
 
 pub use batch::{Commit, WriteBatch, WriteOp, validate_name};
@@ -37,6 +38,7 @@ pub use orders::PartSummary;
 pub use scrub::ScrubStep;
 pub use snapshot::Snapshot;
 pub use state::{Derived, PartView, Phext};
+pub use statistics::Statistics;
 
 use crate::error::{Result, StoreError};
 use crate::segment::Segment;
@@ -70,6 +72,8 @@ struct Shared {
     merging: Mutex<()>,
     maintenance: maintenance::Maintenance,
     scrub: Mutex<scrub::Scrub>,
+    pace: merge::Pace,
+    counters: statistics::Counters,
     poison: OnceLock<String>,
     next_segment: AtomicU64,
     recovery: Recovery,
@@ -109,23 +113,6 @@ pub struct Recovery {
     pub replayed_records: u64,
     /// The file and offset of a torn tail that was cut off: writes that were never acknowledged.
     pub torn_tail: Option<(PathBuf, u64)>,
-}
-
-/// Figures for operators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Statistics {
-    /// Bytes in memtables, with their overhead.
-    pub memtable_bytes: u64,
-    /// Bytes of the log file that is written to.
-    pub log_bytes: u64,
-    /// How often a writer waited for sealing.
-    pub stalls: u64,
-    /// Bytes that the scrub has read since the store was opened.
-    pub scrubbed_bytes: u64,
-    /// Passes that the scrub has ended since then.
-    pub scrub_passes: u64,
-    /// Chunks of segments in use that the scrub found damaged.
-    pub damaged_chunks: u64,
 }
 
 impl Store {
@@ -201,14 +188,14 @@ impl Store {
             .map_err(|error| self.shared.poison_unless_full(error))
     }
 
-    /// Merges parts until nothing is due.
+    /// Merges until nothing more would make the store smaller or reads cheaper.
     ///
     /// # Errors
     /// Failures of the file system. What was to be merged stays as it was.
     pub fn merge(&self) -> Result<()> {
         while self
             .shared
-            .merge()
+            .merge(merge::Effort::Asked)
             .map_err(|error| self.shared.poison_unless_full(error))?
         {}
         Ok(())
@@ -255,16 +242,7 @@ impl Store {
 
     /// Figures for operators.
     pub fn statistics(&self) -> Statistics {
-        let segments = self.shared.segments();
-        let (scrubbed_bytes, scrub_passes) = self.shared.scrubbed();
-        Statistics {
-            memtable_bytes: self.shared.state.load().active_bytes,
-            log_bytes: self.shared.writer.lock().log.len(),
-            stalls: self.shared.stalls(),
-            scrubbed_bytes,
-            scrub_passes,
-            damaged_chunks: segments.iter().map(|segment| segment.bad_chunks()).sum(),
-        }
+        self.shared.statistics()
     }
 }
 

@@ -96,6 +96,8 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
         merging: Mutex::new(()),
         maintenance: super::maintenance::Maintenance::default(),
         scrub: Mutex::default(),
+        pace: super::merge::Pace::new(options.merge_bytes_per_second),
+        counters: super::statistics::Counters::default(),
         poison: std::sync::OnceLock::new(),
         next_segment: AtomicU64::new(next_segment),
         recovery,

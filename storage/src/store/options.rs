@@ -17,7 +17,13 @@ pub struct Options {
     /// Segments are verified in full when the store is opened, until this many bytes were read; the
     /// rest is verified chunk by chunk when touched.
     pub verify_at_open_bytes: u64,
-    /// How far ahead of its end a log file's space is reserved, in bytes: an append inside reserved
+    /// Bytes a second that merging writes while it is on time; more where it is late, and without a
+    /// limit where it is very late. 0 is no limit.
+    pub merge_bytes_per_second: u64,
+    /// About how many bytes of memory one merge may take. Larger merges make fewer parts of large
+    /// phexts.
+    pub merge_memory_bytes: u64,
+    /// How far ahead of its end a log file's space is reserved at most, in bytes: an append inside reserved
     /// space cannot fail for lack of it, and its sync has no file length to make durable.
     pub log_reserve_bytes: u64,
     /// Bytes of text that an ingest gathers for a part. It holds up to three times as much, and about
@@ -33,6 +39,8 @@ impl Default for Options {
             order: Order::Auto,
             background: true,
             verify_at_open_bytes: 32 << 20,
+            merge_bytes_per_second: 64 << 20,
+            merge_memory_bytes: 512 << 20,
             log_reserve_bytes: 4 << 20,
             ingest_part_bytes: 256 << 20,
         }

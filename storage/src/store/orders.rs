@@ -105,7 +105,7 @@ impl Shared {
         header.durable_lsn = current.lsn.max(header.durable_lsn);
         header.next_phext = current.next_phext;
         header.next_segment = self.next_segment.load(Ordering::Relaxed);
-        manifests.commit(header, vec![record.change(phext.id)])?;
+        self.commit_manifests(&mut manifests, header, vec![record.change(phext.id)])?;
 
         let _writer = self.writer.lock();
         let mut state = State::clone(&self.state.load());

@@ -14,12 +14,13 @@
 use super::Shared;
 use super::manifest::manifest_of;
 use super::state::{PartView, Phext, State};
+use super::statistics::add;
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
-use crate::log::{LogWriter, Lsn, file_path};
-use crate::segment::{Part, PartSource, Segment, write_segment};
+use crate::log::{Lsn, NewLog, file_path};
+use crate::segment::{Part, PartSource, Segment, write_metered};
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -59,20 +60,23 @@ impl Shared {
     fn freeze(&self) -> Result<Option<Frost>> {
         // Only sealing changes it, and sealing waits for the frost's lock that the caller holds.
         let sealed_lsn = self.manifests.lock().header.sealed_lsn;
-        let mut writer = self.writer.lock();
-        self.check_poison()?;
-        if writer.dirty.is_empty() {
-            return Ok(None);
-        }
-        let number = writer.log.number() + 1;
+        let number = {
+            let writer = self.writer.lock();
+            self.check_poison()?;
+            if writer.dirty.is_empty() {
+                return Ok(None);
+            }
+            writer.log.number() + 1
+        };
+        // Writers go on while the file is made; only sealing makes one.
         let reserve = self.options.log_reserve_bytes;
-        let log = LogWriter::create(
-            &*self.vfs,
-            &self.paths.log,
-            number,
-            writer.next_lsn,
-            reserve,
-        )?;
+        let file = NewLog::create(&*self.vfs, &self.paths.log, number, reserve)?;
+        let mut writer = self.writer.lock();
+        if let Err(error) = self.check_poison() {
+            file.remove(&*self.vfs);
+            return Err(error);
+        }
+        let log = file.begin(&*self.vfs, writer.next_lsn)?;
         let old = std::mem::replace(&mut writer.log, log).number();
         writer.old_logs.push(old);
         let mut state = State::clone(&self.state.load());
@@ -93,48 +97,58 @@ impl Shared {
     }
 
     fn seal_frost(&self, frost: &Frost) -> Result<()> {
-        let frozen = Arc::clone(&self.state.load());
+        let frozen = self.state.load_full();
         let parts = self.build(&frozen, frost)?;
+        let mut sealed: Vec<Sealed> = parts.into_iter().map(Sealed::new).collect();
         let sequence = {
             let mut manifests = self.manifests.lock();
-            let current = self.state.load();
+            let current = self.state.load_full();
+            for sealed in &mut sealed {
+                sealed.catch_up(&current)?;
+            }
             let mut changes = Vec::new();
             for name in &frost.dirty {
                 let Some(phext) = current.phexts.get(name) else {
                     continue;
                 };
-                let view = sealed_view(phext, parts.get(name))?;
-                changes.extend(manifest_of(phext, view.iter().chain(&phext.parts)));
+                let view = sealed.iter().find(|sealed| sealed.name == *name);
+                let view = view.map(|sealed| &sealed.view).into_iter();
+                changes.extend(manifest_of(phext, view.chain(&phext.parts)));
             }
             let mut header = manifests.header;
             header.sealed_lsn = frost.last_lsn;
             header.durable_lsn = current.lsn.max(frost.last_lsn);
             header.next_phext = current.next_phext;
             header.next_segment = self.next_segment.load(Ordering::Relaxed);
-            let committed = manifests.commit(header, changes.clone());
+            let committed = self.commit_manifests(&mut manifests, header, changes.clone());
             if committed.is_err() && manifests.lacks(&changes) {
-                self.discard(&parts);
+                self.discard(&sealed);
             }
             committed?;
-            self.publish_sealed(frost, &parts)?;
+            self.publish_sealed(frost, &mut sealed)?;
             manifests.header.sequence
         };
+        add(&self.counters.seals, 1);
         self.trim(frost, sequence)
     }
 
     /// Writes one segment with a part for each frozen memtable.
-    fn build(&self, state: &State, frost: &Frost) -> Result<BTreeMap<Arc<str>, Arc<Part>>> {
+    fn build(&self, state: &State, frost: &Frost) -> Result<Vec<(Arc<str>, Arc<Part>)>> {
         let phexts = frost.dirty.iter().filter_map(|name| state.phexts.get(name));
         let frozen: Vec<&Arc<Phext>> = phexts.filter(|phext| phext.frozen.is_some()).collect();
         if frozen.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok(Vec::new());
         }
         let sources: Vec<PartSource<'_>> = frozen
             .iter()
             .filter_map(|phext| source_of(phext, frost))
             .collect();
         let id = self.next_segment();
-        write_segment(&*self.vfs, &self.paths.segments, id, &sources)?;
+        let meter = |bytes| {
+            add(&self.counters.sealed_bytes, bytes);
+            Ok(())
+        };
+        write_metered(&*self.vfs, &self.paths.segments, id, &sources, &meter)?;
         let segment = Segment::open(&*self.vfs, &self.paths.segments, id)?;
         let part = |(phext, index): (&&Arc<Phext>, u32)| {
             Ok((Arc::clone(&phext.name), segment.part(index)?))
@@ -144,24 +158,36 @@ impl Shared {
 
     /// Removes the segment of parts that no manifest names, for space matters where the disk is
     /// full. Where this fails the next opening removes it.
-    fn discard(&self, parts: &BTreeMap<Arc<str>, Arc<Part>>) {
-        if let Some(part) = parts.values().next() {
-            let _ = self.vfs.remove(part.segment().path());
+    fn discard(&self, sealed: &[Sealed]) {
+        if let Some(sealed) = sealed.first() {
+            let _ = self.vfs.remove(sealed.view.part.segment().path());
         }
     }
 
     /// Puts the new parts in the place of the frozen memtables.
-    fn publish_sealed(&self, frost: &Frost, parts: &BTreeMap<Arc<str>, Arc<Part>>) -> Result<()> {
+    fn publish_sealed(&self, frost: &Frost, sealed: &mut [Sealed]) -> Result<()> {
+        // What writers hid during the transaction is most of it; under their lock there is little
+        // left.
+        let current = self.state.load_full();
+        for sealed in &mut *sealed {
+            sealed.catch_up(&current)?;
+        }
         let _writer = self.writer.lock();
         let mut state = State::clone(&self.state.load());
+        for sealed in &mut *sealed {
+            sealed.catch_up(&state)?;
+        }
         for name in &frost.dirty {
-            let Some(phext) = state.phexts.get_mut(name) else {
-                continue;
-            };
-            let phext = Arc::make_mut(phext);
-            let view = sealed_view(phext, parts.get(name))?;
-            phext.frozen = None;
-            phext.parts.splice(0..0, view);
+            if let Some(phext) = state.phexts.get_mut(name) {
+                Arc::make_mut(phext).frozen = None;
+            }
+        }
+        for sealed in sealed {
+            let phext = state
+                .phexts
+                .get_mut(&sealed.name)
+                .expect("phexts are not removed");
+            Arc::make_mut(phext).parts.insert(0, sealed.view.clone());
         }
         self.state.store(Arc::new(state));
         Ok(())
@@ -201,16 +227,41 @@ fn source_of<'a>(phext: &'a Phext, frost: &Frost) -> Option<PartSource<'a>> {
     })
 }
 
-/// The view of a part made from a phext's frozen memtable: what was overwritten since is shadowed.
-fn sealed_view(phext: &Phext, part: Option<&Arc<Part>>) -> Result<Option<PartView>> {
-    let (Some(part), Some(frozen)) = (part, &phext.frozen) else {
-        return Ok(None);
-    };
-    let mut view = PartView::new(Arc::clone(part));
-    for coordinate in &frozen.hidden {
-        if let Some(slot) = view.part.slot_of(coordinate)? {
-            view.shadow_slot(slot)?;
+/// A part made from a phext's frozen memtable, which follows what is overwritten meanwhile.
+struct Sealed {
+    name: Arc<str>,
+    view: PartView,
+    /// The coordinates that are shadowed in it.
+    seen: imbl::OrdSet<Coordinate>,
+}
+
+impl Sealed {
+    fn new((name, part): (Arc<str>, Arc<Part>)) -> Sealed {
+        Sealed {
+            name,
+            view: PartView::new(part),
+            seen: imbl::OrdSet::new(),
         }
     }
-    Ok(Some(view))
+
+    /// Shadows what was hidden in the frozen memtable since the last time.
+    fn catch_up(&mut self, state: &State) -> Result<()> {
+        let frozen = state.phexts[&self.name].frozen.as_ref();
+        let hidden = &frozen.expect("it is frozen until this is published").hidden;
+        for change in self.seen.diff(hidden) {
+            let imbl::ordset::DiffItem::Add(coordinate) = change else {
+                unreachable!("what is hidden stays hidden");
+            };
+            let slot = self.view.part.slot_of(coordinate)?;
+            let slot = slot.expect("the part holds every frozen scroll");
+            self.view.shadow_slot(slot)?;
+        }
+        assert_eq!(
+            self.view.shadow.len() as usize,
+            hidden.len(),
+            "every hidden scroll is shadowed"
+        );
+        self.seen = hidden.clone();
+        Ok(())
+    }
 }

@@ -144,6 +144,14 @@ impl Phext {
         self.parts.len()
     }
 
+    /// Bytes of current scrolls that are in no part: their texts and coordinates.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        const COORDINATE_BYTES: u64 = 36;
+        let sealed: u64 = self.parts.iter().map(PartView::live_text_bytes).sum();
+        let scrolls: u64 = self.parts.iter().map(|view| u64::from(view.live())).sum();
+        self.text_bytes - sealed + (self.scrolls - scrolls) * COORDINATE_BYTES
+    }
+
     /// Figures kept with this version of the phext, for whoever computes them.
     pub fn derived(&self) -> &Derived {
         &self.derived
@@ -263,6 +271,14 @@ impl PartView {
     /// Bytes of text in current slots.
     pub(crate) fn live_text_bytes(&self) -> u64 {
         self.part.text_bytes() - self.shadowed_bytes
+    }
+
+    /// Bytes of the part that its current slots account for: their texts, and of the sections as
+    /// large a share as of the slots.
+    pub(crate) fn live_bytes(&self) -> u64 {
+        let sections = self.part.byte_len() - self.part.text_bytes();
+        let share = u128::from(sections) * u128::from(self.live());
+        self.live_text_bytes() + (share / u128::from(self.part.slots())) as u64
     }
 
     /// The slot of a coordinate, if it is current.

@@ -5,6 +5,7 @@ use super::batch::{Commit, WriteBatch, WriteOp, validate_name};
 use super::commit::Request;
 use super::options::Options;
 use super::state::{Phext, State, memtable_bytes};
+use super::statistics::add;
 use crate::error::{Result, StoreError};
 use crate::log::{Group, LogWriter, Lsn, MAX_PAYLOAD_BYTES, Operation, Payload, Record};
 use crate::page_table::Location;
@@ -52,7 +53,9 @@ impl Shared {
             writer.log.discard();
             return Err(self.poison_unless_full(error));
         }
+        let log_bytes = writer.log.len();
         writer.log.flush().map_err(|error| self.poison(&error))?;
+        add(&self.counters.logged_bytes, writer.log.len() - log_bytes);
         writer.next_lsn += 1;
         Ok(())
     }
@@ -89,11 +92,17 @@ impl Shared {
         let mut state = State::clone(&self.state.load());
         let mut lsn = writer.next_lsn;
         let mut last_lsn = state.lsn;
+        let mut user_bytes = 0;
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
             let applied = apply_batch(&mut state, &request.batch, &self.options, lsn);
             outcomes.push(applied.map(|applied| {
                 if let Some(group) = applied.group {
+                    user_bytes += group
+                        .operations
+                        .iter()
+                        .map(Operation::user_bytes)
+                        .sum::<usize>();
                     writer.dirty.insert(Arc::from(group.name.as_str()));
                     writer.push(&Payload::Batch(vec![group]), lsn);
                     last_lsn = lsn;
@@ -113,6 +122,7 @@ impl Shared {
             writer.log.discard();
             return Err(self.poison_unless_full(error));
         }
+        let log_bytes = writer.log.len();
         if let Err(error) = writer.log.flush() {
             return Err(match self.poison(&error) {
                 // Space that is freed does not help any more: not what this error tells people.
@@ -122,6 +132,8 @@ impl Shared {
                 error => error,
             });
         }
+        add(&self.counters.user_bytes, user_bytes as u64);
+        add(&self.counters.logged_bytes, writer.log.len() - log_bytes);
         writer.next_lsn = lsn;
         state.lsn = lsn - 1;
         self.state.store(Arc::new(state));

@@ -1,0 +1,439 @@
+//! What is merged next.
+//!
+//! ```text
+//! 1. nothing current     parts without a current slot are dropped; that costs nothing
+//! 2. too many parts      of a phext, or files of the store: the group that is cheapest per part saved
+//! 3. too much is dead    the file with the greatest dead share is cleaned
+//! 4. another order       parts that were written under another order than the phext's
+//! 5. better reads        more than a few parts, as far as the budget of written bytes goes
+//! ```
+//!
+//! A shadow says exactly which slots are dead, so cleaning is greedy, as in a log-structured file
+//! system: the deadest file gives the most room for the fewest bytes. A group of parts is chosen by
+//! what it costs, its current bytes less the dead bytes that go, for each part that there is less.
+//! Fresh parts of like size thus merge with each other, and a large old part joins when much of it is
+//! dead. The smaller the limit on parts, the more often a byte is rewritten; the limit grows with the
+//! phext, so that it is rewritten about twice at most while it lives.
+//!
+//! Everything here is a function of counts and sizes. No clock, no I/O.
+
+use super::super::state::{PartView, Phext, State};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Dead bytes for each current one, in percent, above which files are cleaned. Below the 30 that are
+/// promised, since bytes die while a merge runs.
+const DEAD_PERCENT: u64 = 27;
+/// The same where somebody asked for a merge.
+const DEAD_PERCENT_ASKED: u64 = 10;
+/// Parts of a phext that are merged only as far as the budget goes, or where somebody asked.
+const FEW_PARTS: usize = 4;
+/// Parts of a small phext, above which they are merged whatever it costs.
+const MANY_PARTS: usize = 12;
+/// The limit of a phext's parts, however large it is, unless single parts may not grow further.
+const MOST_PARTS: usize = 32;
+/// Files of the store that are merged only when there are more.
+const MANY_FILES: usize = 32;
+/// A part of at least this share of a phext's current bytes may be merged, even where that makes one
+/// merge large: the number of parts is bounded by it.
+const LARGEST_SHARE: u64 = 8;
+
+/// The sizes that bound merges.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Limits {
+    /// A memtable's bytes: what a sealed part is about as large as.
+    pub(in super::super) memtable_bytes: u64,
+    /// Current slots of one merge, whose keys are in memory; a single part may have more.
+    pub(in super::super) slots: u64,
+    /// Current bytes of one merge, unless a phext is so large that its parts must be larger.
+    pub(in super::super) bytes: u64,
+}
+
+/// How far to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Effort {
+    /// What has to be, and better reads for at most this many bytes written.
+    Budget(u64),
+    /// Everything that makes the store smaller or reads cheaper.
+    Asked,
+}
+
+/// The parts of one phext that become one.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) phext: Arc<Phext>,
+    /// What is merged, as it was when the merge began.
+    pub(super) sources: Vec<PartView>,
+}
+
+/// A candidate for merging: a part or a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Weight {
+    /// Bytes of current slots, with their share of the sections.
+    pub(super) live: u64,
+    /// The other bytes.
+    pub(super) dead: u64,
+    /// Current slots.
+    pub(super) slots: u64,
+}
+
+/// The store's files, and what in them is dead.
+#[derive(Debug, Default)]
+pub(in super::super) struct Space {
+    files: BTreeMap<u64, FileUse>,
+    /// Bytes of current scrolls that no segment holds yet.
+    memory: u64,
+}
+
+#[derive(Debug, Default)]
+struct FileUse {
+    weight: Weight,
+    bytes: u64,
+    /// Parts of it that are in use, by phext.
+    parts: Vec<(Arc<Phext>, PartView)>,
+    /// Whether a rewrite would drop anything.
+    is_reclaimable: bool,
+}
+
+/// Figures of [`Space`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in super::super) struct SpaceTotals {
+    pub(in super::super) files: u64,
+    pub(in super::super) bytes: u64,
+    /// Bytes of current scrolls, in segments or in memory.
+    pub(in super::super) live: u64,
+    pub(in super::super) dead: u64,
+}
+
+impl Weight {
+    fn of(view: &PartView) -> Weight {
+        let live = view.live_bytes();
+        Weight {
+            live,
+            dead: view.part.byte_len().saturating_sub(live),
+            slots: u64::from(view.live()),
+        }
+    }
+
+    /// What rewriting costs, less what it gives back; not below 0, since a part that pays for itself
+    /// must not pay for a group that is too small.
+    fn net(&self) -> u64 {
+        self.live.saturating_sub(self.dead)
+    }
+
+    fn plus(self, other: Weight) -> Weight {
+        Weight {
+            live: self.live + other.live,
+            dead: self.dead + other.dead,
+            slots: self.slots + other.slots,
+        }
+    }
+}
+
+impl Space {
+    /// The files that the state's parts lie in.
+    pub(in super::super) fn of(state: &State) -> Space {
+        let mut space = Space::default();
+        for phext in state.phexts.values() {
+            for view in &phext.parts {
+                let segment = view.part.segment();
+                let file = space.files.entry(segment.id()).or_default();
+                file.bytes = segment.byte_len();
+                file.weight = file.weight.plus(Weight::of(view));
+                file.parts.push((Arc::clone(phext), view.clone()));
+                file.is_reclaimable |= view.shadow.len() > 0;
+            }
+            space.memory += phext.memory_bytes();
+        }
+        for file in space.files.values_mut() {
+            file.count_lost_parts();
+        }
+        space
+    }
+
+    pub(in super::super) fn totals(&self) -> SpaceTotals {
+        let mut totals = SpaceTotals {
+            live: self.memory,
+            ..SpaceTotals::default()
+        };
+        for file in self.files.values() {
+            totals.files += 1;
+            totals.bytes += file.bytes;
+            totals.live += file.weight.live;
+            totals.dead += file.weight.dead;
+        }
+        totals
+    }
+
+    /// The deadest file, where more of the store is dead than `percent` of what is current.
+    fn victim(&self, percent: u64) -> Option<&FileUse> {
+        let totals = self.totals();
+        if totals.dead * 100 <= totals.live * percent {
+            return None;
+        }
+        let dead_share = |file: &&FileUse| {
+            // Compared as fractions of 2^20, so that the order is total.
+            let bytes = (file.weight.live + file.weight.dead).max(1);
+            (u128::from(file.weight.dead) << 20) / u128::from(bytes)
+        };
+        let reclaimable = self.files.values().filter(|file| file.is_reclaimable);
+        reclaimable.max_by_key(dead_share)
+    }
+}
+
+impl FileUse {
+    /// Counts the bytes of parts that are in the file and in no phext any more.
+    fn count_lost_parts(&mut self) {
+        let Some((_, view)) = self.parts.first() else {
+            return;
+        };
+        let all = view.part.segment().parts() as usize;
+        if self.parts.len() < all {
+            self.is_reclaimable = true;
+            let used: u64 = self.parts.iter().map(|(_, v)| v.part.byte_len()).sum();
+            self.weight.dead += self.bytes.saturating_sub(used);
+        }
+        if !self.is_reclaimable {
+            self.weight.dead = 0;
+        }
+    }
+}
+
+/// The merge that is due in this state; empty where none is.
+pub(super) fn plan(state: &State, space: &Space, limits: Limits, effort: Effort) -> Vec<Job> {
+    let mut jobs = empty_parts(state);
+    if jobs.is_empty() {
+        jobs = crowded_phexts(state, limits, |phext| most_parts(phext, limits), u64::MAX);
+    }
+    if jobs.is_empty() {
+        jobs = crowded_files(space, limits);
+    }
+    if jobs.is_empty() {
+        let percent = match effort {
+            Effort::Budget(_) => DEAD_PERCENT,
+            Effort::Asked => DEAD_PERCENT_ASKED,
+        };
+        jobs = space
+            .victim(percent)
+            .map_or(Vec::new(), |file| jobs_by_phext(file.parts.iter()));
+    }
+    if jobs.is_empty() {
+        jobs = stale_parts(state, limits);
+    }
+    if jobs.is_empty() {
+        let budget = match effort {
+            Effort::Budget(bytes) => bytes,
+            Effort::Asked => u64::MAX,
+        };
+        jobs = crowded_phexts(state, limits, |_| FEW_PARTS, budget);
+    }
+    jobs
+}
+
+/// How far the store is above its limits: 0 where merging is on time, 1000 where it is late by as
+/// much as is meant to happen at all.
+pub(in super::super) fn debt_permille(state: &State, space: &Space, limits: Limits) -> u64 {
+    let totals = space.totals();
+    let allowed = totals.live * DEAD_PERCENT / 100;
+    let late = totals.dead.saturating_sub(allowed);
+    // What a memtable overwrites dies before a merge can begin.
+    let space_debt = late * 1000 / (totals.live / 10 + limits.memtable_bytes / 2).max(1);
+    let parts_debt = |phext: &Arc<Phext>| {
+        let most = most_parts(phext, limits);
+        let late = phext.parts.len().saturating_sub(most);
+        // Where no two parts fit into a merge, their number is nobody's fault.
+        match late {
+            0 => 0,
+            _ if cheapest_group(&weights(phext), room(phext, limits)).is_empty() => 0,
+            _ => (late * 1000 / most) as u64,
+        }
+    };
+    let parts_debt = state.phexts.values().map(parts_debt).max().unwrap_or(0);
+    space_debt.max(parts_debt)
+}
+
+/// Parts of a phext above which they are merged whatever it costs.
+fn most_parts(phext: &Phext, limits: Limits) -> usize {
+    let live: u64 = phext.parts.iter().map(PartView::live_bytes).sum();
+    let seals = live / limits.memtable_bytes.max(1);
+    (MANY_PARTS as u64 + seals / 4).min(MOST_PARTS as u64) as usize
+}
+
+fn weights(phext: &Phext) -> Vec<Weight> {
+    phext.parts.iter().map(Weight::of).collect()
+}
+
+/// The room of one merge for parts of this phext.
+fn room(phext: &Phext, limits: Limits) -> Limits {
+    let live: u64 = phext.parts.iter().map(PartView::live_bytes).sum();
+    Limits {
+        bytes: limits.bytes.max(live / LARGEST_SHARE),
+        ..limits
+    }
+}
+
+/// Parts without a current slot.
+fn empty_parts(state: &State) -> Vec<Job> {
+    jobs_of(state, |phext| {
+        let is_empty = |view: &&PartView| view.live() == 0;
+        phext.parts.iter().filter(is_empty).cloned().collect()
+    })
+}
+
+/// Groups of parts of phexts that have more than `most` of them, for at most `budget` bytes.
+fn crowded_phexts(
+    state: &State,
+    limits: Limits,
+    most: impl Fn(&Phext) -> usize,
+    budget: u64,
+) -> Vec<Job> {
+    let mut left = budget.min(limits.bytes);
+    let mut slots_left = limits.slots;
+    let mut jobs = Vec::new();
+    for phext in state.phexts.values() {
+        if phext.parts.len() <= most(phext) {
+            continue;
+        }
+        let weights = weights(phext);
+        let group = cheapest_group(&weights, room(phext, limits));
+        let cost: u64 = group.iter().map(|&index| weights[index].live).sum();
+        let slots: u64 = group.iter().map(|&index| weights[index].slots).sum();
+        let is_beyond = cost > left || slots > slots_left;
+        if group.is_empty() || cost > budget || is_beyond && !jobs.is_empty() {
+            continue;
+        }
+        left = left.saturating_sub(cost);
+        slots_left = slots_left.saturating_sub(slots);
+        jobs.push(Job::new(phext, &group));
+    }
+    jobs
+}
+
+/// The smallest files, where the store has more than its size explains.
+fn crowded_files(space: &Space, limits: Limits) -> Vec<Job> {
+    let totals = space.totals();
+    let explained = (totals.live / (limits.memtable_bytes / 2).max(1)) as usize;
+    if space.files.len() <= MANY_FILES + explained {
+        return Vec::new();
+    }
+    let files: Vec<&FileUse> = space.files.values().collect();
+    let weights: Vec<Weight> = files.iter().map(|file| file.weight).collect();
+    let group = cheapest_group(&weights, limits).into_iter();
+    jobs_by_phext(group.flat_map(|index| &files[index].parts))
+}
+
+/// The jobs that rewrite these parts, one for each phext.
+fn jobs_by_phext<'a>(parts: impl Iterator<Item = &'a (Arc<Phext>, PartView)>) -> Vec<Job> {
+    let mut jobs: BTreeMap<u64, Job> = BTreeMap::new();
+    for (phext, view) in parts {
+        let job = jobs.entry(phext.id).or_insert_with(|| Job::new(phext, &[]));
+        job.sources.push(view.clone());
+    }
+    jobs.into_values().collect()
+}
+
+/// Parts that were written under another order than their phext's.
+fn stale_parts(state: &State, limits: Limits) -> Vec<Job> {
+    let stale = |phext: &Phext| {
+        let is_stale = |view: &&PartView| !view.part.follows(phext.order);
+        let stale: Vec<&PartView> = phext.parts.iter().filter(is_stale).collect();
+        let mut sum = Weight::default();
+        let fits = |view: &&PartView| {
+            let first = sum == Weight::default();
+            sum = sum.plus(Weight::of(view));
+            first || sum.live <= limits.bytes && sum.slots <= limits.slots
+        };
+        stale.into_iter().take_while(fits).cloned().collect()
+    };
+    // One phext at a time, so that one is done before the next begins.
+    jobs_of(state, stale).into_iter().take(1).collect()
+}
+
+fn jobs_of(state: &State, sources: impl Fn(&Phext) -> Vec<PartView>) -> Vec<Job> {
+    let job = |phext: &Arc<Phext>| Job {
+        phext: Arc::clone(phext),
+        sources: sources(phext),
+    };
+    let jobs = state.phexts.values().map(job);
+    jobs.filter(|job| !job.sources.is_empty()).collect()
+}
+
+/// The group that costs the least for each member that there is less, as indexes; empty where no two
+/// fit into `room`.
+fn cheapest_group(weights: &[Weight], room: Limits) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by_key(|&index| weights[index].net());
+    let mut taken = Vec::new();
+    let (mut sum, mut net) = (Weight::default(), 0u128);
+    let mut best: Option<(u128, usize)> = None;
+    for index in order {
+        let with = sum.plus(weights[index]);
+        if with.live > room.bytes || with.slots > room.slots {
+            continue;
+        }
+        sum = with;
+        net += u128::from(weights[index].net());
+        taken.push(index);
+        // Compared in fractions of a byte, since small groups must not tie by rounding.
+        let saved = taken.len() as u128 - 1;
+        if let Some(cost) = (net << 16).checked_div(saved)
+            && best.is_none_or(|(least, _)| cost <= least)
+        {
+            best = Some((cost, taken.len()));
+        }
+    }
+    taken.truncate(best.map_or(0, |(_, length)| length));
+    taken.sort_unstable();
+    taken
+}
+
+impl Job {
+    fn new(phext: &Arc<Phext>, indexes: &[usize]) -> Job {
+        Job {
+            phext: Arc::clone(phext),
+            sources: indexes.iter().map(|&i| phext.parts[i].clone()).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(bytes: u64) -> Limits {
+        Limits {
+            memtable_bytes: 100,
+            slots: u64::MAX,
+            bytes,
+        }
+    }
+
+    #[test]
+    fn the_cheapest_group_is_of_like_parts_and_takes_dead_ones() {
+        let check = |parts: &[(u64, u64)], bytes: u64, expected: &[usize]| {
+            let weight = |&(live, dead): &(u64, u64)| Weight {
+                live,
+                dead,
+                slots: live,
+            };
+            let weights: Vec<Weight> = parts.iter().map(weight).collect();
+            assert_eq!(cheapest_group(&weights, room(bytes)), expected, "{parts:?}");
+        };
+        check(&[], 1000, &[]);
+        check(&[(10, 0)], 1000, &[]);
+        check(&[(10, 0), (12, 0)], 1000, &[0, 1]);
+        // Five of one size, and a large one that is not worth it.
+        let fresh = [(10, 0), (10, 0), (10, 0), (10, 0), (10, 0), (100, 0)];
+        check(&fresh, 1000, &[0, 1, 2, 3, 4]);
+        // The large one is mostly dead: rewriting it gives more than it costs.
+        check(
+            &[(10, 0), (10, 0), (10, 0), (10, 0), (10, 0), (40, 60)],
+            1000,
+            &[0, 1, 2, 3, 4, 5],
+        );
+        // No more than fits; none where no two fit.
+        check(&fresh, 35, &[0, 1, 2]);
+        check(&[(600, 0), (600, 0)], 1000, &[]);
+        check(&[(600, 0), (300, 0), (600, 0)], 1000, &[0, 1]);
+    }
+}
