@@ -1,7 +1,7 @@
 //! `sqd check`: progress on the standard error, what was found on the standard output.
 
-use crate::command::{CommandError, require_store};
-use phext_storage::{CheckProgress, CheckReport};
+use crate::command::{CommandError, follow, require_store};
+use phext_storage::{CheckProgress, CheckReport, StoreError};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,10 +10,40 @@ use std::time::{Duration, Instant};
 pub(crate) fn check(directory: &Path) -> Result<(), CommandError> {
     require_store(directory)?;
     let mut meter = Meter::start("checked");
-    let report = phext_storage::check(directory, |progress| meter.show(progress))?;
+    let report = match phext_storage::check(directory, |progress| meter.show(progress)) {
+        Err(StoreError::Locked { .. }) => return check_in_use(directory, meter),
+        report => report?,
+    };
     meter.end();
     write_report(&report, &mut io::stdout().lock())?;
     match report.damages.len() {
+        0 => Ok(()),
+        places => Err(CommandError::Damaged { places }),
+    }
+}
+
+/// Checks the segments of a directory that a server is using.
+fn check_in_use(directory: &Path, mut meter: Meter) -> Result<(), CommandError> {
+    let follower = follow(directory)?;
+    let mut bytes = 0;
+    let damages = follower.verify(|progress| {
+        bytes = progress.done;
+        meter.show(progress);
+    });
+    meter.end();
+    let mut out = io::stdout().lock();
+    for damage in &damages {
+        writeln!(out, "damaged: {damage}")?;
+    }
+    let snapshot = follower.snapshot();
+    let phexts = snapshot.phexts().count();
+    let scrolls: u64 = snapshot.phexts().map(|phext| phext.scrolls()).sum();
+    writeln!(
+        out,
+        "{bytes} bytes in segments checked against their checksums: {phexts} phexts, {scrolls} \
+         scrolls; a check while no server is using the directory looks further"
+    )?;
+    match damages.len() {
         0 => Ok(()),
         places => Err(CommandError::Damaged { places }),
     }

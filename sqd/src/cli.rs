@@ -33,7 +33,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         data: DataArgs,
     },
-    /// Write a phext as one document.
+    /// Write a phext as one document, also while a server is using the data directory.
     Export {
         /// The phext's name.
         name: String,
@@ -43,8 +43,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         data: DataArgs,
     },
-    /// Check every byte of a data directory that no server is using, and what the bytes say: lists
-    /// every damaged place, changes nothing, and fails where there is one.
+    /// Check every byte of a data directory, and what the bytes say: lists every damaged place,
+    /// changes nothing, and fails where there is one. While a server is using the directory, the
+    /// checksums of its segments only.
     Check {
         #[command(flatten)]
         data: DataArgs,

@@ -8,7 +8,7 @@ use crate::phext_file::{FileError, export, write_document};
 use crate::serve::{ServeError, Settings, file_and_name, serve};
 use phext_query::ExecuteError;
 use phext_storage::vfs::{RealVfs, Vfs};
-use phext_storage::{Options, Store, StoreError};
+use phext_storage::{Follower, Options, Snapshot, Store, StoreError};
 use std::io::{self, BufWriter, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,8 @@ pub(crate) enum CommandError {
     NoSuchPhext { name: String, directory: PathBuf },
     #[error("there is no store in {path}", path = .path.display())]
     NoStore { path: PathBuf },
+    #[error("{path} is read again by the server that is using the directory: choose another file, or stop it", path = .path.display())]
+    ExportOverOwn { path: PathBuf },
     #[error("{places} damaged places; `sqd repair` says what can be saved")]
     Damaged { places: usize },
     #[error(transparent)]
@@ -96,8 +98,8 @@ fn import_files(files: &[PathBuf], data: &DataArgs) -> Result<(), CommandError> 
 }
 
 fn export_phext(name: &str, file: &Path, data: &DataArgs) -> Result<(), CommandError> {
-    let library = Library::over(open_existing(&data.data_dir)?, &data.data_dir);
-    let snapshot = library.snapshot();
+    let opened = open_existing(&data.data_dir)?;
+    let snapshot = opened.snapshot();
     let Some(phext) = snapshot.phext(name) else {
         let (name, directory) = (name.to_owned(), data.data_dir.clone());
         return Err(CommandError::NoSuchPhext { name, directory });
@@ -106,18 +108,60 @@ fn export_phext(name: &str, file: &Path, data: &DataArgs) -> Result<(), CommandE
         let mut out = BufWriter::new(io::stdout().lock());
         write_document(phext, &mut out)?;
         out.flush()?;
-    } else {
-        let scrolls = export(phext, file)?;
-        library.note_export(name, file)?;
-        writeln!(io::stderr(), "{}: {scrolls} scrolls", file.display())?;
+        return Ok(());
     }
+    let own = data.data_dir.join(format!("{name}.phext"));
+    if matches!(opened, Opened::Elsewhere(_)) && is_same_path(&own, file) {
+        return Err(CommandError::ExportOverOwn { path: own });
+    }
+    let scrolls = export(phext, file)?;
+    if let Opened::Here(store) = opened {
+        Library::over(store, &data.data_dir).note_export(name, file)?;
+    }
+    writeln!(io::stderr(), "{}: {scrolls} scrolls", file.display())?;
     Ok(())
 }
 
-/// Opens the store of a data directory that must be there already. Imports nothing.
-fn open_existing(directory: &Path) -> Result<Store, CommandError> {
+fn is_same_path(one: &Path, other: &Path) -> bool {
+    std::path::absolute(one).ok() == std::path::absolute(other).ok()
+}
+
+/// A store that a command reads.
+#[derive(Debug)]
+enum Opened {
+    /// Nobody else has it.
+    Here(Store),
+    /// A server is using it.
+    Elsewhere(Box<Follower>),
+}
+
+impl Opened {
+    fn snapshot(&self) -> Snapshot {
+        match self {
+            Opened::Here(store) => store.snapshot(),
+            Opened::Elsewhere(follower) => follower.snapshot(),
+        }
+    }
+}
+
+/// Opens the store of a data directory that must be there already, beside the server that is using
+/// it if there is one. Imports nothing.
+fn open_existing(directory: &Path) -> Result<Opened, CommandError> {
     require_store(directory)?;
-    Ok(Store::open(directory, Options::default())?)
+    match Store::open(directory, Options::default()) {
+        Err(StoreError::Locked { .. }) => Ok(Opened::Elsewhere(Box::new(follow(directory)?))),
+        store => Ok(Opened::Here(store?)),
+    }
+}
+
+/// Opens a store for reading beside the server that is using it.
+pub(crate) fn follow(directory: &Path) -> Result<Follower, StoreError> {
+    let options = Options {
+        // What is read is verified when it is touched.
+        verify_at_open_bytes: 0,
+        ..Options::default()
+    };
+    Store::open_read_only(directory, options)
 }
 
 /// Refuses a directory that holds no store.

@@ -46,6 +46,12 @@ pub enum StoreError {
         /// The lock file.
         path: PathBuf,
     },
+    /// A store that is written to changed faster than it could be read.
+    #[error("{path} changed each time while it was read: try again", path = .path.display())]
+    Busy {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// An earlier write or sync failed; nothing is written until the store is opened again.
     #[error(
         "writes are refused since an earlier failure: {cause}; reads go on; reopen the store to recover"

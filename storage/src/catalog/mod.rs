@@ -10,6 +10,10 @@
 //! Integers in values are little-endian. Values are read here and nowhere else; every reader is
 //! total, because the bytes may be damaged.
 
+mod published;
+
+pub(crate) use published::{Published, Publisher};
+
 use crate::error::{Result, StoreError};
 use crate::log::Lsn;
 use crate::segment::Order;
@@ -77,22 +81,22 @@ pub(crate) struct Contents {
     pub(crate) phexts: BTreeMap<u64, PhextRecord>,
     pub(crate) manifests: BTreeMap<u64, Manifest>,
     pub(crate) settings: BTreeMap<String, Vec<u8>>,
-    pub(crate) fingerprints: Fingerprints,
+    pub(crate) entries: Entries,
 }
 
-/// A fingerprint of each entry but the header, by key.
+/// Every entry but the header, by key, with its fingerprint.
 #[derive(Debug, Default)]
-pub(crate) struct Fingerprints {
-    by_key: BTreeMap<Vec<u8>, u64>,
+pub(crate) struct Entries {
+    by_key: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
 }
 
-impl Fingerprints {
-    /// Those of these entries.
-    pub(crate) fn of(entries: &[(Vec<u8>, Vec<u8>)]) -> Fingerprints {
+impl Entries {
+    /// These entries.
+    pub(crate) fn of(entries: &[(Vec<u8>, Vec<u8>)]) -> Entries {
         let entries = entries.iter().filter(|(key, _)| key != META_KEY);
-        Fingerprints {
+        Entries {
             by_key: entries
-                .map(|(key, value)| (key.clone(), fingerprint(key, value)))
+                .map(|(key, value)| (key.clone(), (value.clone(), fingerprint(key, value))))
                 .collect(),
         }
     }
@@ -100,16 +104,30 @@ impl Fingerprints {
     /// Follows a change.
     pub(crate) fn change(&mut self, (key, value): &Change) {
         match value {
-            Some(value) => self.by_key.insert(key.clone(), fingerprint(key, value)),
+            Some(value) => {
+                let entry = (value.clone(), fingerprint(key, value));
+                self.by_key.insert(key.clone(), entry)
+            }
             None => self.by_key.remove(key),
         };
     }
 
     /// See [`Header::digest`].
     pub(crate) fn digest(&self) -> u64 {
+        let fingerprints = self.by_key.values().map(|(_, fingerprint)| fingerprint);
+        fingerprints.fold(0, |sum, fingerprint| sum.wrapping_add(*fingerprint))
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Keys and values, in key order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.by_key
-            .values()
-            .fold(0, |sum, fingerprint| sum.wrapping_add(*fingerprint))
+            .iter()
+            .map(|(key, (value, _))| (key.as_slice(), value.as_slice()))
     }
 }
 
@@ -122,7 +140,7 @@ impl Contents {
     pub(crate) fn read(path: &Path, entries: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Contents> {
         let mut contents = Contents::default();
         let mut has_header = entries.is_empty();
-        contents.fingerprints = Fingerprints::of(&entries);
+        contents.entries = Entries::of(&entries);
         for (key, value) in entries {
             let mut reader = Reader { bytes: &value };
             let parsed = match key.split_first() {
@@ -158,7 +176,7 @@ impl Contents {
         if !has_header {
             return Err(StoreError::corrupt(path, 0, "there is no `meta` entry"));
         }
-        if contents.fingerprints.digest() != contents.header.digest {
+        if contents.entries.digest() != contents.header.digest {
             let what = "its entries are not those of its newest change";
             return Err(StoreError::corrupt(path, 0, what));
         }
@@ -372,7 +390,7 @@ mod tests {
         header: Header,
         mut entries: Vec<(Vec<u8>, Vec<u8>)>,
     ) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let digest = Fingerprints::of(&entries).digest();
+        let digest = Entries::of(&entries).digest();
         entries[0].1 = Header { digest, ..header }.change().1.unwrap();
         entries
     }

@@ -12,6 +12,7 @@
 mod payload;
 mod record;
 pub(crate) mod recovery;
+pub(crate) mod tail;
 mod writer;
 
 pub(crate) use payload::{Group, Operation, Payload};

@@ -1,7 +1,9 @@
 //! The manifests in the catalog, and their one committer at a time.
 
 use super::state::{PartView, Phext};
-use crate::catalog::{self, Change, Fingerprints, Header, Manifest, ManifestPart, PhextRecord};
+use crate::catalog::{
+    self, Change, Entries, Header, Manifest, ManifestPart, PhextRecord, Publisher,
+};
 use crate::error::{Result, StoreError};
 use crate::vfs::Catalog;
 use std::collections::BTreeMap;
@@ -15,26 +17,29 @@ pub(super) struct Manifests {
     pub(super) path: PathBuf,
     pub(super) header: Header,
     pub(super) settings: BTreeMap<String, Vec<u8>>,
-    /// Of the entries; `None` where a change failed, which may or may not be there.
-    pub(super) fingerprints: Option<Fingerprints>,
+    /// `None` where a change failed, which may or may not be there.
+    pub(super) entries: Option<Entries>,
+    /// Follows the catalog, for readers without the lock.
+    pub(super) publisher: Publisher,
 }
 
 impl Manifests {
-    /// Commits changes together with `header`, whose sequence is raised, durably.
+    /// Commits changes together with `header`, whose sequence is raised, durably, and publishes
+    /// them.
     pub(super) fn commit(&mut self, mut header: Header, mut changes: Vec<Change>) -> Result<()> {
-        let mut fingerprints = match self.fingerprints.take() {
-            Some(fingerprints) => fingerprints,
-            None => Fingerprints::of(&self.catalog.scan().map_err(|e| self.error(e))?),
+        let mut entries = match self.entries.take() {
+            Some(entries) => entries,
+            None => Entries::of(&self.catalog.scan().map_err(|e| self.error(e))?),
         };
-        changes
-            .iter()
-            .for_each(|change| fingerprints.change(change));
+        changes.iter().for_each(|change| entries.change(change));
         header.sequence = self.header.sequence + 1;
-        header.digest = fingerprints.digest();
+        header.digest = entries.digest();
         changes.push(header.change());
+        self.publisher.prepare(&entries, &header)?;
         let applied = self.catalog.apply(&changes);
         applied.map_err(|e| self.error(e))?;
-        self.fingerprints = Some(fingerprints);
+        self.publisher.publish()?;
+        self.entries = Some(entries);
         self.header = header;
         Ok(())
     }

@@ -3,16 +3,17 @@
 //! Costs the size of the manifests and of the log, not of the data, apart from the verification that
 //! [`Options::verify_at_open_bytes`] bounds.
 
+use super::durable::DurableMark;
 use super::manifest::Manifests;
 use super::options::Options;
 use super::shadow::Shadow;
 use super::state::{PartView, Phext, State};
 use super::writer::{Writer, apply};
 use super::{Paths, Recovery, Shared};
-use crate::catalog::{Contents, Manifest};
+use crate::catalog::{Contents, Manifest, Publisher};
 use crate::error::{Result, StoreError};
 use crate::log::recovery::{Known, Recovered, recover};
-use crate::log::{LogWriter, Payload};
+use crate::log::{LogWriter, Lsn, Payload};
 use crate::segment::{Segment, file_id, file_name};
 use crate::vfs::Vfs;
 use parking_lot::Mutex;
@@ -30,7 +31,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
             .map_err(|e| StoreError::io("create", path, e))?;
     }
     let lock = take_lock(&*vfs, &paths)?;
-    let mut manifests = open_catalog(&*vfs, &paths)?;
+    let mut manifests = open_catalog(&vfs, &paths)?;
     let entries = manifests.catalog.scan();
     let entries = entries.map_err(|e| catalog_error("read", &paths.catalog, e))?;
     let is_new = entries.is_empty();
@@ -69,8 +70,9 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
     // and only what is durable may take its place.
     let synced = manifests.catalog.sync();
     synced.map_err(|e| catalog_error("sync", &paths.catalog, e))?;
+    manifests.publisher.republish(&contents.entries, &header)?;
     segments.remove_unused(&on_disk)?;
-    let dirty = replay(&mut state, &recovered, &options)?;
+    let dirty = replay(&mut state, &recovered.records, recovered.last_lsn, &options)?;
     let next_segment = segments.next_id(header.next_segment);
     let recovery = Recovery {
         replayed_records: recovered.records.len() as u64,
@@ -81,7 +83,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
     let writer = start_writer(&*vfs, &paths, &options, recovered, dirty)?;
     manifests.header = header;
     manifests.settings = contents.settings;
-    manifests.fingerprints = Some(contents.fingerprints);
+    manifests.entries = Some(contents.entries);
     if is_new {
         vfs.sync_dir(&paths.root)
             .map_err(|e| StoreError::io("sync", &paths.root, e))?;
@@ -121,7 +123,7 @@ pub(super) fn take_lock(
     })
 }
 
-fn open_catalog(vfs: &dyn Vfs, paths: &Paths) -> Result<Manifests> {
+fn open_catalog(vfs: &Arc<dyn Vfs>, paths: &Paths) -> Result<Manifests> {
     let catalog = vfs.open_catalog(&paths.catalog);
     let catalog = catalog.map_err(|e| catalog_error("open", &paths.catalog, e))?;
     Ok(Manifests {
@@ -129,7 +131,8 @@ fn open_catalog(vfs: &dyn Vfs, paths: &Paths) -> Result<Manifests> {
         path: paths.catalog.clone(),
         header: Default::default(),
         settings: BTreeMap::new(),
-        fingerprints: None,
+        entries: None,
+        publisher: Publisher::new(Arc::clone(vfs), &paths.root),
     })
 }
 
@@ -141,15 +144,15 @@ pub(super) fn catalog_error(operation: &'static str, path: &Path, error: io::Err
 }
 
 /// The segments that manifests name, each mapped once.
-struct Segments<'a> {
+pub(super) struct Segments<'a> {
     vfs: &'a dyn Vfs,
     paths: &'a Paths,
-    open: BTreeMap<u64, Arc<Segment>>,
+    pub(super) open: BTreeMap<u64, Arc<Segment>>,
     verify_bytes: u64,
 }
 
 impl<'a> Segments<'a> {
-    fn new(vfs: &'a dyn Vfs, paths: &'a Paths, verify_bytes: u64) -> Self {
+    pub(super) fn new(vfs: &'a dyn Vfs, paths: &'a Paths, verify_bytes: u64) -> Self {
         Segments {
             vfs,
             paths,
@@ -205,7 +208,11 @@ impl<'a> Segments<'a> {
     }
 }
 
-fn load_phexts(contents: &Contents, segments: &mut Segments<'_>, paths: &Paths) -> Result<State> {
+pub(super) fn load_phexts(
+    contents: &Contents,
+    segments: &mut Segments<'_>,
+    paths: &Paths,
+) -> Result<State> {
     let mut state = State {
         lsn: contents.header.sealed_lsn,
         next_phext: contents.header.next_phext.max(1),
@@ -258,13 +265,14 @@ fn load_parts(
 }
 
 /// Applies the log's records. Gives the phexts that they changed.
-fn replay(
+pub(super) fn replay(
     state: &mut State,
-    recovered: &Recovered,
+    records: &[(Lsn, Payload)],
+    last_lsn: Lsn,
     options: &Options,
 ) -> Result<BTreeSet<Arc<str>>> {
     let mut dirty = BTreeSet::new();
-    for (lsn, payload) in &recovered.records {
+    for (lsn, payload) in records {
         let groups = match payload {
             Payload::Batch(groups) => groups.as_slice(),
             Payload::Checkpoint { .. } => &[],
@@ -282,7 +290,7 @@ fn replay(
         }
         state.lsn = *lsn;
     }
-    state.lsn = recovered.last_lsn;
+    state.lsn = last_lsn;
     Ok(dirty)
 }
 
@@ -300,8 +308,10 @@ fn start_writer(
         None => LogWriter::create(vfs, &paths.log, 1, next_lsn, options.log_reserve_bytes)?,
     };
     old_logs.retain(|&number| number != log.number());
+    let mark = DurableMark::open(vfs, &paths.root, recovered.last_lsn)?;
     Ok(Writer {
         log,
+        mark,
         next_lsn,
         old_logs,
         dirty,

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::batch::{Commit, WriteBatch, WriteOp, validate_name};
 use super::commit::Request;
+use super::durable::DurableMark;
 use super::options::Options;
 use super::state::{Phext, State, memtable_bytes};
 use super::statistics::add;
@@ -21,6 +22,7 @@ const MAX_BATCH_BYTES: usize = MAX_PAYLOAD_BYTES - (1 << 20);
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) log: LogWriter,
+    pub(super) mark: DurableMark,
     /// The LSN of the next record. All before it are durable, unless the store is poisoned.
     pub(super) next_lsn: Lsn,
     /// Log files before the current one.
@@ -57,6 +59,7 @@ impl Shared {
         writer.log.flush().map_err(|error| self.poison(&error))?;
         add(&self.counters.logged_bytes, writer.log.len() - log_bytes);
         writer.next_lsn += 1;
+        self.mark_durable(&writer);
         Ok(())
     }
 
@@ -137,7 +140,17 @@ impl Shared {
         writer.next_lsn = lsn;
         state.lsn = lsn - 1;
         self.state.store(Arc::new(state));
+        self.mark_durable(writer);
         Ok(outcomes)
+    }
+
+    /// Tells readers without the lock how far the log is durable, before anybody is told of the
+    /// commit. Where this fails the commit stands: it is durable. What comes after it is refused, as
+    /// after any failed write.
+    pub(super) fn mark_durable(&self, writer: &Writer) {
+        if let Err(error) = writer.mark.set(writer.next_lsn - 1) {
+            self.poison_unless_full(error);
+        }
     }
 }
 

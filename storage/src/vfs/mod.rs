@@ -37,7 +37,7 @@ pub trait Vfs: Debug + Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Box<dyn File>>;
     /// Opens an existing file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>>;
-    /// Reads an existing file from its start, for documents that are not part of the store.
+    /// Reads an existing file from its start, without the right to change it.
     fn read(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>>;
     /// Maps an existing file for reading. The file must be complete and never change again.
     fn map(&self, path: &Path) -> io::Result<Mapping>;

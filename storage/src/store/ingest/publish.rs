@@ -110,6 +110,7 @@ impl Shared {
             .phexts
             .insert(Arc::clone(&phext.name), Arc::new(phext));
         self.state.store(Arc::new(state));
+        self.mark_durable(&writer);
         Ok(IngestSummary {
             lsn,
             scrolls: built.parts.iter().map(|part| u64::from(part.slots())).sum(),
