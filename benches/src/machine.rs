@@ -104,6 +104,27 @@ pub fn bytes_on_disk(directory: &Path) -> std::io::Result<u64> {
     Ok(total)
 }
 
+/// Bytes that the file system has allocated to all files under a directory: reserved space counts,
+/// holes do not.
+///
+/// # Errors
+/// Where a directory in it cannot be read.
+pub fn allocated_bytes(directory: &Path) -> std::io::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let mut total = 0;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        total += if metadata.is_dir() {
+            allocated_bytes(&entry.path())?
+        } else {
+            // The unit is fixed, whatever the file system's block is.
+            metadata.blocks() * 512
+        };
+    }
+    Ok(total)
+}
+
 /// Processor time used so far, by everything and by some processes, in clock ticks.
 ///
 /// The difference between two readings says how busy the machine was with something else. That

@@ -1,0 +1,265 @@
+//! sqd: its storage engine directly, and, as a second row, through queries and their streams.
+
+use std::sync::Arc;
+
+use phext_query::{Fields, Flow, Output, Query, ResultRow, Target, run};
+use phext_storage::coordinate::Coordinate;
+use phext_storage::page_table::{Lane, LaneSpec, Location};
+use phext_storage::{Options, Phext, Store, WriteBatch, WriteOp};
+
+use crate::engine::{Engine, Kind, Load, Outcome, Put, Reader, Sizing};
+use crate::key::Key;
+use crate::ordered::Best;
+use crate::query::{Nearest, Prefix, Region};
+use crate::tally::Tally;
+use crate::workload::Workload;
+
+pub(crate) const KIND: Kind = Kind {
+    name: "sqd",
+    settings: "default options, sealed and merged after the load, one snapshot per cell",
+    put_durability: "write to the log and fdatasync, each commit group",
+    load_durability: "batches of 16,384 through the log, each durable when it returns",
+    supports: |_| true,
+    open: |directory, _: Sizing| {
+        let store = Store::open(directory, Options::default())?;
+        Ok(Box::new(Sqd { store }))
+    },
+};
+
+const PHEXT: &str = "scrolls";
+const BATCH_SCROLLS: usize = 16_384;
+/// Lanes taken at once: enough to overlap misses, little enough to stay in the first cache.
+const LANES: usize = 64;
+
+struct Sqd {
+    store: Store,
+}
+
+impl Sqd {
+    fn phext(&self) -> Outcome<Arc<Phext>> {
+        let snapshot = self.store.snapshot();
+        Ok(snapshot
+            .phext(PHEXT)
+            .map(Arc::clone)
+            .ok_or("the phext is not there")?)
+    }
+}
+
+impl Engine for Sqd {
+    fn load(&self, load: Load<'_>) -> Outcome {
+        let mut ranks = load.ranks().peekable();
+        while ranks.peek().is_some() {
+            let puts = ranks.by_ref().take(BATCH_SCROLLS).map(|rank| WriteOp::Put {
+                coordinate: load.dataset.keys[rank],
+                text: load.texts.shared(rank),
+            });
+            let operations = puts.collect();
+            self.store.commit(WriteBatch {
+                phext: PHEXT.to_owned(),
+                operations,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Outcome {
+        self.store.seal()?;
+        Ok(self.store.merge()?)
+    }
+
+    fn reader(&self) -> Outcome<Box<dyn Reader + '_>> {
+        Ok(Box::new(Direct {
+            phext: self.phext()?,
+        }))
+    }
+
+    fn second_reader(&self, workload: Workload) -> Outcome<Option<Box<dyn Reader + '_>>> {
+        match workload {
+            Workload::Wildcard | Workload::Box | Workload::Nearest => Ok(None),
+            _ => Ok(Some(Box::new(Streams {
+                phext: self.phext()?,
+            }))),
+        }
+    }
+
+    fn put(&self, put: &Put) -> Outcome {
+        let operation = WriteOp::Put {
+            coordinate: put.key.coordinate,
+            text: put.text.clone(),
+        };
+        self.store.commit(WriteBatch {
+            phext: PHEXT.to_owned(),
+            operations: vec![operation],
+        })?;
+        Ok(())
+    }
+}
+
+/// The page table.
+struct Direct {
+    phext: Arc<Phext>,
+}
+
+impl Direct {
+    /// Passes the texts of up to `limit` lanes on.
+    fn lanes(
+        &self,
+        spec: &LaneSpec,
+        limit: usize,
+        mut visit: impl FnMut(&Coordinate, &[u8]),
+    ) -> Outcome {
+        let mut cursor = self.phext.lanes(spec)?;
+        let mut lanes: Vec<Lane<'_>> = Vec::with_capacity(LANES);
+        let mut left = limit;
+        while left > 0 {
+            lanes.clear();
+            cursor.next_batch(&mut lanes, LANES.min(left))?;
+            if lanes.is_empty() {
+                break;
+            }
+            left -= lanes.len();
+            lanes.iter().for_each(|lane| lane.location.prefetch(false));
+            lanes.iter().for_each(|lane| lane.location.prefetch(true));
+            for lane in &lanes {
+                visit(&lane.coordinate, lane.location.text()?);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reader for Direct {
+    fn point(&mut self, key: &Key, tally: &mut Tally) -> Outcome {
+        match self.phext.locate(&key.coordinate)? {
+            Location::Absent => {}
+            location => tally.text(location.text()?),
+        }
+        Ok(())
+    }
+
+    fn range(&mut self, from: &Key, limit: usize, tally: &mut Tally) -> Outcome {
+        let spec = LaneSpec::Range {
+            from: from.coordinate,
+            to: Coordinate::MAX,
+        };
+        self.lanes(&spec, limit, |coordinate, text| {
+            tally.coordinate(coordinate, text);
+        })
+    }
+
+    fn scan(&mut self, tally: &mut Tally) -> Outcome {
+        self.lanes(&LaneSpec::All, usize::MAX, |coordinate, text| {
+            tally.coordinate(coordinate, text);
+        })
+    }
+
+    fn prefix(&mut self, prefix: &Prefix, tally: &mut Tally) -> Outcome {
+        let spec = LaneSpec::Range {
+            from: prefix.from.coordinate,
+            to: prefix.to.coordinate,
+        };
+        self.lanes(&spec, usize::MAX, |coordinate, text| {
+            tally.coordinate(coordinate, text);
+        })
+    }
+
+    fn region(&mut self, region: &Region, tally: &mut Tally) -> Outcome {
+        self.lanes(&LaneSpec::All, usize::MAX, |coordinate, text| {
+            if region.contains(coordinate.components()) {
+                tally.coordinate(coordinate, text);
+            }
+        })
+    }
+
+    fn nearest(&mut self, nearest: &Nearest, tally: &mut Tally) -> Outcome {
+        let mut best = Best::new(*nearest);
+        self.lanes(&LaneSpec::All, usize::MAX, |coordinate, text| {
+            best.offer(*coordinate.components(), text);
+        })?;
+        best.tally(tally);
+        Ok(())
+    }
+}
+
+/// Queries, as the server makes them.
+struct Streams {
+    phext: Arc<Phext>,
+}
+
+impl Streams {
+    fn run(
+        &self,
+        target: Target,
+        limit: Option<u64>,
+        mut row: impl FnMut(&ResultRow<'_>),
+    ) -> Outcome {
+        let query = Query {
+            target,
+            output: Output::Rows(Fields::TEXT),
+            limit,
+        };
+        let mut sink = |result: &ResultRow<'_>| {
+            row(result);
+            Ok(Flow::Continue)
+        };
+        run(&query, &self.phext, &mut sink)?;
+        Ok(())
+    }
+
+    /// Rows whose coordinate is part of the answer.
+    fn records(&self, target: Target, limit: Option<u64>, tally: &mut Tally) -> Outcome {
+        self.run(target, limit, |row| {
+            let (Some(coordinate), Some(text)) = (row.coordinate, row.text) else {
+                return;
+            };
+            tally.coordinate(&coordinate, text);
+        })
+    }
+
+    /// Rows of coordinates that were asked for; an absent one has no text.
+    fn points(&self, points: Vec<Coordinate>, tally: &mut Tally) -> Outcome {
+        self.run(Target::Points(points), None, |row| {
+            if let Some(text) = row.text {
+                tally.text(text);
+            }
+        })
+    }
+}
+
+impl Reader for Streams {
+    fn point(&mut self, key: &Key, tally: &mut Tally) -> Outcome {
+        self.points(vec![key.coordinate], tally)
+    }
+
+    fn batch(&mut self, keys: &[Key], tally: &mut Tally) -> Outcome {
+        self.points(keys.iter().map(|key| key.coordinate).collect(), tally)
+    }
+
+    fn range(&mut self, from: &Key, limit: usize, tally: &mut Tally) -> Outcome {
+        let target = Target::Range {
+            from: from.coordinate,
+            to: Coordinate::MAX,
+        };
+        self.records(target, Some(limit as u64), tally)
+    }
+
+    fn scan(&mut self, tally: &mut Tally) -> Outcome {
+        self.records(Target::All, None, tally)
+    }
+
+    fn prefix(&mut self, prefix: &Prefix, tally: &mut Tally) -> Outcome {
+        let target = Target::Range {
+            from: prefix.from.coordinate,
+            to: prefix.to.coordinate,
+        };
+        self.records(target, None, tally)
+    }
+
+    fn region(&mut self, _: &Region, _: &mut Tally) -> Outcome {
+        crate::engine::not_supported("regions")
+    }
+
+    fn nearest(&mut self, _: &Nearest, _: &mut Tally) -> Outcome {
+        crate::engine::not_supported("nearest records")
+    }
+}

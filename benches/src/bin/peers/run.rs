@@ -1,0 +1,266 @@
+//! The order of things for one data set.
+//!
+//! ```text
+//! loads      each round: unsorted, sorted; the last sorted one is settled and kept
+//! openings   each round: every store in a process of its own
+//! reads      each round: workload by workload, engine after engine on the same questions
+//! writes     each round: the same with puts
+//! ```
+//!
+//! Engines take turns within each workload of each round, and begin with another one each round, so
+//! that what disturbs the machine disturbs all of them alike.
+
+use std::path::PathBuf;
+
+use phext_benches::machine::{ProcessorTime, allocated_bytes};
+
+use crate::dataset::{Dataset, Shape, Texts};
+use crate::engine::{Arrival, Engine, Kind, Load, Outcome, Reader, SECOND_READER, Sizing};
+use crate::engines::BASELINES;
+use crate::report::Rows;
+use crate::tally::Tally;
+use crate::workload::questions::Questions;
+use crate::workload::write::Puts;
+use crate::workload::{Workload, load, open, read};
+
+/// What is to be measured.
+pub(crate) struct Plan {
+    pub(crate) kinds: Vec<&'static Kind>,
+    pub(crate) workloads: Vec<Workload>,
+    pub(crate) scrolls: usize,
+    pub(crate) rounds: usize,
+    pub(crate) load_rounds: usize,
+    pub(crate) seed: u64,
+    pub(crate) directory: PathBuf,
+    /// Removes the directory when the plan goes.
+    pub(crate) _scratch: tempfile::TempDir,
+}
+
+impl Plan {
+    fn wants(&self, workload: Workload) -> bool {
+        self.workloads.contains(&workload)
+    }
+
+    /// The engines and those baselines that take part in something that is wanted.
+    fn contestants(&self) -> Vec<&'static Kind> {
+        let takes_part = |kind: &&Kind| self.workloads.iter().any(|&w| (kind.supports)(w));
+        let baselines = BASELINES.iter().filter(takes_part);
+        self.kinds.iter().copied().chain(baselines).collect()
+    }
+}
+
+/// Measures everything on one data set.
+///
+/// # Errors
+/// Where an engine fails or gives a wrong answer.
+pub(crate) fn dataset(plan: &Plan, shape: Shape) -> Outcome<Rows> {
+    progress(shape, "generating keys and texts");
+    let (dataset, texts) = Dataset::generate(shape, plan.scrolls, plan.seed);
+    let mut rows = Rows::new(shape, &dataset, texts.total_bytes());
+    let sizing = Sizing {
+        data_bytes: rows.data_bytes(),
+    };
+    let bench = Bench {
+        plan,
+        dataset,
+        sizing,
+    };
+    bench.loads(&texts, &mut rows)?;
+    drop(texts);
+    if plan.wants(Workload::Open) {
+        bench.openings(&mut rows)?;
+    }
+    bench.reads_and_writes(&mut rows)?;
+    for kind in plan.contestants() {
+        std::fs::remove_dir_all(bench.directory(kind))?;
+    }
+    Ok(rows)
+}
+
+struct Bench<'p> {
+    plan: &'p Plan,
+    dataset: Dataset,
+    sizing: Sizing,
+}
+
+impl Bench<'_> {
+    fn directory(&self, kind: &Kind) -> PathBuf {
+        let name = format!(
+            "{}-{}",
+            self.dataset.shape.name(),
+            kind.name.replace(' ', "-")
+        );
+        self.plan.directory.join(name)
+    }
+
+    /// Loads, and leaves a settled store of each engine behind.
+    fn loads(&self, texts: &Texts, rows: &mut Rows) -> Outcome {
+        let shuffled = self.dataset.shuffled_ranks();
+        let last = self.plan.load_rounds - 1;
+        for round in 0..=last {
+            for arrival in [Arrival::Shuffled(&shuffled), Arrival::Sorted] {
+                let keep = round == last && matches!(arrival, Arrival::Sorted);
+                if !keep && !self.plan.wants(Workload::Load) {
+                    continue;
+                }
+                let load = Load {
+                    dataset: &self.dataset,
+                    texts,
+                    arrival,
+                };
+                self.load_all(load, round, keep, rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn load_all(&self, load: Load<'_>, round: usize, keep: bool, rows: &mut Rows) -> Outcome {
+        let label = load::label(load.arrival);
+        progress(self.dataset.shape, &format!("{label}, round {}", round + 1));
+        for kind in turns(&self.plan.contestants(), round) {
+            let is_measured = (kind.supports)(Workload::Load) && self.plan.wants(Workload::Load);
+            if !is_measured && !keep {
+                continue;
+            }
+            let directory = self.directory(kind);
+            std::fs::create_dir(&directory)?;
+            let measured = load::measure(kind, &directory, load, self.sizing, keep)
+                .map_err(|failure| place(kind, label, &failure))?;
+            if is_measured {
+                rows.add(
+                    label,
+                    Workload::Load,
+                    kind.name,
+                    Some(kind.load_durability),
+                    &measured,
+                );
+            }
+            if keep && self.plan.wants(Workload::Space) && (kind.supports)(Workload::Space) {
+                rows.add_space(kind.name, allocated_bytes(&directory)?);
+            }
+            if !keep {
+                std::fs::remove_dir_all(&directory)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn openings(&self, rows: &mut Rows) -> Outcome {
+        for round in 0..self.plan.rounds {
+            progress(self.dataset.shape, &format!("opening, round {}", round + 1));
+            for kind in turns(&self.plan.kinds, round) {
+                let random = &mut self.dataset.random(Workload::Open as u64, round);
+                let key = self.dataset.keys[self.dataset.random_rank(random)];
+                let directory = self.directory(kind);
+                let opened = open::measure(kind, &directory, self.sizing, &key, round == 0)?;
+                rows.add_opened(kind.name, opened);
+            }
+        }
+        Ok(())
+    }
+
+    fn reads_and_writes(&self, rows: &mut Rows) -> Outcome {
+        let open = |kind: &'static Kind| -> Outcome<Open> {
+            let engine = (kind.open)(&self.directory(kind), self.sizing)?;
+            Ok(Open { kind, engine })
+        };
+        let contestants = self.plan.contestants();
+        let stores = contestants
+            .iter()
+            .copied()
+            .map(open)
+            .collect::<Outcome<Vec<_>>>()?;
+        self.warm(&stores)?;
+        for round in 0..self.plan.rounds {
+            let before = (ProcessorTime::read(&[]), std::time::Instant::now());
+            for workload in Workload::READS.into_iter().filter(|&w| self.plan.wants(w)) {
+                self.read(workload, round, &stores, rows)?;
+            }
+            let seconds = before.1.elapsed().as_secs_f64();
+            let strangers = ProcessorTime::read(&[]).strangers_since(before.0, seconds);
+            rows.strangers.push(strangers);
+            progress(
+                self.dataset.shape,
+                &format!(
+                    "reads, round {}: {seconds:.0} s, {strangers:.1} cores busy with other things",
+                    round + 1
+                ),
+            );
+        }
+        for round in 0..self.plan.rounds {
+            progress(self.dataset.shape, &format!("writes, round {}", round + 1));
+            for workload in Workload::WRITES.into_iter().filter(|&w| self.plan.wants(w)) {
+                self.write(workload, round, &stores, rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads everything once, so that caches hold what they can.
+    fn warm(&self, stores: &[Open]) -> Outcome {
+        for Open { kind, engine } in stores {
+            if (kind.supports)(Workload::Scan) {
+                engine.reader()?.scan(&mut Tally::default())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, workload: Workload, round: usize, stores: &[Open], rows: &mut Rows) -> Outcome {
+        let questions = Questions::new(workload, &self.dataset, round);
+        for Open { kind, engine } in turns(stores, round) {
+            if !(kind.supports)(workload) {
+                continue;
+            }
+            let mut measure = |name: &'static str, mut reader: Box<dyn Reader + '_>| -> Outcome {
+                let measured = read::measure(&questions, reader.as_mut())
+                    .map_err(|failure| place(kind, &workload.name(), &failure))?;
+                let row = rows.add(&workload.name(), workload, name, None, &measured);
+                row.checksum = Some(questions.expected.checksum());
+                row.records = Some(questions.expected.records);
+                Ok(())
+            };
+            measure(kind.name, engine.reader()?)?;
+            if let Some(reader) = engine.second_reader(workload)? {
+                measure(SECOND_READER, reader)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, workload: Workload, round: usize, stores: &[Open], rows: &mut Rows) -> Outcome {
+        let puts = Puts::new(workload, &self.dataset, round);
+        for Open { kind, engine } in turns(stores, round) {
+            if !(kind.supports)(workload) {
+                continue;
+            }
+            let measured = puts
+                .measure(engine.as_ref())
+                .map_err(|failure| place(kind, &workload.name(), &failure))?;
+            let durability = Some(kind.put_durability);
+            let row = rows.add(&workload.name(), workload, kind.name, durability, &measured);
+            row.checksum = Some(puts.expected().checksum());
+            row.records = Some(puts.expected().records);
+        }
+        Ok(())
+    }
+}
+
+struct Open {
+    kind: &'static Kind,
+    engine: Box<dyn Engine>,
+}
+
+/// All of them, beginning with another one each round.
+fn turns<T>(all: &[T], round: usize) -> impl Iterator<Item = &T> {
+    let first = round % all.len().max(1);
+    all[first..].iter().chain(&all[..first])
+}
+
+fn place(kind: &Kind, what: &str, failure: &crate::engine::Failure) -> crate::engine::Failure {
+    format!("{} on {what}: {failure}", kind.name).into()
+}
+
+fn progress(shape: Shape, what: &str) {
+    eprintln!("{}: {what}", shape.name());
+}

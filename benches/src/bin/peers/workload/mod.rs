@@ -1,0 +1,115 @@
+//! What is measured, by groups: reads, writes, loads, opening.
+
+use clap::ValueEnum;
+
+pub(crate) mod load;
+pub(crate) mod open;
+pub(crate) mod questions;
+pub(crate) mod read;
+pub(crate) mod write;
+
+/// A workload, as on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Workload {
+    /// The text of a random stored key.
+    Point,
+    /// A key that is not stored, near one that is.
+    Miss,
+    /// The texts of 1,000 random stored keys at once.
+    Batch,
+    /// 100 records from a random stored key on.
+    Range,
+    /// All records in order.
+    Scan,
+    /// All records under the first six or seven components of a random stored key.
+    Prefix,
+    /// Five random components of a stored key fixed, the other four free.
+    Wildcard,
+    /// Five random dimensions within 5 % of the ranks on either side of a stored key.
+    Box,
+    /// The ten records nearest to a stored key.
+    Nearest,
+    /// A stored key gets a new text, durably, from one thread.
+    Put,
+    /// The same from 64 threads.
+    Group,
+    /// All records into an empty store, durable at the end: sorted, and in random order.
+    Load,
+    /// Bytes on disk of a loaded store.
+    Space,
+    /// From a closed store to the first text, in a process of its own; its memory.
+    Open,
+}
+
+impl Workload {
+    /// Those that read, in the order in which a round measures them.
+    pub(crate) const READS: [Workload; 9] = [
+        Workload::Point,
+        Workload::Miss,
+        Workload::Batch,
+        Workload::Range,
+        Workload::Scan,
+        Workload::Prefix,
+        Workload::Wildcard,
+        Workload::Box,
+        Workload::Nearest,
+    ];
+
+    /// Those that write single records.
+    pub(crate) const WRITES: [Workload; 2] = [Workload::Put, Workload::Group];
+
+    /// What `ns_per_op` is for.
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Workload::Point | Workload::Miss => "get",
+            Workload::Batch => "key",
+            Workload::Range => "100 records",
+            Workload::Scan | Workload::Load => "record",
+            Workload::Prefix | Workload::Wildcard | Workload::Box | Workload::Nearest => "query",
+            Workload::Put | Workload::Group => "put",
+            Workload::Space => "store",
+            Workload::Open => "open",
+        }
+    }
+
+    /// As on the command line.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .expect("no workload is hidden")
+    }
+}
+
+/// What one engine showed in one round.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    /// Operations of the workload's unit.
+    pub(crate) operations: u64,
+    /// Time for all of them, in nanoseconds.
+    pub(crate) elapsed_ns: u64,
+    /// Of single operations, in nanoseconds; empty where they were not taken.
+    pub(crate) latencies_ns: Vec<u64>,
+    /// Bytes that the process handed to block devices meanwhile.
+    pub(crate) written_bytes: Option<u64>,
+    /// Bytes of keys and texts that were written.
+    pub(crate) payload_bytes: u64,
+}
+
+impl Measured {
+    /// Nanoseconds an operation.
+    pub(crate) fn ns_per_op(&self) -> f64 {
+        self.elapsed_ns as f64 / self.operations as f64
+    }
+
+    /// Bytes written for each byte of payload.
+    pub(crate) fn write_amplification(&self) -> Option<f64> {
+        let written = self.written_bytes.filter(|_| self.payload_bytes > 0)?;
+        Some(written as f64 / self.payload_bytes as f64)
+    }
+}
+
+/// The value that this share of sorted values does not exceed.
+pub(crate) fn quantile(sorted: &[u64], share: f64) -> Option<u64> {
+    let last = sorted.len().checked_sub(1)?;
+    Some(sorted[(last as f64 * share).round() as usize])
+}
