@@ -9,7 +9,6 @@
 //!
 //! Texts are 150 to 250 bytes of words, 200 on average, and follow from the seed and the key's rank.
 
-use bytes::Bytes;
 use clap::ValueEnum;
 use phext_storage::coordinate::{Coordinate, DIMENSIONS};
 use rand::rngs::StdRng;
@@ -49,7 +48,7 @@ pub(crate) struct Dataset {
 
 /// The texts of a data set, one after the other.
 pub(crate) struct Texts {
-    bytes: Bytes,
+    bytes: Vec<u8>,
     ends: Vec<u64>,
 }
 
@@ -105,10 +104,7 @@ impl Texts {
             write_text(seed ^ rank as u64, &mut bytes);
             ends.push(bytes.len() as u64);
         }
-        Texts {
-            bytes: Bytes::from(bytes),
-            ends,
-        }
+        Texts { bytes, ends }
     }
 
     fn range(&self, rank: usize) -> std::ops::Range<usize> {
@@ -120,12 +116,6 @@ impl Texts {
     #[inline]
     pub(crate) fn at(&self, rank: usize) -> &[u8] {
         &self.bytes[self.range(rank)]
-    }
-
-    /// The same, sharing memory.
-    #[inline]
-    pub(crate) fn shared(&self, rank: usize) -> Bytes {
-        self.bytes.slice(self.range(rank))
     }
 
     /// Bytes of all texts.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::dataset::{Dataset, Texts};
 use crate::key::Key;
-use crate::query::{Nearest, Prefix, Region};
+use crate::query::{Batch, Nearest, Prefix, Region};
 use crate::tally::Tally;
 use crate::workload::Workload;
 
@@ -116,8 +116,9 @@ pub(crate) trait Reader {
     fn point(&mut self, key: &Key, tally: &mut Tally) -> Outcome;
 
     /// The texts of many keys, in any order.
-    fn batch(&mut self, keys: &[Key], tally: &mut Tally) -> Outcome {
-        keys.iter().try_for_each(|key| self.point(key, tally))
+    fn batch(&mut self, batch: Batch<'_>, tally: &mut Tally) -> Outcome {
+        let mut keys = batch.keys.iter();
+        keys.try_for_each(|key| self.point(key, tally))
     }
 
     /// Up to `limit` records from a key on, in coordinate order.

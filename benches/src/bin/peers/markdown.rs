@@ -22,11 +22,11 @@ pub(crate) fn tables(report: &Report) -> String {
 
 fn render(report: &Report, out: &mut String) -> std::fmt::Result {
     writeln!(out, "## Results\n")?;
-    writeln!(out, "`peers {}`: {}.", report.command, report.machine)?;
+    writeln!(out, "`cargo peers {}`: {}.", report.options, report.machine)?;
     writeln!(
         out,
-        "Medians of {} rounds, of {} for loads. Seed {}.\n",
-        report.rounds, report.load_rounds, report.seed
+        "Medians of {} rounds, of {} for loads.\n",
+        report.rounds, report.load_rounds
     )?;
     for dataset in &report.datasets {
         render_dataset(report, dataset, out)?;

@@ -26,6 +26,13 @@ impl Prefix {
     }
 }
 
+/// Keys that are asked for at once, in both forms.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    pub(crate) keys: &'a [Key],
+    pub(crate) coordinates: &'a [Coordinate],
+}
+
 /// A range in each dimension, both ends included; free dimensions have all of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Region {

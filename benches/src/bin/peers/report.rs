@@ -20,7 +20,7 @@ pub(crate) const SUBJECT: &str = "sqd";
 #[derive(Serialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
-    pub(crate) command: String,
+    pub(crate) options: String,
     pub(crate) rounds: usize,
     pub(crate) load_rounds: usize,
     pub(crate) seed: u64,
@@ -93,7 +93,7 @@ impl Report {
         let baselines = crate::engines::BASELINES.iter();
         Report {
             machine,
-            command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+            options: plan.options(),
             rounds: plan.rounds,
             load_rounds: plan.load_rounds,
             seed: plan.seed,

@@ -41,6 +41,19 @@ impl Plan {
         self.workloads.contains(&workload)
     }
 
+    /// The options that shape the figures; where files are put is not one of them.
+    pub(crate) fn options(&self) -> String {
+        let names: Vec<&str> = self.kinds.iter().map(|kind| kind.name).collect();
+        format!(
+            "--engines {} --scrolls {} --rounds {} --load-rounds {} --seed {}",
+            names.join(","),
+            self.scrolls,
+            self.rounds,
+            self.load_rounds,
+            self.seed
+        )
+    }
+
     /// The engines and those baselines that take part in something that is wanted.
     fn contestants(&self) -> Vec<&'static Kind> {
         let takes_part = |kind: &&Kind| self.workloads.iter().any(|&w| (kind.supports)(w));

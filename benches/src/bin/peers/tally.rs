@@ -122,7 +122,9 @@ mod tests {
         let at = |last| Coordinate::new([1, 1, 1, 1, 1, 1, 1, 1, last]).expect("valid");
         let tally = |rows: [(u32, &str); 2]| {
             let mut tally = Tally::default();
-            rows.map(|(last, text)| tally.coordinate(&at(last), text.as_bytes()));
+            for (last, text) in rows {
+                tally.coordinate(&at(last), text.as_bytes());
+            }
             tally
         };
         let right = tally([(1, "one"), (2, "two")]);

@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::engine::{Engine, Kind, Load, Outcome, Put, Reader, Sizing, not_supported};
 use crate::key::{Key, PACKED_BYTES, Packed, pack};
 use crate::prefetch::prefetch;
-use crate::query::{Nearest, Prefix, Region};
+use crate::query::{Batch, Nearest, Prefix, Region};
 use crate::tally::Tally;
 use crate::workload::Workload;
 
@@ -182,8 +182,10 @@ impl Reader for &View {
         Ok(())
     }
 
-    fn batch(&mut self, keys: &[Key], tally: &mut Tally) -> Outcome {
-        keys.chunks(GROUP)
+    fn batch(&mut self, batch: Batch<'_>, tally: &mut Tally) -> Outcome {
+        batch
+            .keys
+            .chunks(GROUP)
             .for_each(|group| self.group(group, tally));
         Ok(())
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use phext_query::{Fields, Flow, Output, Query, ResultRow, Target, run};
 use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Lane, LaneSpec, Location};
-use phext_storage::{Options, Phext, Store, WriteBatch, WriteOp};
+use phext_storage::{IngestMode, Options, Phext, Store, WriteBatch, WriteOp};
 
 use crate::engine::{Engine, Kind, Load, Outcome, Put, Reader, Sizing};
 use crate::key::Key;
 use crate::ordered::Best;
-use crate::query::{Nearest, Prefix, Region};
+use crate::query::{Batch, Nearest, Prefix, Region};
 use crate::tally::Tally;
 use crate::workload::Workload;
 
@@ -18,7 +18,7 @@ pub(crate) const KIND: Kind = Kind {
     name: "sqd",
     settings: "default options, sealed and merged after the load, one snapshot per cell",
     put_durability: "write to the log and fdatasync, each commit group",
-    load_durability: "batches of 16,384 through the log, each durable when it returns",
+    load_durability: "one bulk ingest; segments and catalog synced by it",
     supports: |_| true,
     open: |directory, _: Sizing| {
         let store = Store::open(directory, Options::default())?;
@@ -27,7 +27,6 @@ pub(crate) const KIND: Kind = Kind {
 };
 
 const PHEXT: &str = "scrolls";
-const BATCH_SCROLLS: usize = 16_384;
 /// Lanes taken at once: enough to overlap misses, little enough to stay in the first cache.
 const LANES: usize = 64;
 
@@ -47,18 +46,11 @@ impl Sqd {
 
 impl Engine for Sqd {
     fn load(&self, load: Load<'_>) -> Outcome {
-        let mut ranks = load.ranks().peekable();
-        while ranks.peek().is_some() {
-            let puts = ranks.by_ref().take(BATCH_SCROLLS).map(|rank| WriteOp::Put {
-                coordinate: load.dataset.keys[rank],
-                text: load.texts.shared(rank),
-            });
-            let operations = puts.collect();
-            self.store.commit(WriteBatch {
-                phext: PHEXT.to_owned(),
-                operations,
-            })?;
+        let mut ingest = self.store.ingest(PHEXT, IngestMode::Replace)?;
+        for rank in load.ranks() {
+            ingest.push(load.dataset.keys[rank], load.texts.at(rank))?;
         }
+        ingest.finish()?;
         Ok(())
     }
 
@@ -133,6 +125,21 @@ impl Reader for Direct {
         match self.phext.locate(&key.coordinate)? {
             Location::Absent => {}
             location => tally.text(location.text()?),
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, batch: Batch<'_>, tally: &mut Tally) -> Outcome {
+        let mut locations = Vec::new();
+        for group in batch.coordinates.chunks(LANES) {
+            locations.clear();
+            self.phext.locate_batch(group, &mut locations)?;
+            locations
+                .iter()
+                .for_each(|location| location.prefetch(true));
+            for location in locations.iter().filter(|location| location.is_present()) {
+                tally.text(location.text()?);
+            }
         }
         Ok(())
     }
@@ -231,8 +238,8 @@ impl Reader for Streams {
         self.points(vec![key.coordinate], tally)
     }
 
-    fn batch(&mut self, keys: &[Key], tally: &mut Tally) -> Outcome {
-        self.points(keys.iter().map(|key| key.coordinate).collect(), tally)
+    fn batch(&mut self, batch: Batch<'_>, tally: &mut Tally) -> Outcome {
+        self.points(batch.coordinates.to_vec(), tally)
     }
 
     fn range(&mut self, from: &Key, limit: usize, tally: &mut Tally) -> Outcome {

@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use crate::dataset::Dataset;
 use crate::engine::{Outcome, Reader};
 use crate::key::Key;
-use crate::query::{Nearest, Prefix, Region};
+use crate::query::{Batch, Nearest, Prefix, Region};
 use crate::tally::Tally;
 use crate::workload::Workload;
 
@@ -39,7 +39,7 @@ pub(crate) struct Questions {
 
 enum Asked {
     Points(Vec<Key>),
-    Batches(Vec<Key>),
+    Batches(Vec<Key>, Vec<Coordinate>),
     Ranges(Vec<Key>),
     Scan,
     Prefixes(Vec<Prefix>),
@@ -74,7 +74,7 @@ impl Questions {
     pub(crate) fn len(&self) -> usize {
         match &self.asked {
             Asked::Points(keys) | Asked::Ranges(keys) => keys.len(),
-            Asked::Batches(keys) => keys.len() / BATCH_KEYS,
+            Asked::Batches(keys, _) => keys.len() / BATCH_KEYS,
             Asked::Scan => 1,
             Asked::Prefixes(prefixes) => prefixes.len(),
             Asked::Regions(regions) => regions.len(),
@@ -87,8 +87,13 @@ impl Questions {
     pub(crate) fn ask(&self, at: usize, reader: &mut dyn Reader, tally: &mut Tally) -> Outcome {
         match &self.asked {
             Asked::Points(keys) => reader.point(&keys[at], tally),
-            Asked::Batches(keys) => {
-                reader.batch(&keys[at * BATCH_KEYS..(at + 1) * BATCH_KEYS], tally)
+            Asked::Batches(keys, coordinates) => {
+                let range = at * BATCH_KEYS..(at + 1) * BATCH_KEYS;
+                let batch = Batch {
+                    keys: &keys[range.clone()],
+                    coordinates: &coordinates[range],
+                };
+                reader.batch(batch, tally)
             }
             Asked::Ranges(keys) => reader.range(&keys[at], RANGE_RECORDS, tally),
             Asked::Scan => reader.scan(tally),
@@ -158,9 +163,10 @@ fn batches(dataset: &Dataset, random: &mut StdRng) -> Questions {
             keys.push(Key::new(dataset.keys[rank]));
         }
     }
+    let coordinates = keys.iter().map(|key| key.coordinate).collect();
     Questions {
         operations: keys.len() as u64,
-        asked: Asked::Batches(keys),
+        asked: Asked::Batches(keys, coordinates),
         expected,
     }
 }
