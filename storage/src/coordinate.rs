@@ -70,7 +70,19 @@ impl Coordinate {
     /// # Errors
     /// [`CoordinateError::Zero`] or [`CoordinateError::TooLarge`] for the first component outside
     /// `1..=2^31-1`.
+    #[inline]
     pub fn new(components: [u32; DIMENSIONS]) -> Result<Self, CoordinateError> {
+        // One comparison a component: 0 wraps around to the greatest number.
+        let is_valid = |&component: &u32| component.wrapping_sub(1) < MAX_COMPONENT;
+        if components.iter().all(is_valid) {
+            return Ok(Self(components));
+        }
+        Self::refuse(components)
+    }
+
+    /// Says which component is out of range.
+    #[cold]
+    fn refuse(components: [u32; DIMENSIONS]) -> Result<Self, CoordinateError> {
         for (&component, dimension) in components.iter().zip(DIMENSION_NAMES) {
             if component == 0 {
                 return Err(CoordinateError::Zero {

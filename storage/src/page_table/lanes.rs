@@ -195,11 +195,17 @@ impl<'a> Source<'a> {
         if most == 0 {
             return Ok(());
         }
+        let before = out.len();
         out.extend(self.head.take());
-        for _ in 1..most {
-            match self.walk.next()? {
-                Some(lane) => out.push(lane),
-                None => return Ok(()),
+        match &mut self.walk {
+            Walk::Part(walk) => walk.take(out, before + most)?,
+            memory @ Walk::Memory { .. } => {
+                while out.len() < before + most {
+                    match memory.next()? {
+                        Some(lane) => out.push(lane),
+                        None => break,
+                    }
+                }
             }
         }
         self.advance()

@@ -4,7 +4,7 @@
 //! nothing else. Where they are along a curve it goes by the permutation, and asks for records and
 //! entries some ranks ahead.
 
-use super::Location;
+use super::{Lane, Location};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::segment::{Entry, Part};
@@ -14,6 +14,10 @@ use crate::store::PartView;
 const RECORDS_AHEAD: u32 = 24;
 /// Ranks ahead of the walk whose entries are asked for.
 const ENTRIES_AHEAD: u32 = 12;
+
+/// How far ahead of the walk its heap is asked for: where an entry ends is known only once it was
+/// read, so nothing else overlaps the waits.
+const HEAP_AHEAD_BYTES: u64 = 2048;
 
 /// Where a walk is.
 #[derive(Debug)]
@@ -111,12 +115,26 @@ impl<'a> PartWalk<'a> {
         Ok(None)
     }
 
+    /// Appends scrolls to `out` until it holds `until` lanes or the walk ends.
+    pub(crate) fn take(&mut self, out: &mut Vec<Lane<'a>>, until: usize) -> Result<()> {
+        out.reserve(until.saturating_sub(out.len()));
+        while out.len() < until {
+            let Some(entry) = self.next()? else { break };
+            out.push(Lane {
+                coordinate: entry.coordinate,
+                location: self.location(&entry),
+            });
+        }
+        Ok(())
+    }
+
     /// The next entry, current or not.
     #[inline]
     fn step(&mut self) -> Result<Option<Entry>> {
         let part: &Part = &self.view.part;
         match &mut self.place {
             Place::Heap { offset, end } if *offset < *end => {
+                part.prefetch_entry(*offset + HEAP_AHEAD_BYTES);
                 let entry = part.entry(*offset)?;
                 *offset = entry.end();
                 Ok(Some(entry))

@@ -195,7 +195,7 @@ fn encode_permutation(placement: Placement, positions: &[u32]) -> Vec<u8> {
     by_rank.iter().flat_map(|slot| slot.to_le_bytes()).collect()
 }
 
-/// Every 64th coordinate.
+/// Every 32nd coordinate.
 fn encode_fences(keys: &[Coordinate]) -> Vec<u8> {
     let fences = keys.iter().step_by(FENCE_SLOTS as usize);
     fences.flat_map(encode_coordinate).collect()

@@ -4,7 +4,7 @@
 //! the wrong place, or in the wrong file, is found as well.
 
 use crate::error::{Result, StoreError};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -62,7 +62,14 @@ impl ChunkTable {
     pub(super) fn verify(&self, path: &Path, data: &[u8], range: Range<usize>) -> Result<()> {
         let first = range.start / CHUNK_BYTES;
         let last = range.end.saturating_sub(1).max(range.start) / CHUNK_BYTES;
-        for index in first..=last {
+        if first == last && self.is_verified(first) {
+            return Ok(());
+        }
+        self.verify_chunks(path, data, first..=last)
+    }
+
+    fn verify_chunks(&self, path: &Path, data: &[u8], chunks: RangeInclusive<usize>) -> Result<()> {
+        for index in chunks {
             if !self.is_verified(index) {
                 self.verify_chunk(path, data, index)?;
             }

@@ -14,13 +14,15 @@ use crate::coordinate::{Coordinate, DIMENSIONS};
 
 const SLOT_BYTES: usize = 4;
 const MAX_VARINT_BYTES: usize = 5;
+/// A varint may write one byte behind itself.
+const KEY_ROOM: usize = MAX_VARINT_BYTES * DIMENSIONS + 1;
 /// The longest header of an entry.
 pub(super) const MAX_HEADER_BYTES: usize = SLOT_BYTES + MAX_VARINT_BYTES * (DIMENSIONS + 1);
 
 /// A coordinate as the header of an entry spells it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HeapKey {
-    bytes: [u8; MAX_VARINT_BYTES * DIMENSIONS],
+    bytes: [u8; KEY_ROOM],
     length: usize,
 }
 
@@ -28,9 +30,19 @@ impl HeapKey {
     /// The key of a coordinate.
     #[inline]
     pub(super) fn new(coordinate: &Coordinate) -> HeapKey {
-        let mut bytes = [0; MAX_VARINT_BYTES * DIMENSIONS];
+        let mut bytes = [0; KEY_ROOM];
+        let components = coordinate.components();
+        if components.iter().all(|&component| component < 0x80) {
+            for (byte, &component) in bytes.iter_mut().zip(components) {
+                *byte = component as u8;
+            }
+            return HeapKey {
+                bytes,
+                length: DIMENSIONS,
+            };
+        }
         let mut length = 0;
-        for &component in coordinate.components() {
+        for &component in components {
             length += encode_varint(component, &mut bytes[length..]);
         }
         HeapKey { bytes, length }
@@ -91,6 +103,12 @@ impl Front {
 #[inline]
 pub(super) fn decode_key(bytes: &[u8]) -> Option<(Coordinate, usize)> {
     let mut components = [0; DIMENSIONS];
+    if let Some(short) = bytes.first_chunk::<DIMENSIONS>()
+        && short.iter().all(|&byte| byte < 0x80)
+    {
+        let components = short.map(u32::from);
+        return Some((Coordinate::new(components).ok()?, DIMENSIONS));
+    }
     let mut at = 0;
     for component in &mut components {
         let (value, length) = decode_varint(bytes.get(at..)?)?;
@@ -100,8 +118,16 @@ pub(super) fn decode_key(bytes: &[u8]) -> Option<(Coordinate, usize)> {
     Some((Coordinate::new(components).ok()?, at))
 }
 
+/// Writes up to five bytes; `out` has room for two at least.
 #[inline]
 fn encode_varint(value: u32, out: &mut [u8]) -> usize {
+    if value < 1 << 14 {
+        // Without a branch, since lengths of one and two mix: the second byte may be overwritten.
+        let is_long = u8::from(value >= 0x80);
+        out[0] = value as u8 & 0x7f | is_long << 7;
+        out[1] = (value >> 7) as u8;
+        return 1 + usize::from(is_long);
+    }
     let mut rest = value;
     let mut length = 0;
     while rest >= 0x80 {

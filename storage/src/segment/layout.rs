@@ -22,7 +22,7 @@ pub(super) const ALIGNMENT: u64 = 64;
 pub(super) const BLOCK_SLOTS: usize = 128;
 
 /// Slots between two fences.
-pub(super) const FENCE_SLOTS: u32 = 64;
+pub(super) const FENCE_SLOTS: u32 = 32;
 /// Length of a fence: nine components.
 pub(super) const FENCE_BYTES: usize = DIMENSIONS * 4;
 

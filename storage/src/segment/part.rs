@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Lines of the cache that a batched read asks for at the start of an entry.
+/// Lines of the cache that a point read asks for at the start of an entry.
 const PREFETCH_LINES: usize = 4;
 const LINE_BYTES: usize = 64;
 
@@ -197,6 +197,7 @@ impl Part {
         for at in directory::buckets_of(self.length(Section::Directory), probe) {
             let bucket = self.bucket(at)?;
             for offset in directory::candidates(bucket, probe) {
+                self.prefetch_entry(offset);
                 if let Some(found) = self.confirm(offset, coordinate)? {
                     return Ok(Some(found));
                 }
@@ -264,11 +265,17 @@ impl Part {
         if candidates.next().is_some() {
             return Ok(Candidate::Several);
         }
+        self.prefetch_entry(offset);
+        Ok(Candidate::One(offset))
+    }
+
+    /// Asks for the first lines of an entry: its text is wanted when its key is right.
+    #[inline]
+    pub(crate) fn prefetch_entry(&self, offset: u64) {
         let heap = self.unverified(Section::Heap);
         for line in 0..PREFETCH_LINES {
             prefetch(heap, offset as usize + line * LINE_BYTES);
         }
-        Ok(Candidate::One(offset))
     }
 
     #[inline]
