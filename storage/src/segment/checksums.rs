@@ -112,7 +112,12 @@ impl ChunkTable {
     fn verify_chunk(&self, path: &Path, data: &[u8], index: usize) -> Result<()> {
         let start = index * CHUNK_BYTES;
         let end = (start + CHUNK_BYTES).min(data.len());
-        if self.is_bad(index) || !self.matches(index, &data[start..end]) {
+        if self.is_bad(index) {
+            return Err(mismatch(path, start, end));
+        }
+        if !self.matches(index, &data[start..end]) {
+            // Barred, so that the next of its many readers does not hash it again.
+            self.mark_bad(index);
             return Err(mismatch(path, start, end));
         }
         self.verified[index / 64].fetch_or(1 << (index % 64), Ordering::SeqCst);
