@@ -46,6 +46,39 @@ pub enum StoreError {
         /// The lock file.
         path: PathBuf,
     },
+    /// A checkpoint is to be made where there is something already.
+    #[error("{path} exists and is not empty: choose another directory", path = .path.display())]
+    Exists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory holds a checkpoint that was not finished.
+    #[error("{path} is a checkpoint that was not finished: remove it", path = .path.display())]
+    Incomplete {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Hard links do not reach another file system.
+    #[error("{path} is on another file system, which hard links do not reach: have the segments copied", path = .path.display())]
+    OtherFileSystem {
+        /// The link that could not be made.
+        path: PathBuf,
+    },
+    /// There is no snapshot of that name.
+    #[error("there is no snapshot named {name:?}")]
+    NoSuchSnapshot {
+        /// The name.
+        name: String,
+    },
+    /// There is a snapshot of that name already.
+    #[error("there is a snapshot named {name:?} already: drop it, or choose another name")]
+    SnapshotExists {
+        /// The name.
+        name: String,
+    },
+    /// A snapshot cannot have this name.
+    #[error("a snapshot's name has 1 to 100 letters, digits, `.`, `_` and `-`")]
+    SnapshotName,
     /// A store that is written to changed faster than it could be read.
     #[error("{path} changed each time while it was read: try again", path = .path.display())]
     Busy {

@@ -21,6 +21,7 @@ pub use log::Lsn;
 pub use segment::{Order, OrderError};
 pub use store::{CheckProgress, CheckReport, Damage, ScrubStep, check, check_with};
 pub use store::{
-    Commit, Derived, Follower, Ingest, IngestMode, IngestSummary, OnCommit, Options, PartSummary,
-    PartView, Phext, Recovery, Snapshot, Statistics, Store, WriteBatch, WriteOp, validate_name,
+    CheckpointMode, Commit, Derived, Follower, Ingest, IngestMode, IngestSummary, OnCommit,
+    Options, PartSummary, PartView, Phext, Recovery, Snapshot, SnapshotSummary, Statistics, Store,
+    WriteBatch, WriteOp, validate_name,
 };

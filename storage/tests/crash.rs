@@ -280,6 +280,14 @@ impl Vfs for Liar {
         self.medium.remove(path)
     }
 
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.medium.hard_link(from, to)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.medium.remove_dir_all(path)
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         match self.lie {
             Lie::SegmentsDirectory if path.ends_with("segments") => Ok(()),

@@ -6,18 +6,21 @@
 //! | `p` + phext id u64 big-endian | [`PhextRecord`] |
 //! | `m` + phext id u64 big-endian | [`Manifest`] |
 //! | `s` + name | a setting's bytes |
+//! | `n` + name | a [`SnapshotRecord`] |
 //!
 //! Integers in values are little-endian. Values are read here and nowhere else; every reader is
 //! total, because the bytes may be damaged.
 
 mod published;
+mod snapshots;
 
 pub(crate) use published::{Published, Publisher};
+pub(crate) use snapshots::{Point, SnapshotRecord, snapshot_removal};
 
 use crate::error::{Result, StoreError};
 use crate::log::Lsn;
 use crate::segment::Order;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -81,6 +84,7 @@ pub(crate) struct Contents {
     pub(crate) phexts: BTreeMap<u64, PhextRecord>,
     pub(crate) manifests: BTreeMap<u64, Manifest>,
     pub(crate) settings: BTreeMap<String, Vec<u8>>,
+    pub(crate) snapshots: BTreeMap<String, SnapshotRecord>,
     pub(crate) entries: Entries,
 }
 
@@ -162,6 +166,12 @@ impl Contents {
                         .settings
                         .insert(name, std::mem::take(&mut reader.bytes).to_vec());
                 }),
+                Some((&snapshots::TAG, name)) => String::from_utf8(name.to_vec())
+                    .ok()
+                    .zip(SnapshotRecord::read(&mut reader))
+                    .map(|(name, record)| {
+                        contents.snapshots.insert(name, record);
+                    }),
                 _ => None,
             };
             if parsed.is_none() || !reader.bytes.is_empty() {
@@ -192,6 +202,16 @@ impl Contents {
             ));
         }
         Ok(contents)
+    }
+}
+
+impl Contents {
+    /// The segments that phexts and named snapshots need.
+    pub(crate) fn segments(&self) -> BTreeSet<u64> {
+        let pinned = self.snapshots.values().flat_map(|s| s.point.segments());
+        snapshots::segments_of(&self.manifests)
+            .chain(pinned)
+            .collect()
     }
 }
 

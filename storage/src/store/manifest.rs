@@ -2,11 +2,11 @@
 
 use super::state::{PartView, Phext};
 use crate::catalog::{
-    self, Change, Entries, Header, Manifest, ManifestPart, PhextRecord, Publisher,
+    self, Change, Entries, Header, Manifest, ManifestPart, PhextRecord, Publisher, SnapshotRecord,
 };
 use crate::error::{Result, StoreError};
 use crate::vfs::Catalog;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 
@@ -17,6 +17,7 @@ pub(super) struct Manifests {
     pub(super) path: PathBuf,
     pub(super) header: Header,
     pub(super) settings: BTreeMap<String, Vec<u8>>,
+    pub(super) snapshots: BTreeMap<String, SnapshotRecord>,
     /// `None` where a change failed, which may or may not be there.
     pub(super) entries: Option<Entries>,
     /// Follows the catalog, for readers without the lock.
@@ -42,6 +43,12 @@ impl Manifests {
         self.entries = Some(entries);
         self.header = header;
         Ok(())
+    }
+
+    /// The segments that named snapshots need.
+    pub(super) fn pinned_segments(&self) -> BTreeSet<u64> {
+        let records = self.snapshots.values();
+        records.flat_map(|record| record.point.segments()).collect()
     }
 
     /// Stores a setting, durably. Gives the catalog's sequence number.
@@ -72,6 +79,15 @@ pub(super) fn manifest_of<'a>(
     phext: &Phext,
     parts: impl Iterator<Item = &'a PartView>,
 ) -> [Change; 2] {
+    let (record, manifest) = entries_of(phext, parts);
+    [record.change(phext.id), manifest.change(phext.id)]
+}
+
+/// What the catalog says of a phext with these parts.
+pub(super) fn entries_of<'a>(
+    phext: &Phext,
+    parts: impl Iterator<Item = &'a PartView>,
+) -> (PhextRecord, Manifest) {
     let record = PhextRecord {
         name: phext.name.to_string(),
         order: phext.order,
@@ -87,5 +103,5 @@ pub(super) fn manifest_of<'a>(
         sealed_lsn: phext.sealed_lsn,
         parts: parts.collect(),
     };
-    [record.change(phext.id), manifest.change(phext.id)]
+    (record, manifest)
 }

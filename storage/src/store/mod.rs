@@ -13,16 +13,20 @@
 
 mod batch;
 mod check;
+mod checkpoint;
 mod commit;
 mod durable;
 mod ingest;
 mod maintenance;
 mod manifest;
 mod merge;
+mod named;
 mod open;
 mod options;
 mod orders;
+mod point;
 mod read_only;
+mod retain;
 mod scrub;
 mod seal;
 mod shadow;
@@ -33,8 +37,10 @@ mod writer;
 
 pub use batch::{Commit, WriteBatch, WriteOp, validate_name};
 pub use check::{CheckProgress, CheckReport, Damage, check, check_with};
+pub use checkpoint::CheckpointMode;
 pub use commit::OnCommit;
 pub use ingest::{Ingest, IngestMode, IngestSummary};
+pub use named::SnapshotSummary;
 pub use options::Options;
 pub use orders::PartSummary;
 pub use read_only::Follower;
@@ -74,6 +80,8 @@ struct Shared {
     frost: Mutex<Option<seal::Frost>>,
     merging: Mutex<()>,
     maintenance: maintenance::Maintenance,
+    retained: Mutex<retain::Retained>,
+    loaded: Mutex<named::Loaded>,
     scrub: Mutex<scrub::Scrub>,
     pace: merge::Pace,
     counters: statistics::Counters,

@@ -3,6 +3,7 @@
 //! Costs the size of the manifests and of the log, not of the data, apart from the verification that
 //! [`Options::verify_at_open_bytes`] bounds.
 
+use super::checkpoint::refuse_incomplete;
 use super::durable::DurableMark;
 use super::manifest::Manifests;
 use super::options::Options;
@@ -26,6 +27,7 @@ use std::sync::atomic::AtomicU64;
 /// Opens the store in `directory`, creating it where absent.
 pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Result<Shared> {
     let paths = Paths::new(directory);
+    refuse_incomplete(&*vfs, directory)?;
     for path in [&paths.root, &paths.log, &paths.segments] {
         vfs.create_dir_all(path)
             .map_err(|e| StoreError::io("create", path, e))?;
@@ -71,7 +73,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
     let synced = manifests.catalog.sync();
     synced.map_err(|e| catalog_error("sync", &paths.catalog, e))?;
     manifests.publisher.republish(&contents.entries, &header)?;
-    segments.remove_unused(&on_disk)?;
+    segments.remove_unused(&on_disk, &contents.segments())?;
     let dirty = replay(&mut state, &recovered.records, recovered.last_lsn, &options)?;
     let next_segment = segments.next_id(header.next_segment);
     let recovery = Recovery {
@@ -83,6 +85,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
     let writer = start_writer(&*vfs, &paths, &options, recovered, dirty)?;
     manifests.header = header;
     manifests.settings = contents.settings;
+    manifests.snapshots = contents.snapshots;
     manifests.entries = Some(contents.entries);
     if is_new {
         vfs.sync_dir(&paths.root)
@@ -97,6 +100,8 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
         frost: Mutex::new(None),
         merging: Mutex::new(()),
         maintenance: super::maintenance::Maintenance::default(),
+        retained: Mutex::default(),
+        loaded: Mutex::default(),
         scrub: Mutex::default(),
         pace: super::merge::Pace::new(options.merge_bytes_per_second),
         counters: super::statistics::Counters::default(),
@@ -123,7 +128,7 @@ pub(super) fn take_lock(
     })
 }
 
-fn open_catalog(vfs: &Arc<dyn Vfs>, paths: &Paths) -> Result<Manifests> {
+pub(super) fn open_catalog(vfs: &Arc<dyn Vfs>, paths: &Paths) -> Result<Manifests> {
     let catalog = vfs.open_catalog(&paths.catalog);
     let catalog = catalog.map_err(|e| catalog_error("open", &paths.catalog, e))?;
     Ok(Manifests {
@@ -131,6 +136,7 @@ fn open_catalog(vfs: &Arc<dyn Vfs>, paths: &Paths) -> Result<Manifests> {
         path: paths.catalog.clone(),
         header: Default::default(),
         settings: BTreeMap::new(),
+        snapshots: BTreeMap::new(),
         entries: None,
         publisher: Publisher::new(Arc::clone(vfs), &paths.root),
     })
@@ -184,9 +190,9 @@ impl<'a> Segments<'a> {
     }
 
     /// Removes files that a crash left behind: unfinished ones, and segments that no manifest names.
-    fn remove_unused(&self, names: &[String]) -> Result<()> {
+    fn remove_unused(&self, names: &[String], used: &BTreeSet<u64>) -> Result<()> {
         let unused = names.iter().filter(|name| match file_id(name) {
-            Some(id) => !self.open.contains_key(&id),
+            Some(id) => !used.contains(&id),
             None => name.ends_with(".tmp"),
         });
         let mut removed = false;

@@ -25,7 +25,7 @@ use crate::error::{Result, StoreError};
 use crate::log::tail::read_tail;
 use crate::segment::{Segment, is_absent};
 use crate::vfs::{RealVfs, Vfs};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -152,15 +152,10 @@ impl Follower {
         let tail = read_tail(vfs, &self.paths.log, sealed_lsn, durable_lsn)?;
         replay(&mut state, &tail.records, tail.last_lsn, &self.options)?;
         self.segments = segments.open;
-        let used = used_by(&state);
+        let used = state.segment_ids();
         self.segments.retain(|id, _| used.contains(id));
         self.state = Arc::new(state);
         self.manifest = published.checksum;
         Ok(())
     }
-}
-
-fn used_by(state: &State) -> BTreeSet<u64> {
-    let views = state.phexts.values().flat_map(|phext| &phext.parts);
-    views.map(|view| view.part.segment().id()).collect()
 }

@@ -14,6 +14,7 @@ use crate::log::Lsn;
 use crate::page_table::PartWalk;
 use crate::segment::{Entry, Order, Part, Probe};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 /// Scrolls in memory, in coordinate order.
@@ -91,6 +92,14 @@ impl State {
     /// The id that a phext which does not exist gets when it is created.
     pub(crate) fn id_for(&self, name: &str) -> u64 {
         self.reserved.get(name).copied().unwrap_or(self.next_phext)
+    }
+}
+
+impl State {
+    /// The segments that phexts use.
+    pub(crate) fn segment_ids(&self) -> BTreeSet<u64> {
+        let views = self.phexts.values().flat_map(|phext| &phext.parts);
+        views.map(|view| view.part.segment().id()).collect()
     }
 }
 

@@ -163,13 +163,7 @@ impl<F: FnMut(CheckProgress)> Check<'_, F> {
         let names = self.vfs.list(directory);
         let names = names.map_err(|e| StoreError::io("list", directory, e))?;
         let on_disk: BTreeSet<u64> = names.iter().filter_map(|name| file_id(name)).collect();
-        let named = contents.map(|contents| {
-            let parts = contents
-                .manifests
-                .values()
-                .flat_map(|manifest| &manifest.parts);
-            parts.map(|part| part.segment).collect::<BTreeSet<u64>>()
-        });
+        let named = contents.map(Contents::segments);
         let is_new = contents.is_some_and(|contents| contents.header.sequence == 0);
         let is_lost = is_new && (!on_disk.is_empty() || self.report.log_records > 0);
         if is_lost {

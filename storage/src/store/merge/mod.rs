@@ -21,7 +21,7 @@ use super::state::{PartView, Phext, State};
 use super::statistics::add;
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
-use crate::segment::{Part, PartSource, Segment, file_name, write_metered};
+use crate::segment::{Part, PartSource, Segment, write_metered};
 use policy::{Job, debt_permille, plan};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -178,16 +178,7 @@ impl Shared {
         if unused.is_empty() {
             return Ok(());
         }
-        let directory = &self.paths.segments;
-        for id in unused {
-            let path = directory.join(file_name(id));
-            self.vfs
-                .remove(&path)
-                .map_err(|e| StoreError::io("remove", &path, e))?;
-        }
-        self.vfs
-            .sync_dir(directory)
-            .map_err(|e| StoreError::io("sync", directory, e))
+        self.remove_unretained(&unused)
     }
 }
 

@@ -322,6 +322,37 @@ impl Vfs for MemoryVfs {
         Ok(())
     }
 
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        disk.proceed(Needs::Space)?;
+        if disk.names.contains_key(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let inode = disk.inode(from)?;
+        let change = NameChange::Link {
+            path: to.to_path_buf(),
+            inode,
+        };
+        change.apply(&mut disk.names);
+        disk.pending_names.push(change);
+        Ok(())
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        disk.proceed(Needs::Nothing)?;
+        let names = disk.names.keys().filter(|name| name.starts_with(path));
+        let removed: Vec<PathBuf> = names.cloned().collect();
+        for path in removed {
+            let change = NameChange::Unlink { path };
+            change.apply(&mut disk.names);
+            disk.pending_names.push(change);
+        }
+        disk.catalogs
+            .retain(|catalog, _| !catalog.starts_with(path));
+        Ok(())
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let mut disk = self.disk.lock();
         disk.proceed(Needs::Nothing)?;
