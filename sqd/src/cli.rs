@@ -40,6 +40,9 @@ pub(crate) enum Command {
         /// Where to; `-` is the standard output.
         #[arg(default_value = "-")]
         file: PathBuf,
+        /// As it was when this snapshot was created.
+        #[arg(long)]
+        snapshot: Option<String>,
         #[command(flatten)]
         data: DataArgs,
     },
@@ -50,8 +53,59 @@ pub(crate) enum Command {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// Make a directory that opens as a store with the state of this moment, beside a running
+    /// server too. Segments are hard links, so it takes no time and, at first, no space.
+    Checkpoint {
+        /// The directory, which must be absent or empty.
+        directory: PathBuf,
+        /// Copy the segments: for another file system or medium.
+        #[arg(long)]
+        copy: bool,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Keep the state of this moment readable under a name, until it is dropped.
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
+    /// Print the order of a phext's segments, or change it; they are rewritten in the background.
+    Order {
+        /// The phext's name.
+        phext: String,
+        /// auto, lexicographic, hilbert, morton, peano or prefix=P,curve.
+        order: Option<Order>,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Print figures of the store.
+    Statistics {
+        #[command(flatten)]
+        data: DataArgs,
+    },
     /// Print the version.
     Version,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotCommand {
+    /// Create a snapshot.
+    Create {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// List the snapshots.
+    List {
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Drop a snapshot; its space comes back.
+    Drop {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        data: DataArgs,
+    },
 }
 
 #[derive(Debug, Clone, Args)]

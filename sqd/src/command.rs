@@ -1,14 +1,15 @@
 //! The commands other than serving, and which does what.
 
 use crate::check::check;
-use crate::cli::{Command, DataArgs};
+use crate::cli::{Command, DataArgs, SnapshotCommand};
+use crate::control::{self, Request};
 use crate::library::{Library, LibraryError};
 use crate::meter::Meter;
 use crate::phext_file::{FileError, export, write_document};
 use crate::serve::{ServeError, Settings, file_and_name, serve};
 use phext_query::ExecuteError;
 use phext_storage::vfs::{RealVfs, Vfs};
-use phext_storage::{Follower, Options, Snapshot, Store, StoreError};
+use phext_storage::{CheckpointMode, Follower, Options, Snapshot, Store, StoreError};
 use std::io::{self, BufWriter, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -30,8 +31,15 @@ pub(crate) enum CommandError {
     NoSuchPhext { name: String, directory: PathBuf },
     #[error("there is no store in {path}", path = .path.display())]
     NoStore { path: PathBuf },
-    #[error("{path} is read again by the server that is using the directory: choose another file, or stop it", path = .path.display())]
+    #[error("{path} would be taken for a newer state of the phext: choose another file", path = .path.display())]
     ExportOverOwn { path: PathBuf },
+    #[error("a server is using {directory}, and its control socket does not answer: {source}", directory = .directory.display())]
+    Unreachable {
+        directory: PathBuf,
+        source: io::Error,
+    },
+    #[error("{said}")]
+    Server { said: String },
     #[error("{places} damaged places; `sqd repair` says what can be saved")]
     Damaged { places: usize },
     #[error(transparent)]
@@ -68,8 +76,39 @@ pub(crate) fn run(command: Command) -> Result<(), CommandError> {
             })?)
         }
         Command::Import { files, data } => import_files(&files, &data),
-        Command::Export { name, file, data } => export_phext(&name, &file, &data),
+        Command::Export {
+            name,
+            file,
+            snapshot,
+            data,
+        } => export_phext(&name, &file, snapshot.as_deref(), &data),
         Command::Check { data } => check(&data.data_dir),
+        Command::Checkpoint {
+            directory,
+            copy,
+            data,
+        } => {
+            let mode = match copy {
+                true => CheckpointMode::Copy,
+                false => CheckpointMode::Link,
+            };
+            // A server has a working directory of its own.
+            let directory = std::path::absolute(directory)?;
+            control::run(&Request::Checkpoint { directory, mode }, &data)
+        }
+        Command::Snapshot(command) => match command {
+            SnapshotCommand::Create { name, data } => {
+                control::run(&Request::CreateSnapshot(name), &data)
+            }
+            SnapshotCommand::List { data } => control::run(&Request::Snapshots, &data),
+            SnapshotCommand::Drop { name, data } => {
+                control::run(&Request::DropSnapshot(name), &data)
+            }
+        },
+        Command::Order { phext, order, data } => {
+            control::run(&Request::Order { phext, order }, &data)
+        }
+        Command::Statistics { data } => control::run(&Request::Statistics, &data),
         Command::Version => {
             writeln!(io::stdout(), "{}", env!("CARGO_PKG_VERSION"))?;
             Ok(())
@@ -97,9 +136,18 @@ fn import_files(files: &[PathBuf], data: &DataArgs) -> Result<(), CommandError> 
     Ok(())
 }
 
-fn export_phext(name: &str, file: &Path, data: &DataArgs) -> Result<(), CommandError> {
+fn export_phext(
+    name: &str,
+    file: &Path,
+    snapshot: Option<&str>,
+    data: &DataArgs,
+) -> Result<(), CommandError> {
     let opened = open_existing(&data.data_dir)?;
-    let snapshot = opened.snapshot();
+    let is_current = snapshot.is_none();
+    let snapshot = match snapshot {
+        Some(named) => opened.snapshot_named(named)?,
+        None => opened.snapshot(),
+    };
     let Some(phext) = snapshot.phext(name) else {
         let (name, directory) = (name.to_owned(), data.data_dir.clone());
         return Err(CommandError::NoSuchPhext { name, directory });
@@ -111,7 +159,8 @@ fn export_phext(name: &str, file: &Path, data: &DataArgs) -> Result<(), CommandE
         return Ok(());
     }
     let own = data.data_dir.join(format!("{name}.phext"));
-    if matches!(opened, Opened::Elsewhere(_)) && is_same_path(&own, file) {
+    let is_here = matches!(opened, Opened::Here(_));
+    if !(is_here && is_current) && is_same_path(&own, file) {
         return Err(CommandError::ExportOverOwn { path: own });
     }
     let scrolls = export(phext, file)?;
@@ -136,6 +185,13 @@ enum Opened {
 }
 
 impl Opened {
+    fn snapshot_named(&self, name: &str) -> Result<Snapshot, StoreError> {
+        match self {
+            Opened::Here(store) => store.snapshot_named(name),
+            Opened::Elsewhere(follower) => follower.snapshot_named(name),
+        }
+    }
+
     fn snapshot(&self) -> Snapshot {
         match self {
             Opened::Here(store) => store.snapshot(),

@@ -4,6 +4,7 @@
 //! at start, for all there are), and again by `load` when it has become newer than what was imported.
 //! What was imported is remembered in the store's settings, so a restart does not undo later writes.
 
+use crate::control::Control;
 use crate::phext_file::{self, FileError, Imported, Progress};
 use phext_query::{ExecuteError, Mutation};
 use phext_storage::vfs::{Metadata, RealVfs, Vfs};
@@ -24,6 +25,7 @@ pub(crate) struct Library {
     files: PathBuf,
     /// One import at a time, so that two first requests do not import twice.
     importing: Mutex<()>,
+    control: Mutex<Option<Control>>,
 }
 
 /// Why a request to the library failed.
@@ -62,12 +64,33 @@ impl Library {
             store,
             files: files.to_path_buf(),
             importing: Mutex::new(()),
+            control: Mutex::new(None),
         }
     }
 
     /// The store's current state.
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.store.snapshot()
+    }
+
+    /// Listens for commands in the data directory of the store. A server works without.
+    pub(crate) fn listen(self: &Arc<Self>, directory: &Path) {
+        match Control::listen(self, directory) {
+            Ok(control) => *self.control() = Some(control),
+            Err(error) => {
+                let directory = directory.display();
+                tracing::warn!(%directory, %error, "no control socket: commands need a stopped server");
+            }
+        }
+    }
+
+    /// Listens for commands no longer.
+    pub(crate) fn stop_listening(&self) {
+        self.control().take();
+    }
+
+    fn control(&self) -> MutexGuard<'_, Option<Control>> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The store.

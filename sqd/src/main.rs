@@ -10,11 +10,13 @@
 //! | who may, and which data do they see? | [`tenants`] |
 //! | how are phext files read and written, and how far is it? | [`phext_file`], [`meter`] |
 //! | where do a tenant's phexts live, and SQ's files? | [`library`] |
+//! | how do commands reach a running server? | [`control`] |
 //! | how do bytes on a socket become requests? | [`http`] |
 
 mod check;
 mod cli;
 mod command;
+mod control;
 mod http;
 mod library;
 mod logging;

@@ -109,9 +109,11 @@ fn open(settings: &Settings) -> Result<Tenants, ServeError> {
         let (path, name) = file_and_name(argument);
         library.import_once(&name, &path)?;
     }
+    let library = Arc::new(library);
+    library.listen(&settings.data_dir);
     Ok(Tenants::Single {
         key: common.key.clone(),
-        library: Arc::new(library),
+        library,
     })
 }
 

@@ -144,6 +144,7 @@ impl Many {
         let library = Library::open(directory, directory, self.options.clone())?;
         tracing::info!(tenant = tenant.name, data_dir = %directory.display(), "tenant opened");
         let library = Arc::new(library);
+        library.listen(directory);
         libraries.insert(directory.clone(), Arc::clone(&library));
         Ok(library)
     }

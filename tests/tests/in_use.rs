@@ -95,3 +95,31 @@ fn check_finds_damage_under_a_running_server() {
     let said = refused(&fixture, &["check"]);
     assert!(said.contains("1 damaged places"), "{said}");
 }
+
+#[test]
+fn checkpoints_and_snapshots_are_made_beside_a_running_server() {
+    let fixture = Fixture::start();
+    update(&fixture, "first");
+    let copies = tempfile::tempdir().unwrap();
+    let copy = copies.path().join("copy");
+    let path = copy.to_str().unwrap();
+    told(&fixture, &["checkpoint", path]);
+    told(&fixture, &["snapshot", "create", "monday"]);
+    update(&fixture, "second");
+    assert_eq!(told(&fixture, &["export", "notes"]), "second");
+    let export = ["export", "notes", "--snapshot", "monday"];
+    assert_eq!(told(&fixture, &export), "first");
+    assert!(told(&fixture, &["snapshot", "list"]).starts_with("monday: change "));
+    let exported = Command::new(sqd_binary())
+        .args(["export", "notes", "--data-dir", path])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&exported.stdout), "first");
+    let said = refused(&fixture, &["checkpoint", path]);
+    assert!(said.contains("choose another directory"), "{said}");
+    told(&fixture, &["snapshot", "drop", "monday"]);
+    let said = refused(&fixture, &export);
+    assert!(said.contains("no snapshot named \"monday\""), "{said}");
+    assert_eq!(told(&fixture, &["order", "notes", "hilbert"]), "hilbert\n");
+    assert!(told(&fixture, &["statistics"]).contains("memtable_bytes: "));
+}

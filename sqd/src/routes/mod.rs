@@ -108,6 +108,7 @@ impl App {
     /// Makes the stores ready for a quick start. What was acknowledged is durable already.
     pub(crate) async fn close(&self) {
         for library in self.tenants.libraries() {
+            library.stop_listening();
             let sealed = blocking(move || Ok(library.store().seal()?)).await;
             if let Err(error) = sealed {
                 tracing::warn!(%error, "not sealed; the log is replayed at the next start");

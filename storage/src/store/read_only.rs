@@ -15,6 +15,7 @@
 //! Otherwise the newer one is loaded. Segments that a state has mapped stay readable after their
 //! names are gone.
 
+use super::named::no_such;
 use super::open::{Segments, load_phexts, replay};
 use super::options::Options;
 use super::snapshot::Snapshot;
@@ -97,6 +98,36 @@ impl Follower {
             self.load()?;
         }
         Ok(self.snapshot())
+    }
+
+    /// A named snapshot of the store.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchSnapshot`], and as [`Store::open_read_only`].
+    pub fn snapshot_named(&self, name: &str) -> Result<Snapshot> {
+        let vfs = &*self.vfs;
+        for _ in 0..ATTEMPTS {
+            let published = Published::read(vfs, &self.paths.root)?;
+            let snapshots = &published.contents.snapshots;
+            let record = snapshots.get(name).ok_or_else(|| no_such(name))?;
+            let mut segments = Segments::new(vfs, &self.paths, 0);
+            segments.open = self.segments.clone();
+            let contents = record.point.contents();
+            match load_phexts(&contents, &mut segments, &self.paths) {
+                Ok(state) => {
+                    let state = Arc::new(state);
+                    return Ok(Snapshot { state });
+                }
+                Err(error) => {
+                    let now = Published::checksum_now(vfs, &self.paths.root);
+                    if now == Some(published.checksum) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        let path = self.paths.root.clone();
+        Err(StoreError::Busy { path })
     }
 
     /// Reads every byte of the segments of [`Self::snapshot`] from the medium and gives what is

@@ -1,0 +1,49 @@
+//! Commands for a store, run here or by the server that has it.
+//!
+//! ```text
+//! sqd COMMAND -> opens the store            -> runs it
+//!             -> it is in use: control.sock -> the server runs it, lines come back
+//! ```
+//!
+//! A request is one line. The answer is lines, and last `ok`, or `error` and a sentence. The socket
+//! lies in the data directory and belongs to the user who runs the server (mode 0600): who may open
+//! it may read and write the files anyway, so there is no token.
+
+mod request;
+mod socket;
+
+pub(crate) use request::Request;
+pub(crate) use socket::{Control, ask};
+
+use crate::cli::DataArgs;
+use crate::command::{CommandError, require_store};
+use phext_storage::{Options, Store, StoreError};
+use std::io::{self, Write};
+
+/// The socket's name in a data directory.
+const SOCKET_FILE: &str = "control.sock";
+
+/// Runs a request on a data directory, whoever has it.
+pub(crate) fn run(request: &Request, data: &DataArgs) -> Result<(), CommandError> {
+    require_store(&data.data_dir)?;
+    let mut out = io::stdout().lock();
+    match Store::open(&data.data_dir, Options::default()) {
+        Ok(store) => {
+            for line in request.run(&store)? {
+                writeln!(out, "{line}")?;
+            }
+        }
+        Err(StoreError::Locked { .. }) => {
+            let answer = ask(&data.data_dir, request);
+            let answer = answer.map_err(|source| CommandError::Unreachable {
+                directory: data.data_dir.clone(),
+                source,
+            })?;
+            for line in answer.map_err(|said| CommandError::Server { said })? {
+                writeln!(out, "{line}")?;
+            }
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! What can be asked of a store, as a line and as what it does.
+
+use phext_storage::{CheckpointMode, Order, Store, StoreError};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// A request. Its text is one line; what may hold spaces stands last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Request {
+    Checkpoint {
+        directory: PathBuf,
+        mode: CheckpointMode,
+    },
+    CreateSnapshot(String),
+    DropSnapshot(String),
+    Snapshots,
+    Order {
+        phext: String,
+        order: Option<Order>,
+    },
+    Statistics,
+}
+
+impl Request {
+    /// Runs the request. Gives the lines of the answer.
+    pub(crate) fn run(&self, store: &Store) -> Result<Vec<String>, StoreError> {
+        match self {
+            Request::Checkpoint { directory, mode } => {
+                let lsn = store.checkpoint(directory, *mode)?;
+                Ok(vec![format!("{}: change {lsn}", directory.display())])
+            }
+            Request::CreateSnapshot(name) => {
+                let lsn = store.create_snapshot(name)?.lsn;
+                Ok(vec![format!("{name}: change {lsn}")])
+            }
+            Request::DropSnapshot(name) => {
+                store.drop_snapshot(name)?;
+                Ok(vec![format!("{name}: dropped")])
+            }
+            Request::Snapshots => Ok(snapshots(store)),
+            Request::Order { phext, order } => {
+                if let Some(order) = order {
+                    store.set_order(phext, *order)?;
+                }
+                let snapshot = store.snapshot();
+                let Some(found) = snapshot.phext(phext) else {
+                    let name = phext.clone();
+                    return Err(StoreError::NoSuchPhext { name });
+                };
+                Ok(vec![found.order().to_string()])
+            }
+            Request::Statistics => {
+                let text = format!("{:#?}", store.statistics());
+                let lines = text.lines().filter(|line| line.starts_with(' '));
+                let line = |line: &str| line.trim().trim_end_matches(',').to_owned();
+                Ok(lines.map(line).collect())
+            }
+        }
+    }
+}
+
+fn snapshots(store: &Store) -> Vec<String> {
+    let line = |snapshot: phext_storage::SnapshotSummary| {
+        format!(
+            "{}: change {}, created {} ms after 1970, keeps {} bytes",
+            snapshot.name, snapshot.lsn, snapshot.created_ms, snapshot.kept_bytes
+        )
+    };
+    store.snapshots().into_iter().map(line).collect()
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Request::Checkpoint { directory, mode } => {
+                let mode = match mode {
+                    CheckpointMode::Link => "link",
+                    CheckpointMode::Copy => "copy",
+                };
+                write!(f, "checkpoint {mode} {}", directory.display())
+            }
+            Request::CreateSnapshot(name) => write!(f, "snapshot create {name}"),
+            Request::DropSnapshot(name) => write!(f, "snapshot drop {name}"),
+            Request::Snapshots => write!(f, "snapshot list"),
+            Request::Order { phext, order } => match order {
+                Some(order) => write!(f, "order {order} {phext}"),
+                None => write!(f, "order - {phext}"),
+            },
+            Request::Statistics => write!(f, "statistics"),
+        }
+    }
+}
+
+impl FromStr for Request {
+    type Err = String;
+
+    fn from_str(line: &str) -> Result<Request, String> {
+        let unknown = || format!("no such command: {line:?}");
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match verb {
+            "statistics" if rest.is_empty() => return Ok(Request::Statistics),
+            "snapshot" if rest == "list" => return Ok(Request::Snapshots),
+            _ => {}
+        }
+        let (how, what) = rest.split_once(' ').ok_or_else(unknown)?;
+        match (verb, how) {
+            ("checkpoint", "link") => Ok(checkpoint(what, CheckpointMode::Link)),
+            ("checkpoint", "copy") => Ok(checkpoint(what, CheckpointMode::Copy)),
+            ("snapshot", "create") => Ok(Request::CreateSnapshot(what.to_owned())),
+            ("snapshot", "drop") => Ok(Request::DropSnapshot(what.to_owned())),
+            ("order", "-") => Ok(order(what, None)),
+            ("order", how) => match how.parse() {
+                Ok(parsed) => Ok(order(what, Some(parsed))),
+                Err(error) => Err(format!("order {how:?}: {error}")),
+            },
+            _ => Err(unknown()),
+        }
+    }
+}
+
+fn checkpoint(directory: &str, mode: CheckpointMode) -> Request {
+    Request::Checkpoint {
+        directory: PathBuf::from(directory),
+        mode,
+    }
+}
+
+fn order(phext: &str, order: Option<Order>) -> Request {
+    Request::Order {
+        phext: phext.to_owned(),
+        order,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_round_trip_as_lines() {
+        let requests = [
+            checkpoint("/a b/c", CheckpointMode::Link),
+            checkpoint("/c", CheckpointMode::Copy),
+            Request::CreateSnapshot("x".into()),
+            Request::DropSnapshot("x".into()),
+            Request::Snapshots,
+            order("a phext", Some("prefix=2,hilbert".parse().unwrap())),
+            order("", None),
+            Request::Statistics,
+        ];
+        for request in requests {
+            let line = request.to_string();
+            assert_eq!(line.parse::<Request>(), Ok(request), "{line}");
+        }
+    }
+
+    #[test]
+    fn other_lines_are_refused() {
+        for line in [
+            "",
+            "stop",
+            "snapshot",
+            "snapshot make x",
+            "checkpoint /x",
+            "order big x",
+        ] {
+            assert!(line.parse::<Request>().is_err(), "{line}");
+        }
+    }
+}
