@@ -5,7 +5,6 @@
 
 use super::layout::push_code;
 use crate::coordinate::{Coordinate, DIMENSIONS};
-use std::collections::HashMap;
 
 /// The components of one dimension, with every key's code.
 #[derive(Debug)]
@@ -18,28 +17,79 @@ pub(super) struct Dictionary {
     pub(super) codes: Vec<u32>,
 }
 
+/// Where components are below this many times the number of keys, they are counted in a table.
+const TABLE_FACTOR: usize = 4;
+
 impl Dictionary {
     /// The dictionary of `dimension` over `keys`, of which there are at most `u32::MAX`.
     fn build(keys: &[Coordinate], dimension: usize) -> Dictionary {
-        let mut counts: HashMap<u32, u32> = HashMap::new();
-        for run in keys.chunk_by(|a, b| a.components()[dimension] == b.components()[dimension]) {
-            *counts.entry(run[0].components()[dimension]).or_default() += run.len() as u32;
+        let of = |key: &Coordinate| key.components()[dimension];
+        let greatest = keys.iter().map(of).max().unwrap_or(0) as usize;
+        match greatest / TABLE_FACTOR < keys.len() {
+            true => Dictionary::by_table(keys.iter().map(of), greatest),
+            false => Dictionary::by_sorting(keys.chunk_by(|a, b| of(a) == of(b)), of),
         }
-        let mut entries: Vec<(u32, u32)> = counts.iter().map(|(&c, &count)| (c, count)).collect();
-        entries.sort_unstable();
-        let mut below = Vec::with_capacity(entries.len());
+    }
+
+    /// Counts in a table with an entry for every component that there may be.
+    fn by_table(components: impl Iterator<Item = u32> + Clone, greatest: usize) -> Dictionary {
+        let mut table = vec![0u32; greatest + 1];
+        components.clone().for_each(|c| table[c as usize] += 1);
+        let mut dictionary = Dictionary::empty();
         let mut total = 0;
-        for (code, &(component, count)) in entries.iter().enumerate() {
-            below.push(total);
-            total += count;
-            counts.insert(component, code as u32);
+        for (component, entry) in (0..).zip(&mut table) {
+            if *entry > 0 {
+                let code = dictionary.add(component, total);
+                total += std::mem::replace(entry, code);
+            }
         }
-        let codes = codes(keys, dimension, &counts);
+        dictionary.codes = components.map(|c| table[c as usize]).collect();
+        dictionary
+    }
+
+    /// Sorts runs of keys with the same component: they are few where components are large, as a
+    /// day's number is, and its scrolls follow each other.
+    fn by_sorting<'k>(
+        runs: impl Iterator<Item = &'k [Coordinate]>,
+        of: impl Fn(&Coordinate) -> u32,
+    ) -> Dictionary {
+        let runs: Vec<(u32, u32)> = runs.map(|run| (of(&run[0]), run.len() as u32)).collect();
+        let heads = runs
+            .iter()
+            .map(|&(component, _)| u64::from(component) << 32);
+        let mut order: Vec<u64> = heads.zip(0..).map(|(head, run)| head | run).collect();
+        order.sort_unstable();
+        let mut dictionary = Dictionary::empty();
+        let mut code_of_run = vec![0; runs.len()];
+        let mut total = 0;
+        for same in order.chunk_by(|a, b| a >> 32 == b >> 32) {
+            let code = dictionary.add((same[0] >> 32) as u32, total);
+            for run in same.iter().map(|entry| *entry as u32 as usize) {
+                total += runs[run].1;
+                code_of_run[run] = code;
+            }
+        }
+        dictionary.codes.reserve_exact(total as usize);
+        for (&(_, length), &code) in runs.iter().zip(&code_of_run) {
+            let codes = &mut dictionary.codes;
+            codes.resize(codes.len() + length as usize, code);
+        }
+        dictionary
+    }
+
+    fn empty() -> Dictionary {
         Dictionary {
-            components: entries.into_iter().map(|(c, _)| c).collect(),
-            below,
-            codes,
+            components: Vec::new(),
+            below: Vec::new(),
+            codes: Vec::new(),
         }
+    }
+
+    /// Adds the next greater component, and gives its code.
+    fn add(&mut self, component: u32, below: u32) -> u32 {
+        self.components.push(component);
+        self.below.push(below);
+        self.components.len() as u32 - 1
     }
 
     /// Number of distinct components.
@@ -56,15 +106,6 @@ impl Dictionary {
     }
 }
 
-fn codes(keys: &[Coordinate], dimension: usize, code_of: &HashMap<u32, u32>) -> Vec<u32> {
-    let mut codes = Vec::with_capacity(keys.len());
-    for run in keys.chunk_by(|a, b| a.components()[dimension] == b.components()[dimension]) {
-        let code = code_of[&run[0].components()[dimension]];
-        codes.resize(codes.len() + run.len(), code);
-    }
-    codes
-}
-
 /// The dictionaries of all dimensions over `keys`.
 pub(super) fn build(keys: &[Coordinate]) -> [Dictionary; DIMENSIONS] {
     std::array::from_fn(|dimension| Dictionary::build(keys, dimension))
@@ -73,6 +114,21 @@ pub(super) fn build(keys: &[Coordinate]) -> [Dictionary; DIMENSIONS] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_and_sorting_give_the_same() {
+        let key = |n: u32| {
+            let component = 1 + n.wrapping_mul(0x9e37_79b1) % 97 / 3 * 41;
+            Coordinate::new([component; DIMENSIONS]).unwrap()
+        };
+        let keys: Vec<Coordinate> = (0..500).map(key).collect();
+        let of = |key: &Coordinate| key.components()[0];
+        let table = Dictionary::by_table(keys.iter().map(of), 41 * 97);
+        let sorted = Dictionary::by_sorting(keys.chunk_by(|a, b| a == b), of);
+        assert_eq!(table.components, sorted.components);
+        assert_eq!(table.below, sorted.below);
+        assert_eq!(table.codes, sorted.codes);
+    }
 
     #[test]
     fn components_become_codes_and_ranks() {

@@ -30,8 +30,8 @@ use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
 use crate::log::Lsn;
 use arena::Arena;
-use pipeline::{Pipeline, Target};
-use run::{Run, RunFile, merge};
+use pipeline::{Pipeline, Target, out_of_memory};
+use run::{Run, merge};
 use std::sync::Arc;
 
 /// What becomes of the scrolls that a phext holds before an ingest.
@@ -70,8 +70,8 @@ pub struct Ingest<'store> {
     arena: Arena,
     /// The greatest coordinate so far, while each exceeded the one before.
     ascending: Ascending,
-    /// Oldest first. Empty while scrolls come in order.
-    runs: Vec<Run>,
+    /// Runs put aside. None while scrolls come in order.
+    runs: u64,
     pipeline: Pipeline,
 }
 
@@ -96,7 +96,7 @@ impl Store {
             mode,
             arena: Arena::default(),
             ascending: Ascending::UpTo(None),
-            runs: Vec::new(),
+            runs: 0,
             pipeline: Pipeline::new(Arc::clone(&self.shared), target),
         })
     }
@@ -120,7 +120,8 @@ impl Ingest<'_> {
             });
         }
         self.note_order(coordinate);
-        self.arena.push(coordinate, text);
+        let pushed = self.arena.push(coordinate, text);
+        pushed.map_err(out_of_memory)?;
         if self.arena.is_full(self.part_bytes()) {
             self.empty_arena()?;
         }
@@ -138,14 +139,12 @@ impl Ingest<'_> {
 
     /// Makes a part of the arena, or a run where scrolls came out of order.
     fn empty_arena(&mut self) -> Result<()> {
-        let mut arena = self.arena.take();
+        let arena = self.arena.take();
         match self.ascending {
             Ascending::UpTo(_) => self.pipeline.build(arena),
             Ascending::NoLonger => {
-                arena.sort();
-                let shared = self.pipeline.shared();
-                self.runs.push(Run::File(RunFile::write(&shared, &arena)?));
-                Ok(())
+                self.runs += 1;
+                self.pipeline.put_aside(self.runs, arena)
             }
         }
     }
@@ -158,7 +157,7 @@ impl Ingest<'_> {
     /// as a whole, when the store is opened again.
     pub fn finish(mut self) -> Result<IngestSummary> {
         let in_order = matches!(self.ascending, Ascending::UpTo(_));
-        if !in_order && (self.pipeline.has_begun() || !self.runs.is_empty()) {
+        if !in_order && self.pipeline.has_begun() {
             self.merge_runs()?;
         }
         let mut arena = self.arena.take();
@@ -172,12 +171,12 @@ impl Ingest<'_> {
     fn merge_runs(&mut self) -> Result<()> {
         let mut last = self.arena.take();
         last.sort();
-        let old = self.pipeline.restart()?;
-        let mut runs = old.runs();
-        runs.append(&mut self.runs);
+        let mut old = self.pipeline.restart()?;
+        let mut runs = old.take_runs()?;
         runs.push(Run::Arena(last));
         merge(&runs, |coordinate, text| {
-            self.arena.push(coordinate, text);
+            let pushed = self.arena.push(coordinate, text);
+            pushed.map_err(out_of_memory)?;
             match self.arena.is_full(self.part_bytes()) {
                 true => self.pipeline.build(self.arena.take()),
                 false => Ok(()),

@@ -6,7 +6,7 @@
 
 use super::super::Shared;
 use super::arena::Arena;
-use super::run::Run;
+use super::run::{Run, RunFile};
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
 use crate::log::Lsn;
@@ -14,6 +14,7 @@ use crate::segment::{Order, Part, PartSource, Segment, file_name, write_segment}
 use parking_lot::Mutex;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -41,9 +42,18 @@ pub(super) struct Built {
     pub(super) parts: Vec<Arc<Part>>,
     /// Where the last text pushed was empty.
     pub(super) removed: Vec<Coordinate>,
+    /// Put aside, by number: a higher one is newer.
+    put_aside: Vec<(u64, RunFile)>,
     /// Every segment begun, written or not.
     segments: Vec<u64>,
     error: Option<StoreError>,
+}
+
+/// What a builder does.
+enum Job {
+    Build(Piece),
+    /// Sorts an arena and puts it aside, as the run of this number.
+    PutAside(u64, Arena),
 }
 
 /// Sorted scrolls that become a part.
@@ -56,7 +66,7 @@ struct Piece {
 #[derive(Debug)]
 pub(super) struct Pipeline {
     built: Option<Arc<Mutex<Built>>>,
-    sender: Option<SyncSender<Piece>>,
+    sender: Option<SyncSender<Job>>,
     builders: Vec<JoinHandle<()>>,
     has_begun: bool,
 }
@@ -69,6 +79,7 @@ impl Pipeline {
                 target,
                 parts: Vec::new(),
                 removed: Vec::new(),
+                put_aside: Vec::new(),
                 segments: Vec::new(),
                 error: None,
             }))),
@@ -91,7 +102,16 @@ impl Pipeline {
         arena.sort();
         let range = 0..arena.len();
         let arena = Arc::new(arena);
-        self.build_piece(Piece { arena, range })
+        self.hand_over(Job::Build(Piece { arena, range }))
+    }
+
+    /// Sorts an arena and puts it aside as the run of this number. Returns when a builder has taken
+    /// it.
+    ///
+    /// # Errors
+    /// The first failure of any builder so far.
+    pub(super) fn put_aside(&mut self, number: u64, arena: Arena) -> Result<()> {
+        self.hand_over(Job::PutAside(number, arena))
     }
 
     /// As [`Self::build`], with every builder at work on what may be all there is.
@@ -106,16 +126,16 @@ impl Pipeline {
         for start in (0..arena.len()).step_by(length) {
             let range = start..(start + length).min(arena.len());
             let arena = Arc::clone(&arena);
-            self.build_piece(Piece { arena, range })?;
+            self.hand_over(Job::Build(Piece { arena, range }))?;
         }
         Ok(())
     }
 
-    fn build_piece(&mut self, piece: Piece) -> Result<()> {
+    fn hand_over(&mut self, job: Job) -> Result<()> {
         self.has_begun = true;
         let built = self.built();
         if !built.lock().shared.options.background {
-            build(&built, &piece);
+            run(&built, job);
             return Built::check(&built);
         }
         if self.sender.is_none() {
@@ -123,7 +143,7 @@ impl Pipeline {
         }
         let sender = self.sender.as_ref().expect("the builders were started");
         // Builders end when the sender goes, and not before.
-        let sent = sender.send(piece);
+        let sent = sender.send(job);
         sent.map_err(|_| abandoned())?;
         Built::check(&built)
     }
@@ -153,11 +173,6 @@ impl Pipeline {
         }
     }
 
-    /// The store.
-    pub(super) fn shared(&self) -> Arc<Shared> {
-        Arc::clone(&self.built().lock().shared)
-    }
-
     fn built(&self) -> Arc<Mutex<Built>> {
         Arc::clone(self.built.as_ref().expect("an ingest is finished once"))
     }
@@ -170,7 +185,7 @@ impl Pipeline {
         for _ in 0..BUILDERS {
             let (built, receiver) = (self.built(), Arc::clone(&receiver));
             let builder = std::thread::Builder::new().name("sqd-ingest".to_owned());
-            match builder.spawn(move || build_all(&built, &receiver)) {
+            match builder.spawn(move || run_all(&built, &receiver)) {
                 Ok(thread) => self.builders.push(thread),
                 Err(error) if self.builders.is_empty() => {
                     let built = self.built();
@@ -202,18 +217,18 @@ impl Drop for Pipeline {
     }
 }
 
-fn build_all(built: &Mutex<Built>, receiver: &Mutex<Receiver<Piece>>) {
+fn run_all(built: &Mutex<Built>, receiver: &Mutex<Receiver<Job>>) {
     loop {
-        let piece = receiver.lock().recv();
-        match piece {
-            Ok(piece) => build(built, &piece),
+        let job = receiver.lock().recv();
+        match job {
+            Ok(job) => run(built, job),
             Err(_) => return,
         }
     }
 }
 
-/// Builds a piece, unless something failed already.
-fn build(built: &Mutex<Built>, piece: &Piece) {
+/// Does a job, unless something failed already.
+fn run(built: &Mutex<Built>, job: Job) {
     let (shared, target) = {
         let built = built.lock();
         if built.error.is_some() {
@@ -221,11 +236,24 @@ fn build(built: &Mutex<Built>, piece: &Piece) {
         }
         (Arc::clone(&built.shared), built.target.clone())
     };
-    let work = || piece.build(&shared, &target, built);
+    let work = || match job {
+        Job::Build(piece) => piece.build(&shared, &target, built),
+        Job::PutAside(number, mut arena) => {
+            arena.sort();
+            let run = RunFile::write(&shared, &arena)?;
+            built.lock().put_aside.push((number, run));
+            Ok(())
+        }
+    };
     let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(abandoned()));
     if let Err(error) = outcome {
         built.lock().error.get_or_insert(error);
     }
+}
+
+/// The system did not give an arena memory.
+pub(super) fn out_of_memory(error: std::io::Error) -> StoreError {
+    StoreError::io("map memory for", Path::new("an ingest"), error)
 }
 
 fn abandoned() -> StoreError {
@@ -236,16 +264,12 @@ fn abandoned() -> StoreError {
 
 impl Piece {
     fn build(&self, shared: &Shared, target: &Target, built: &Mutex<Built>) -> Result<()> {
-        let is_empty = |&index: &usize| self.arena.text(index).is_empty();
-        let removed: Vec<usize> = self.range.clone().filter(is_empty).collect();
-        let removed = removed.iter().map(|&index| self.arena.coordinate(index));
+        let (removed, kept): (Vec<u32>, Vec<u32>) = (self.range.clone().map(|index| index as u32))
+            .partition(|&index| self.arena.is_empty_at(index as usize));
+        let removed = removed
+            .iter()
+            .map(|&index| self.arena.coordinate(index as usize));
         built.lock().removed.extend(removed);
-        let kept: Vec<u32> = self
-            .range
-            .clone()
-            .filter(|index| !is_empty(index))
-            .map(|index| index as u32)
-            .collect();
         if kept.is_empty() {
             return Ok(());
         }
@@ -272,15 +296,17 @@ impl Piece {
 }
 
 impl Built {
-    /// What was built, as runs, none newer than another.
-    pub(super) fn runs(&self) -> Vec<Run> {
+    /// Everything that was pushed, as runs, oldest first: parts, then what was put aside later.
+    pub(super) fn take_runs(&mut self) -> Result<Vec<Run>> {
         let mut removed = Arena::default();
         for &coordinate in &self.removed {
-            removed.push(coordinate, &[]);
+            removed.push(coordinate, &[]).map_err(out_of_memory)?;
         }
         removed.sort();
+        self.put_aside.sort_by_key(|&(number, _)| number);
         let parts = self.parts.iter().map(|part| Run::Part(Arc::clone(part)));
-        parts.chain([Run::Arena(removed)]).collect()
+        let files = self.put_aside.drain(..).map(|(_, run)| Run::File(run));
+        Ok(parts.chain([Run::Arena(removed)]).chain(files).collect())
     }
 
     fn check(built: &Mutex<Built>) -> Result<()> {
