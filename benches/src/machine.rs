@@ -86,6 +86,19 @@ pub fn resident_bytes(pid: u32) -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
+/// Seconds that the processor has worked for this process, all threads together, to a hundredth; 0
+/// where the system does not say.
+#[must_use]
+pub fn processor_seconds() -> f64 {
+    let ticks = || {
+        let stat = read("/proc/self/stat")?;
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let ticks = |field: usize| fields.get(field)?.parse::<f64>().ok();
+        Some(ticks(11)? + ticks(12)?)
+    };
+    ticks().unwrap_or(0.0) / 100.0
+}
+
 /// Bytes of all files under a directory.
 ///
 /// # Errors

@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn session(number: u32, random: &mut StdRng) -> Result<Vec<Coordinate>, Box<dyn Error>> {
     let (tenant, day, session) = (number / 50_000, number / 100, number % 100);
     let agent = 1 + day / 50 % 10;
-    let is_first = number % 50_000 == 0;
+    let is_first = number.is_multiple_of(50_000);
     let first = if is_first { 1_000_000 } else { 1 };
     let turns = 10 + random.next_u32() % 200;
     let turn = |turn| {

@@ -5,7 +5,7 @@
 //! texts are made before. Texts of every store are compared with what was pushed, by sample.
 
 use clap::{Parser, ValueEnum};
-use phext_benches::machine::{Machine, bytes_on_disk};
+use phext_benches::machine::{Machine, bytes_on_disk, processor_seconds};
 use phext_storage::coordinate::Coordinate;
 use phext_storage::{IngestMode, Options, Store};
 use rand::rngs::StdRng;
@@ -119,6 +119,7 @@ fn load(
 ) -> Result<f64, Box<dyn Error>> {
     let directory = tempfile::tempdir_in(&args.directory)?;
     let store = Store::open(directory.path(), Options::default())?;
+    let processor = processor_seconds();
     let start = Instant::now();
     let mut ingest = store.ingest("loaded", IngestMode::Replace)?;
     for key in keys {
@@ -127,6 +128,7 @@ fn load(
     let pushed = start.elapsed().as_secs_f64();
     let summary = ingest.finish()?;
     let seconds = start.elapsed().as_secs_f64();
+    let processor = processor_seconds() - processor;
     assert_eq!(summary.scrolls, keys.len() as u64);
     let snapshot = store.snapshot();
     let phext = snapshot.phext("loaded").ok_or("the phext was loaded")?;
@@ -138,7 +140,7 @@ fn load(
         }
     }
     println!(
-        "{seconds:.3} s, of which {pushed:.3} s pushing; {} parts, {} bytes on disk",
+        "{seconds:.3} s, of which {pushed:.3} s pushing; {processor:.2} s of processor time; {} parts, {} bytes on disk",
         summary.parts,
         bytes_on_disk(directory.path())?
     );
