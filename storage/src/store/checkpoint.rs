@@ -47,11 +47,13 @@ impl Store {
 
 /// Refuses a directory that a checkpoint did not finish.
 pub(super) fn refuse_incomplete(vfs: &dyn crate::vfs::Vfs, directory: &Path) -> Result<()> {
-    match vfs.metadata(&marker(directory)) {
+    let marker = marker(directory);
+    match vfs.metadata(&marker) {
         Ok(_) => Err(StoreError::Incomplete {
             path: directory.to_path_buf(),
         }),
-        Err(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StoreError::io("look for", &marker, error)),
     }
 }
 
@@ -62,12 +64,11 @@ fn marker(directory: &Path) -> PathBuf {
 impl Shared {
     fn checkpoint(&self, directory: &Path, mode: CheckpointMode) -> Result<Lsn> {
         let path = directory.to_path_buf();
-        if self
-            .vfs
-            .list(directory)
-            .is_ok_and(|names| !names.is_empty())
-        {
-            return Err(StoreError::Exists { path });
+        match self.vfs.list(directory) {
+            Ok(names) if names.is_empty() => {}
+            Ok(_) => return Err(StoreError::Exists { path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::io("list", directory, error)),
         }
         self.create_dir(directory)?;
         let marker = marker(directory);
