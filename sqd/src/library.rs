@@ -118,6 +118,21 @@ impl Library {
         .await
     }
 
+    /// A phext as a named snapshot has it. Its files are mapped when it is first read.
+    pub(crate) async fn phext_in(
+        self: &Arc<Self>,
+        snapshot: &str,
+        name: &str,
+    ) -> Result<Option<Arc<Phext>>, LibraryError> {
+        let library = Arc::clone(self);
+        let (snapshot, name) = (snapshot.to_owned(), name.to_owned());
+        blocking(move || {
+            let snapshot = library.store.snapshot_named(&snapshot)?;
+            Ok(snapshot.phext(&name).cloned())
+        })
+        .await
+    }
+
     /// Commits a mutation and returns when it is durable. The commit goes on when the caller goes
     /// away.
     pub(crate) async fn commit(

@@ -81,6 +81,7 @@ impl From<LibraryError> for Refusal {
         let status = match store {
             StoreError::ScrollTooLarge { .. } | StoreError::BatchTooLarge { .. } => 413,
             StoreError::Name { .. } => 403,
+            StoreError::NoSuchSnapshot { .. } => 404,
             StoreError::DiskFull { .. } => 507,
             StoreError::Poisoned { .. } | StoreError::Closed => 503,
             _ => 500,

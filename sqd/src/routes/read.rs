@@ -18,12 +18,16 @@ use xxhash_rust::xxh3::Xxh3;
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// The phext that a request names, if there is one.
+/// The phext that a request names, if there is one, as it is or as a named snapshot has it.
 pub(super) async fn phext_of(
     arguments: &Arguments<'_>,
     library: &Arc<Library>,
 ) -> Result<Option<Arc<Phext>>, Refusal> {
-    Ok(library.phext(arguments.phext()).await?)
+    let name = arguments.phext();
+    match arguments.get("snapshot") {
+        Some(snapshot) => Ok(library.phext_in(snapshot, name).await?),
+        None => Ok(library.phext(name).await?),
+    }
 }
 
 /// `select`: the scroll at a coordinate; empty where there is none.

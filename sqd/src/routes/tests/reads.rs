@@ -402,3 +402,32 @@ async fn answers_of_many_scrolls() {
     assert_eq!(toc.lines().count(), 3000);
     assert_eq!(toc.lines().last(), Some("* 1.1.1/1.1.1/1.1.3000: x"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn named_snapshots_are_read_as_they_were() {
+    let server = Fixture::new();
+    let at = "p=a&c=1.1.1/1.1.1/1.1.1";
+    let update = format!("POST update?{at}");
+    server.check(&update, "old", 200, "Updated 3 bytes").await;
+    let libraries = server.tenants().libraries();
+    libraries[0].store().create_snapshot("s").unwrap();
+    server.check(&update, "newer", 200, "Updated 5 bytes").await;
+    let query = "query?p=a&from=1.1.1/1.1.1/1.1.1&to=2.1.1/1.1.1/1.1.1&snapshot=s";
+    server
+        .check_gets(&[
+            (&format!("select?{at}"), "newer"),
+            (&format!("select?{at}&snapshot=s"), "old"),
+            ("get?p=a&snapshot=s", "old"),
+            ("get?p=b&snapshot=s", ""),
+            ("toc?p=a&snapshot=s", "* 1.1.1/1.1.1/1.1.1: old\n"),
+            (
+                query,
+                r#"[{"coordinate":"1.1.1/1.1.1/1.1.1","scroll":"old"}]"#,
+            ),
+        ])
+        .await;
+    libraries[0].store().drop_snapshot("s").unwrap();
+    let said = "there is no snapshot named \"s\"";
+    let gone = format!("GET select?{at}&snapshot=s");
+    server.check(&gone, "", 404, said).await;
+}
