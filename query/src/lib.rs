@@ -19,5 +19,7 @@ pub use bulk::{Bulk, IntoIngest};
 pub use mutation::{Mutation, MutationKind};
 pub use phext_siw::execute::{ExecuteError, Flow, Flush, Report, ResultRow, Sink};
 pub use plan::Plan;
-pub use query::{Fields, Output, Query, Target};
+pub use query::{
+    Constraint, Fields, Metric, Nearest, Output, Query, Region, RegionError, Span, Target, Weights,
+};
 pub use run::{run, run_plan};

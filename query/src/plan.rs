@@ -72,6 +72,8 @@ fn lane_spec(target: &Target) -> LaneSpec {
             to: *to,
             points: ascending(points),
         },
+        Target::Region(region) => LaneSpec::Region(region.clone()),
+        Target::Nearest(nearest) => LaneSpec::Nearest(nearest.clone()),
     }
 }
 

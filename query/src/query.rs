@@ -1,6 +1,9 @@
 //! What is wanted, as one value.
 
 use phext_storage::coordinate::Coordinate;
+pub use phext_storage::page_table::{
+    Constraint, Metric, Nearest, Region, RegionError, Span, Weights,
+};
 
 /// A question about one phext.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +41,16 @@ pub enum Target {
         /// The points.
         points: Vec<Coordinate>,
     },
+    /// Scrolls that lie in a region: wildcards, boxes, sets of components.
+    Region(Region),
+    /// The scrolls nearest to a coordinate, by distance; at the same distance by coordinate.
+    Nearest(Nearest),
 }
 
 /// What of the scrolls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// A row a scroll, in coordinate order.
+    /// A row a scroll, in coordinate order; of [`Target::Nearest`] in order of distance.
     Rows(Fields),
     /// One row: the number of scrolls; points without a scroll do not count.
     Count,

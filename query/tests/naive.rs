@@ -7,7 +7,8 @@
 
 use bytes::Bytes;
 use phext_query::{
-    Fields, Flow, Mutation, MutationKind, Output, Query, Report, ResultRow, Target, run,
+    Constraint, Fields, Flow, Metric, Mutation, MutationKind, Nearest, Output, Query, Region,
+    Report, ResultRow, Span, Target, Weights, run,
 };
 use phext_storage::coordinate::{Coordinate, DIMENSIONS, MAX_COMPONENT};
 use phext_storage::curves::Curve;
@@ -102,6 +103,44 @@ fn points() -> impl Strategy<Value = Vec<Coordinate>> {
     })
 }
 
+/// Boxed: nine of them, inlined, are more than a stack holds.
+fn constraint() -> BoxedStrategy<Constraint> {
+    let component = || {
+        let odd = vec![2, 3, 4, 255, 256, 257, 65_536, 20_260_222, MAX_COMPONENT];
+        prop_oneof![3 => Just(1_u32), 2 => proptest::sample::select(odd)]
+    };
+    let set = proptest::collection::btree_set(component(), 1..4).prop_map(|set| {
+        let span = |component| Span {
+            low: component,
+            high: component,
+        };
+        Constraint::new(set.into_iter().map(span).collect()).unwrap()
+    });
+    let range = (component(), component())
+        .prop_map(|(a, b)| Constraint::range(a.min(b), a.max(b)).unwrap());
+    prop_oneof![
+        5 => Just(Constraint::FREE),
+        2 => component().prop_map(|c| Constraint::equal(c).unwrap()),
+        2 => range,
+        1 => set,
+    ]
+    .boxed()
+}
+
+fn nearest() -> impl Strategy<Value = Nearest> {
+    let weights = proptest::array::uniform9(prop_oneof![Just(0), Just(1), 0..1_000_000_u32])
+        .prop_map(|weights| Metric::Weighted(Weights::new(weights).unwrap()));
+    let metric = prop_oneof![Just(Metric::Chebyshev), Just(Metric::Manhattan), weights];
+    let radius = option::weighted(0.4, prop_oneof![0..5_u64, 0..1_u64 << 33]);
+    let parts = (coordinate(), 0..12_u32, metric, radius);
+    parts.prop_map(|(to, count, metric, radius)| Nearest {
+        to,
+        count,
+        metric,
+        radius,
+    })
+}
+
 fn target() -> impl Strategy<Value = Target> {
     let ends = || (coordinate(), coordinate(), any::<bool>());
     // Mostly ranges that hold something; those that end before they begin too.
@@ -121,6 +160,8 @@ fn target() -> impl Strategy<Value = Target> {
             let (from, to) = ordered(from, to, swap);
             Target::Union { from, to, points }
         }),
+        proptest::array::uniform9(constraint()).prop_map(|c| Target::Region(Region::new(c))),
+        nearest().prop_map(Target::Nearest),
     ]
 }
 
@@ -144,13 +185,13 @@ fn query() -> impl Strategy<Value = Query> {
     })
 }
 
-/// The coordinates that get a row.
-fn naive_lanes(target: &Target, model: &Model) -> BTreeSet<Coordinate> {
+/// The coordinates that get a row, in order.
+fn naive_lanes(target: &Target, model: &Model) -> Vec<Coordinate> {
     let scrolls = |wanted: &dyn Fn(&Coordinate) -> bool| {
         let keys = model.keys().filter(|coordinate| wanted(coordinate));
         keys.copied().collect::<BTreeSet<_>>()
     };
-    match target {
+    let ascending = match target {
         Target::All => scrolls(&|_| true),
         Target::Range { from, to } => scrolls(&|c| from <= c && c <= to),
         Target::Prefix(prefix) => scrolls(&|c| c.components().starts_with(prefix)),
@@ -160,7 +201,19 @@ fn naive_lanes(target: &Target, model: &Model) -> BTreeSet<Coordinate> {
             all.extend(points);
             all
         }
-    }
+        Target::Region(region) => scrolls(&|c| region.matches(c)),
+        Target::Nearest(nearest) => return naive_nearest(nearest, model),
+    };
+    ascending.into_iter().collect()
+}
+
+fn naive_nearest(nearest: &Nearest, model: &Model) -> Vec<Coordinate> {
+    let distance = |c: &Coordinate| nearest.metric.distance(&nearest.to, c);
+    let near = |c: &&Coordinate| distance(c) <= nearest.radius.unwrap_or(u64::MAX);
+    let mut lanes: Vec<Coordinate> = model.keys().filter(near).copied().collect();
+    lanes.sort_by_key(|c| (distance(c), *c));
+    lanes.truncate(nearest.count as usize);
+    lanes
 }
 
 fn naive(query: &Query, model: &Model) -> Vec<OwnedRow> {

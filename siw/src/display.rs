@@ -17,6 +17,7 @@
 use crate::form::Form;
 use crate::{Constant, ConstantId, LaneSpec, Part, Stream, Word};
 use phext_storage::coordinate::Coordinate;
+use phext_storage::page_table::{Metric, Nearest};
 use std::fmt::{self, Display, Formatter, Write};
 
 /// Columns of the D and of the S operation: the longest of them and a little more.
@@ -113,6 +114,21 @@ fn write_lanes(f: &mut Formatter<'_>, lanes: &LaneSpec) -> fmt::Result {
             write!(f, "union {from} {to}")?;
             write_points(f, points)
         }
+        LaneSpec::Region(region) => write!(f, "region {region}"),
+        LaneSpec::Nearest(nearest) => write_nearest(f, nearest),
+    }
+}
+
+fn write_nearest(f: &mut Formatter<'_>, nearest: &Nearest) -> fmt::Result {
+    write!(f, "nearest {} to {} by ", nearest.count, nearest.to)?;
+    match nearest.metric {
+        Metric::Chebyshev => f.write_str("chebyshev")?,
+        Metric::Manhattan => f.write_str("manhattan")?,
+        Metric::Weighted(weights) => write!(f, "weighted {:?}", weights.get())?,
+    }
+    match nearest.radius {
+        Some(radius) => write!(f, " within {radius}"),
+        None => Ok(()),
     }
 }
 

@@ -13,7 +13,7 @@
 mod support;
 
 use phext_storage::coordinate::Coordinate;
-use phext_storage::page_table::{Lane, LaneSpec};
+use phext_storage::page_table::{Constraint, Lane, LaneSpec, Metric, Nearest, Region, Span};
 use phext_storage::vfs::MemoryVfs;
 use phext_storage::{Options, Order, Phext, Snapshot, Store, WriteBatch, WriteOp};
 use proptest::collection::{btree_set, vec};
@@ -88,6 +88,35 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Boxed: nine of them, inlined, are more than a stack holds.
+fn constraint() -> BoxedStrategy<Constraint> {
+    let span = |low, high| Span { low, high };
+    let two = (1..=2u32, component(), component()).prop_map(move |(first, a, b)| {
+        let (low, high) = (a.min(b).max(first + 1), a.max(b).max(first + 1));
+        Constraint::new(vec![span(first, first), span(low, high)]).unwrap()
+    });
+    prop_oneof![
+        4 => Just(Constraint::FREE),
+        2 => component().prop_map(|c| Constraint::equal(c).unwrap()),
+        2 => (component(), component())
+            .prop_map(|(a, b)| Constraint::range(a.min(b), a.max(b)).unwrap()),
+        1 => two,
+    ]
+    .boxed()
+}
+
+fn nearest() -> impl Strategy<Value = Nearest> {
+    let metric = prop_oneof![Just(Metric::Chebyshev), Just(Metric::Manhattan)];
+    let radius = proptest::option::of(prop_oneof![0..6u64, any::<u64>()]);
+    let parts = (coordinate(), 0..12u32, metric, radius);
+    parts.prop_map(|(to, count, metric, radius)| Nearest {
+        to,
+        count,
+        metric,
+        radius,
+    })
+}
+
 fn spec() -> impl Strategy<Value = LaneSpec> {
     let points = || btree_set(coordinate(), 0..8).prop_map(|set| set.into_iter().collect());
     prop_oneof![
@@ -99,6 +128,8 @@ fn spec() -> impl Strategy<Value = LaneSpec> {
             to,
             points
         }),
+        proptest::array::uniform9(constraint()).prop_map(|c| LaneSpec::Region(Region::new(c))),
+        nearest().prop_map(LaneSpec::Nearest),
     ]
 }
 
@@ -194,19 +225,29 @@ fn check_batch(phext: &Phext, scrolls: &BTreeMap<Coordinate, Vec<u8>>) {
 fn expected_lanes(
     scrolls: &BTreeMap<Coordinate, Vec<u8>>,
     spec: &LaneSpec,
-) -> BTreeMap<Coordinate, Vec<u8>> {
-    let range = |from: &Coordinate, to: &Coordinate| -> BTreeMap<Coordinate, Vec<u8>> {
-        let inside = scrolls.iter().filter(|(c, _)| (from..=to).contains(c));
-        inside.map(|(c, text)| (*c, text.clone())).collect()
+) -> Vec<(Coordinate, Vec<u8>)> {
+    let only = |wanted: &dyn Fn(&Coordinate) -> bool| -> Vec<(Coordinate, Vec<u8>)> {
+        let wanted = scrolls.iter().filter(|(c, _)| wanted(c));
+        wanted.map(|(c, text)| (*c, text.clone())).collect()
     };
+    let range = |from: &Coordinate, to: &Coordinate| only(&|c| (from..=to).contains(&c));
     let text_at = |c: &Coordinate| (*c, scrolls.get(c).cloned().unwrap_or_default());
     match spec {
-        LaneSpec::All => scrolls.clone(),
+        LaneSpec::All => only(&|_| true),
         LaneSpec::Range { from, to } => range(from, to),
         LaneSpec::Points(points) => points.iter().map(text_at).collect(),
         LaneSpec::Union { from, to, points } => {
-            let mut lanes = range(from, to);
+            let mut lanes: BTreeMap<_, _> = range(from, to).into_iter().collect();
             lanes.extend(points.iter().map(text_at));
+            lanes.into_iter().collect()
+        }
+        LaneSpec::Region(region) => only(&|c| region.matches(c)),
+        LaneSpec::Nearest(nearest) => {
+            let distance = |c: &Coordinate| nearest.metric.distance(&nearest.to, c);
+            let radius = nearest.radius.unwrap_or(u64::MAX);
+            let mut lanes = only(&|c| distance(c) <= radius);
+            lanes.sort_by_key(|(c, _)| (distance(c), *c));
+            lanes.truncate(nearest.count as usize);
             lanes
         }
     }
@@ -218,10 +259,10 @@ fn check_spec(phext: &Phext, scrolls: &BTreeMap<Coordinate, Vec<u8>>, spec: &Lan
     let coordinates: Vec<Coordinate> = found.iter().map(|lane| lane.coordinate).collect();
     assert_eq!(
         coordinates,
-        expected.keys().copied().collect::<Vec<_>>(),
+        expected.iter().map(|(c, _)| *c).collect::<Vec<_>>(),
         "{spec:?}"
     );
-    for (lane, text) in found.iter().zip(expected.values()) {
+    for (lane, (_, text)) in found.iter().zip(&expected) {
         check_lane(lane, text);
         let located = phext.locate(&lane.coordinate).unwrap();
         check_lane(

@@ -1,6 +1,7 @@
 //! Constants in bytes.
 
 use super::error::{DecodeError, DecodeReason};
+use super::pattern;
 use super::reader::Reader;
 use crate::{Constant, LaneSpec};
 use bytes::Bytes;
@@ -15,8 +16,10 @@ const ALL: u8 = 0;
 const RANGE: u8 = 1;
 const POINTS: u8 = 2;
 const UNION: u8 = 3;
+const REGION: u8 = 4;
+const NEAREST: u8 = 5;
 
-const COORDINATE_BYTES: usize = DIMENSIONS * 4;
+pub(super) const COORDINATE_BYTES: usize = DIMENSIONS * 4;
 
 /// Bytes of the length before each text.
 const TEXT_LENGTH_BYTES: usize = 4;
@@ -32,6 +35,8 @@ pub(super) fn payload_bytes(constant: &Constant) -> usize {
         Constant::Lanes(LaneSpec::Union { points, .. }) => {
             1 + (2 + points.len()) * COORDINATE_BYTES
         }
+        Constant::Lanes(LaneSpec::Region(region)) => 1 + pattern::region_bytes(region),
+        Constant::Lanes(LaneSpec::Nearest(nearest)) => 1 + pattern::nearest_bytes(nearest),
         Constant::Texts(texts) => {
             let lengths = texts.iter().map(|text| TEXT_LENGTH_BYTES + text.len());
             // A pool may name one text many times, so that the sum can exceed the memory.
@@ -82,10 +87,18 @@ fn encode_lanes(lanes: &LaneSpec, bytes: &mut Vec<u8>) {
             encode_coordinates([from, to], bytes);
             encode_coordinates(points, bytes);
         }
+        LaneSpec::Region(region) => {
+            bytes.push(REGION);
+            pattern::encode_region(region, bytes);
+        }
+        LaneSpec::Nearest(nearest) => {
+            bytes.push(NEAREST);
+            pattern::encode_nearest(nearest, bytes);
+        }
     }
 }
 
-fn encode_coordinates<'a>(
+pub(super) fn encode_coordinates<'a>(
     coordinates: impl IntoIterator<Item = &'a Coordinate>,
     bytes: &mut Vec<u8>,
 ) {
@@ -131,6 +144,8 @@ fn decode_lanes(payload: &mut Reader<'_>) -> Result<LaneSpec, DecodeError> {
             to: decode_coordinate(payload)?,
             points: decode_points(payload)?,
         },
+        REGION => LaneSpec::Region(pattern::decode_region(payload)?),
+        NEAREST => LaneSpec::Nearest(pattern::decode_nearest(payload)?),
         kind => return Err(DecodeError::new(start, DecodeReason::LanesKind(kind))),
     })
 }
@@ -144,7 +159,7 @@ fn decode_points(payload: &mut Reader<'_>) -> Result<Vec<Coordinate>, DecodeErro
     Ok(points)
 }
 
-fn decode_coordinate(payload: &mut Reader<'_>) -> Result<Coordinate, DecodeError> {
+pub(super) fn decode_coordinate(payload: &mut Reader<'_>) -> Result<Coordinate, DecodeError> {
     payload.require(COORDINATE_BYTES)?;
     let start = payload.offset();
     let mut components = [0; DIMENSIONS];

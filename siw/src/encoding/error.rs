@@ -1,6 +1,7 @@
 //! What decoding reports.
 
 use crate::Pipe;
+use phext_storage::page_table::RegionError;
 
 /// Bytes that are not a stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +57,21 @@ pub enum DecodeReason {
     /// A component of a coordinate outside of its range.
     #[error("coordinate component {0}, must be 1 to 2147483647")]
     Component(u32),
+    /// Spans that are no constraint of a region.
+    #[error("{0}")]
+    Region(RegionError),
+    /// A constraint that every component meets.
+    #[error("the span holds every component: a free dimension has no span")]
+    WholeSpan,
+    /// A metric that does not exist.
+    #[error("metric of unknown kind {0}")]
+    Metric(u8),
+    /// A byte that is 0 or 1 has another value.
+    #[error("is {0}, must be 0 or 1")]
+    Flag(u8),
+    /// A weight of a metric above its limit.
+    #[error("weight {0}, must be at most 536870911")]
+    Weight(u32),
     /// An operation that the pipe does not have.
     #[error("pipe {pipe} has no opcode {opcode}")]
     Opcode {

@@ -28,8 +28,14 @@
 //! |---|---|
 //! | 1 number | 8 bytes |
 //! | 2 coordinate | nine components of 4 bytes, library first |
-//! | 3 lanes | a byte: 0 all, 1 range, 2 points, 3 union; then for range and union two coordinates, from and to; then for points and union coordinates up to the end |
+//! | 3 lanes | a byte: 0 all, 1 range, 2 points, 3 union, 4 region, 5 nearest; then for range and union two coordinates, from and to; then for points and union coordinates up to the end; for region and nearest see below |
 //! | 4 texts | up to the end: length (4 bytes), bytes |
+//!
+//! Region, per dimension, library first: the number of spans (4 bytes), 0 where the dimension is
+//! free; then the spans, ascending and disjoint: low (4 bytes), high (4 bytes).
+//!
+//! Nearest: the coordinate; how many (4 bytes); a byte: 0 Chebyshev, 1 Manhattan, 2 weighted; a byte:
+//! 1 where a radius follows, else 0; the radius (8 bytes); for weighted nine weights of 4 bytes.
 //!
 //! Word, 64 bytes:
 //!
@@ -58,6 +64,7 @@
 
 mod constant;
 mod error;
+mod pattern;
 mod reader;
 mod word;
 

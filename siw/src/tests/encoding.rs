@@ -2,6 +2,8 @@ use super::random::stream;
 use super::*;
 use crate::encoding::{HEADER_BYTES, WORD_BYTES};
 use bytes::Bytes;
+use phext_storage::coordinate::MAX_COMPONENT;
+use phext_storage::page_table::{Constraint, Metric, Nearest, Region, Span, Weights};
 use proptest::prelude::*;
 
 /// Decoding fails, or gives a stream whose binary form is these bytes. Never panics.
@@ -49,9 +51,35 @@ proptest! {
     }
 }
 
+/// A stream that runs over lanes and does nothing with them.
+fn over(spec: LaneSpec) -> Stream {
+    let mut stream = StreamBuilder::new(2);
+    let spec = stream.constant(Constant::Lanes(spec));
+    stream.each(Word::sparse(lanes(0, spec.0)));
+    stream.build()
+}
+
+/// A region that constrains the shelf to 3 and to 5-9, and a weighted search within a radius.
+fn pattern_lanes() -> [LaneSpec; 2] {
+    let mut constraints = [const { Constraint::FREE }; 9];
+    let span = |low, high| Span { low, high };
+    constraints[1] = Constraint::new(vec![span(3, 3), span(5, 9)]).unwrap();
+    let nearest = Nearest {
+        to: point(7),
+        count: 10,
+        metric: Metric::Weighted(Weights::new([1, 2, 3, 4, 5, 6, 7, 8, 9]).unwrap()),
+        radius: Some(300),
+    };
+    [
+        LaneSpec::Region(Region::new(constraints)),
+        LaneSpec::Nearest(nearest),
+    ]
+}
+
 #[test]
 fn every_bit_of_a_stream_matters() {
-    for stream in [survey(), writer()] {
+    let [region, nearest] = pattern_lanes().map(over);
+    for stream in [survey(), writer(), region, nearest] {
         let bytes = stream.encode();
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
@@ -117,7 +145,7 @@ fn errors_name_offset_and_reason() {
         ),
         (16, b"\x09", "byte 16: constant of unknown kind 9"),
         (16, b"\x01", "byte 29: 65 bytes follow the end"),
-        (21, b"\x04", "byte 21: lane specification of unknown kind 4"),
+        (21, b"\x09", "byte 21: lane specification of unknown kind 9"),
         (
             26,
             b"\0\0\0\0",
@@ -168,6 +196,72 @@ fn errors_name_offset_and_reason() {
     ] {
         check(&bytes, at, replaced, expected);
     }
+}
+
+#[test]
+fn patterns_that_are_none_are_refused() {
+    let [region, nearest] = pattern_lanes().map(|spec| over(spec).encode());
+    // Behind header, kind, length and kind of lanes; the first dimension is free.
+    let start = HEADER_BYTES + 5 + 1;
+    let spans = start + 4 + 4;
+    let number = |number: u32| number.to_le_bytes();
+    let mut reversed = number(9).to_vec();
+    reversed.extend(number(5));
+    let refused = |at: usize, replaced: &[u8], reason: &str| {
+        check(
+            &region,
+            at,
+            replaced,
+            &format!("byte {}: {reason}", start + 4),
+        );
+    };
+    refused(spans, &number(4), "the span 4-3 ends before it begins");
+    let component = "the span 0-3 leaves the components 1 to 2147483647";
+    refused(spans, &number(0), component);
+    let order = "span 1 does not lie above the one before: spans are ascending and disjoint";
+    refused(spans + 8, &number(3), order);
+    refused(spans + 8, &reversed, "the span 9-5 ends before it begins");
+    let left = region.len() - WORD_BYTES - spans;
+    let cut = format!(
+        "{} bytes are needed, {left} are left",
+        u64::from(u32::MAX) * 8
+    );
+    let at = format!("byte {spans}: {cut}");
+    check(&region, start + 4, &number(u32::MAX), &at);
+
+    let metric = start + 36 + 4;
+    let check = |at: usize, replaced: &[u8], reason: &str| {
+        check(&nearest, at, replaced, &format!("byte {at}: {reason}"));
+    };
+    check(
+        start + 4,
+        &number(0),
+        "coordinate component 0, must be 1 to 2147483647",
+    );
+    check(metric, b"\x03", "metric of unknown kind 3");
+    check(metric + 1, b"\x02", "is 2, must be 0 or 1");
+    let weights = metric + 2 + 8;
+    check(
+        weights,
+        &number(1 << 29),
+        "weight 536870912, must be at most 536870911",
+    );
+}
+
+#[test]
+fn a_span_of_all_components_is_no_second_form_of_a_free_dimension() {
+    let mut constraints = [const { Constraint::FREE }; 9];
+    constraints[0] = Constraint::range(1, MAX_COMPONENT - 1).unwrap();
+    let bytes = over(LaneSpec::Region(Region::new(constraints))).encode();
+    let start = HEADER_BYTES + 5 + 1;
+    let reason = "the span holds every component: a free dimension has no span";
+    let replaced = MAX_COMPONENT.to_le_bytes();
+    check(
+        &bytes,
+        start + 8,
+        &replaced,
+        &format!("byte {start}: {reason}"),
+    );
 }
 
 /// A word is read a few times per batch: it stays within a cache line.

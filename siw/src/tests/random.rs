@@ -5,6 +5,7 @@
 
 use super::*;
 use crate::word::link;
+use phext_storage::page_table::{Constraint, Metric, Nearest, Region, Span, Weights};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -181,9 +182,36 @@ fn admit(stream: &mut Stream, part: Part, words: &[Word]) {
     }
 }
 
+/// A region between two coordinates, dimension by dimension, with some free dimensions.
+fn region(a: &Coordinate, b: &Coordinate, seed: u64) -> Region {
+    let (a, b) = (a.components(), b.components());
+    Region::new(std::array::from_fn(|d| match seed >> (2 * d) & 3 {
+        0 => Constraint::FREE,
+        1 if a[d] + 1 < b[d] => {
+            let span = |at| Span { low: at, high: at };
+            Constraint::new(vec![span(a[d]), span(b[d])]).unwrap()
+        }
+        _ => Constraint::range(a[d].min(b[d]), a[d].max(b[d])).unwrap(),
+    }))
+}
+
+fn nearest(to: Coordinate, seed: u64) -> Nearest {
+    let weights = std::array::from_fn(|d| (seed >> d) as u32 & 0xFF);
+    Nearest {
+        to,
+        count: (seed >> 8) as u32 % 40,
+        metric: match seed % 3 {
+            0 => Metric::Chebyshev,
+            1 => Metric::Manhattan,
+            _ => Metric::Weighted(Weights::new(weights).unwrap()),
+        },
+        radius: (seed >> 20).is_multiple_of(3).then_some(seed >> 24),
+    }
+}
+
 /// A valid stream.
 pub(crate) fn stream() -> impl Strategy<Value = Stream> {
-    let constants = (any::<u64>(), points(), 0..4u8, vec(any::<u8>(), 0..20));
+    let constants = (any::<u64>(), points(), 0..6u8, vec(any::<u8>(), 0..20));
     (0..4u8, constants, words(), words(), words()).prop_map(
         |(tier, constants, once, each, last)| {
             let (number, points, kind, text) = constants;
@@ -193,6 +221,8 @@ pub(crate) fn stream() -> impl Strategy<Value = Stream> {
                 0 => LaneSpec::All,
                 1 => LaneSpec::Range { from, to },
                 2 => LaneSpec::Union { from, to, points },
+                3 => LaneSpec::Region(region(&from, &to, number)),
+                4 => LaneSpec::Nearest(nearest(to, number)),
                 _ => LaneSpec::Points(points),
             };
             let mut stream = Stream {

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | limits | tier 0 to 3; at most 65,535 constants, and words in a part; a constant below 4 GiB |
 //! | lanes | points are ascending and distinct; [`LaneSpec::Points`] of a stream that writes is exempt |
+//! | regions | any [`LaneSpec::Region`] and [`LaneSpec::Nearest`]: their types hold valid ones only |
 //! | operands | registers, constants and dimensions exist, constants are of the right kind |
 //! | parts | `once`: DMOV of numbers; `last`: DMOV, DADD, SFLUSH, CREDUCE, CPACK of a number, CSEND |
 //! | reads | what is read was written before: earlier in the part, or in `once` |

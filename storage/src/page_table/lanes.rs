@@ -1,9 +1,18 @@
 //! Lanes: which scrolls a stream runs over.
+//!
+//! A cursor has a source per place that holds scrolls, each in coordinate order, and takes the least
+//! coordinate of all. The lanes of a search for the nearest are one source, in order of distance.
 
+use super::counters::ScanFigures;
+use super::kernels::Kernels;
+use super::matches::{self, Match};
+use super::memory::RegionWalk;
+use super::nearest::{self, Nearest};
+use super::region::Region;
 use super::{Lane, Location, PartWalk};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
-use crate::store::Phext;
+use crate::store::{PartView, Phext};
 use bytes::Bytes;
 use std::ops::RangeInclusive;
 
@@ -30,9 +39,14 @@ pub enum LaneSpec {
         /// The coordinates.
         points: Vec<Coordinate>,
     },
+    /// The scrolls that lie in a region.
+    Region(Region),
+    /// The scrolls nearest to a coordinate, by distance; at the same distance by coordinate.
+    Nearest(Nearest),
 }
 
-/// The lanes of a specification over one phext, batch by batch, in coordinate order.
+/// The lanes of a specification over one phext, batch by batch, in coordinate order; those of
+/// [`LaneSpec::Nearest`] in order of distance.
 #[derive(Debug)]
 pub struct LaneCursor<'a> {
     phext: &'a Phext,
@@ -48,6 +62,8 @@ impl<'a> LaneCursor<'a> {
             LaneSpec::Range { from, to } => (Some(*from..=*to), &[]),
             LaneSpec::Points(points) => (None, points),
             LaneSpec::Union { from, to, points } => (Some(*from..=*to), points),
+            LaneSpec::Region(region) => return LaneCursor::of_region(phext, region),
+            LaneSpec::Nearest(nearest) => return LaneCursor::of_nearest(phext, nearest),
         };
         debug_assert!(
             points.is_sorted_by(|a, b| a < b),
@@ -63,6 +79,40 @@ impl<'a> LaneCursor<'a> {
             sources,
             located: Vec::new(),
         })
+    }
+
+    fn of_region(phext: &'a Phext, region: &'a Region) -> Result<LaneCursor<'a>> {
+        let mut figures = ScanFigures::of_region(region);
+        let sources = match region.is_range() {
+            true => {
+                let (from, to) = region.hull();
+                sources(phext, &(from..=to))?
+            }
+            false => region_sources(phext, region, &mut figures)?,
+        };
+        phext.counters().add(&figures);
+        Ok(LaneCursor::of_sources(phext, sources))
+    }
+
+    fn of_nearest(phext: &'a Phext, query: &Nearest) -> Result<LaneCursor<'a>> {
+        let mut figures = ScanFigures {
+            scans: 1,
+            ..ScanFigures::default()
+        };
+        let lanes = nearest::nearest(phext, query, Kernels::detect(), &mut figures)?;
+        phext.counters().add(&figures);
+        let mut source = Source::new(Walk::Ready(lanes.into_iter()));
+        source.advance()?;
+        Ok(LaneCursor::of_sources(phext, vec![source]))
+    }
+
+    fn of_sources(phext: &'a Phext, sources: Vec<Source<'a>>) -> LaneCursor<'a> {
+        LaneCursor {
+            phext,
+            points: &[],
+            sources,
+            located: Vec::new(),
+        }
     }
 
     /// Appends up to `most` lanes to `out`. Nothing appended means the end.
@@ -163,6 +213,32 @@ fn sources<'a>(phext: &'a Phext, range: &RangeInclusive<Coordinate>) -> Result<V
     Ok(sources)
 }
 
+/// The places that hold scrolls of a region, each with its first scroll at hand.
+fn region_sources<'a>(
+    phext: &'a Phext,
+    region: &'a Region,
+    figures: &mut ScanFigures,
+) -> Result<Vec<Source<'a>>> {
+    let walk = |scrolls, hidden| {
+        let scrolls = RegionWalk::new(scrolls, region);
+        Source::new(Walk::MemoryRegion { scrolls, hidden })
+    };
+    let mut sources = vec![walk(&phext.active, None)];
+    if let Some(frozen) = &phext.frozen {
+        sources.push(walk(&frozen.scrolls, Some(&frozen.hidden)));
+    }
+    for view in &phext.parts {
+        let matches = matches::matches(view, region, Kernels::detect(), figures)?;
+        let matches = matches.into_iter();
+        sources.push(Source::new(Walk::Matches { view, matches }));
+    }
+    for source in &mut sources {
+        source.advance()?;
+    }
+    sources.retain(|source| source.head.is_some());
+    Ok(sources)
+}
+
 #[derive(Debug)]
 struct Source<'a> {
     head: Option<Lane<'a>>,
@@ -177,6 +253,18 @@ enum Walk<'a> {
         hidden: Option<&'a imbl::OrdSet<Coordinate>>,
     },
     Part(PartWalk<'a>),
+    /// What lies in a region, in memory.
+    MemoryRegion {
+        scrolls: RegionWalk<'a, 'a>,
+        hidden: Option<&'a imbl::OrdSet<Coordinate>>,
+    },
+    /// What lies in a region, in a part.
+    Matches {
+        view: &'a PartView,
+        matches: std::vec::IntoIter<Match>,
+    },
+    /// Lanes that are known.
+    Ready(std::vec::IntoIter<Lane<'a>>),
 }
 
 impl<'a> Source<'a> {
@@ -199,9 +287,9 @@ impl<'a> Source<'a> {
         out.extend(self.head.take());
         match &mut self.walk {
             Walk::Part(walk) => walk.take(out, before + most)?,
-            memory @ Walk::Memory { .. } => {
+            others => {
                 while out.len() < before + most {
-                    match memory.next()? {
+                    match others.next()? {
                         Some(lane) => out.push(lane),
                         None => break,
                     }
@@ -217,19 +305,34 @@ impl<'a> Walk<'a> {
     #[inline]
     fn next(&mut self) -> Result<Option<Lane<'a>>> {
         match self {
-            Walk::Memory { scrolls, hidden } => {
-                let is_visible = |(coordinate, _): &(&Coordinate, &Bytes)| {
-                    hidden.is_none_or(|hidden| !hidden.contains(*coordinate))
-                };
-                Ok(scrolls.find(is_visible).map(|(&coordinate, text)| Lane {
-                    coordinate,
-                    location: Location::Memory(text),
-                }))
-            }
+            Walk::Memory { scrolls, hidden } => Ok(next_in_memory(scrolls, *hidden)),
+            Walk::MemoryRegion { scrolls, hidden } => Ok(next_in_memory(scrolls, *hidden)),
+            Walk::Matches { view, matches } => match matches.next() {
+                Some(found) => found.lane(view).map(Some),
+                None => Ok(None),
+            },
+            Walk::Ready(lanes) => Ok(lanes.next()),
             Walk::Part(walk) => Ok(walk.next()?.map(|entry| Lane {
                 coordinate: entry.coordinate,
                 location: walk.location(&entry),
             })),
         }
     }
+}
+
+/// The next scroll of a memtable that is not hidden.
+#[inline]
+fn next_in_memory<'a>(
+    scrolls: &mut impl Iterator<Item = (&'a Coordinate, &'a Bytes)>,
+    hidden: Option<&imbl::OrdSet<Coordinate>>,
+) -> Option<Lane<'a>> {
+    let is_visible = |(coordinate, _): &(&Coordinate, &Bytes)| {
+        hidden.is_none_or(|hidden| !hidden.contains(*coordinate))
+    };
+    let (&coordinate, text) = scrolls.find(is_visible)?;
+    let location = Location::Memory(text);
+    Some(Lane {
+        coordinate,
+        location,
+    })
 }

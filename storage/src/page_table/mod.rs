@@ -5,14 +5,26 @@
 //! across memtables and parts. Nothing here reads text: a [`Location`] does, when it is asked.
 
 mod address;
+mod counters;
+mod kernels;
 mod lanes;
+mod matches;
+mod memory;
+mod metric;
+mod nearest;
 mod point;
+mod region;
+mod scan;
 mod translation;
 mod walk;
 
 pub use crate::segment::TextPlace;
 pub use address::LineSpan;
+pub use counters::{Counters, ScanFigures};
 pub use lanes::{LaneCursor, LaneSpec};
+pub use metric::{MAX_WEIGHT, Metric, WeightError, Weights};
+pub use nearest::Nearest;
+pub use region::{Constraint, Region, RegionError, Span};
 pub use translation::translations;
 pub(crate) use walk::PartWalk;
 
@@ -138,6 +150,14 @@ impl Phext {
             LaneSpec::Points(points) => (None, points.len()),
             LaneSpec::Range { from, to } => (Some(*from..=*to), 0),
             LaneSpec::Union { from, to, points } => (Some(*from..=*to), points.len()),
+            LaneSpec::Region(region) if region.is_range() => {
+                let (from, to) = region.hull();
+                (Some(from..=to), 0)
+            }
+            LaneSpec::Region(region) => return Ok(self.estimate_region(region, enough)),
+            LaneSpec::Nearest(nearest) => {
+                return Ok(self.scrolls().min(u64::from(nearest.count)).min(enough));
+            }
         };
         let mut lanes = points as u64;
         let Some(range) = range.filter(|range| range.start() <= range.end()) else {
@@ -152,5 +172,19 @@ impl Phext {
             lanes += u64::from(view.part.upper_bound(range.end())? - first);
         }
         Ok(lanes.min(enough))
+    }
+
+    /// By the most selective constraint of each part, and the hull in memory.
+    fn estimate_region(&self, region: &Region, enough: u64) -> u64 {
+        let (from, to) = region.hull();
+        let mut lanes = 0;
+        let frozen = self.frozen.as_ref().map(|frozen| &frozen.scrolls);
+        for memtable in std::iter::once(&self.active).chain(frozen) {
+            lanes += memtable.range(from..=to).take(enough as usize).count() as u64;
+        }
+        for view in &self.parts {
+            lanes += u64::from(scan::most_slots(&view.part, region));
+        }
+        lanes.min(enough)
     }
 }

@@ -3,12 +3,12 @@
 use super::dictionary::{self, Dictionary};
 use super::directory::{DirectoryBuilder, Probe};
 use super::heap::{HeapKey, MAX_HEADER_BYTES, encode_header, header_bytes};
-use super::keys;
 use super::layout::{FENCE_SLOTS, PartHeader, SECTIONS, Section, encode_coordinate};
 use super::lines::LinesBuilder;
 use super::order::{Order, Placement};
 use super::records::{RECORD_BYTES, RecordInfo};
 use super::writer::SegmentWriter;
+use super::{keys, postings};
 use crate::coordinate::{Coordinate, DIMENSIONS};
 use crate::error::Result;
 use crate::log::Lsn;
@@ -61,12 +61,11 @@ pub(super) fn write_part(writer: &mut SegmentWriter<'_>, source: &PartSource<'_>
     let positions = placement.positions(keys, &dictionaries);
     let slots = Slots::new(placement, &positions);
     let heap = HeapPlan::new(source, &slots)?;
+    let blocks = keys::encode_blocks(&dictionaries, &positions);
+    let postings = postings::encode(&dictionaries, &blocks, keys.len());
     let early = [
         (Section::Dictionaries, encode_dictionaries(&dictionaries)),
-        (
-            Section::KeyBlocks,
-            keys::encode_blocks(&dictionaries, &positions),
-        ),
+        (Section::KeyBlocks, blocks),
         (
             Section::ZoneMap,
             keys::encode_zone_map(&dictionaries, &positions),
@@ -78,6 +77,7 @@ pub(super) fn write_part(writer: &mut SegmentWriter<'_>, source: &PartSource<'_>
         (Section::Fences, encode_fences(keys)),
         (Section::Directory, heap.directory),
         (Section::Lines, heap.lines.finish()),
+        (Section::Postings, postings),
     ];
 
     let mut lengths = [0; SECTIONS];

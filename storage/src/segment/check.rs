@@ -54,6 +54,7 @@ impl Part {
             self.check_ranks(),
             self.check_positions(),
             self.check_columns(),
+            self.check_postings(),
         ];
         for outcome in outcomes {
             if let Err(error) = outcome {
@@ -146,6 +147,31 @@ impl Part {
             if key != held {
                 let what = format!("the key at position {position} is {key}; its slot has {held}");
                 return Err(self.corrupt(Section::KeyBlocks, 0, &what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that the postings of a code are the positions that have it: each is, and none is left.
+    fn check_postings(&self) -> Result<()> {
+        for (dimension, distinct) in self.distinct().into_iter().enumerate() {
+            if !self.has_postings(dimension)? {
+                continue;
+            }
+            let mut positions = 0;
+            for code in 0..distinct {
+                let posting = self.posting(dimension, code)?;
+                positions += posting.len();
+                for position in posting {
+                    if self.code_at_position(dimension, position)? != code {
+                        let what = format!("position {position} is listed under a code it lacks");
+                        return Err(self.corrupt(Section::Postings, 0, &what));
+                    }
+                }
+            }
+            if positions != u64::from(self.slots()) {
+                let what = format!("{positions} positions of dimension {dimension} are listed");
+                return Err(self.corrupt(Section::Postings, 0, &what));
             }
         }
         Ok(())

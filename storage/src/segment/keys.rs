@@ -7,6 +7,7 @@
 //!
 //! A dimension with a single component has no column. The last block repeats its last key.
 
+use super::columns::KeyColumn;
 use super::dictionary::Dictionary;
 use super::layout::{BLOCK_SLOTS, code_at, code_width, push_code, u32_at};
 use crate::coordinate::{Coordinate, DIMENSIONS};
@@ -61,6 +62,19 @@ impl KeyColumns {
     /// Bytes of a key block.
     pub(super) fn block_bytes(&self) -> usize {
         self.block_bytes
+    }
+
+    /// Where a dimension's codes are in a block.
+    #[inline]
+    pub(super) fn column(&self, dimension: usize) -> KeyColumn {
+        let Column { width, at, .. } = self.columns[dimension];
+        KeyColumn { width, at }
+    }
+
+    /// Where a dimension's dictionary starts, and how many components it has.
+    pub(super) fn dictionary(&self, dimension: usize) -> (usize, usize) {
+        let column = &self.columns[dimension];
+        (column.components_at, column.distinct as usize)
     }
 
     /// The coordinate at `index` of `block`; `None` where a code is out of range.

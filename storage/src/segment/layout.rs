@@ -41,12 +41,13 @@ pub(super) enum Section {
     Fences = 4,
     Directory = 5,
     Lines = 6,
-    Heap = 7,
-    Records = 8,
+    Postings = 7,
+    Heap = 8,
+    Records = 9,
 }
 
 /// Number of sections; the header has room for 23.
-pub(super) const SECTIONS: usize = 9;
+pub(super) const SECTIONS: usize = 10;
 
 /// What the start of a part says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,6 +195,7 @@ impl PartHeader {
             Some(permutation),
             Some(fences),
             Some(super::directory::byte_len(self.slots as usize) as u64),
+            None,
             None,
             None,
             Some(slots * super::records::RECORD_BYTES as u64),

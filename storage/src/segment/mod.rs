@@ -16,7 +16,8 @@
 //! | here is a slot, which coordinate? | records, then the entry in the heap | [`heap`] |
 //! | here is a slot, how long is its text, and where? | records | [`records`] |
 //! | which slots lie between two coordinates? | fences, permutation | [`part`] |
-//! | which blocks of 128 positions can hold a pattern? | zone map | [`keys`] |
+//! | which blocks of 128 positions can hold a pattern? | zone map | [`keys`], [`columns`] |
+//! | which positions have a component? | postings, where they pay | [`postings`] |
 //! | where does line n of a text start? | lines | [`lines`] |
 //! | are these bytes what was written? | chunk checksums | [`checksums`] |
 //!
@@ -25,6 +26,7 @@
 mod builder;
 mod check;
 pub(crate) mod checksums;
+mod columns;
 mod dictionary;
 mod directory;
 mod file;
@@ -36,11 +38,13 @@ mod medium;
 mod order;
 mod order_choice;
 mod part;
+mod postings;
 mod records;
 mod writer;
 
 pub(crate) use builder::PartSource;
 pub(crate) use checksums::CHUNK_BYTES;
+pub(crate) use columns::Components;
 pub(crate) use directory::Probe;
 pub(crate) use file::{Segment, file_id, file_name, write_metered, write_segment};
 pub(crate) use medium::is_absent;

@@ -29,7 +29,7 @@ pub(crate) struct Part {
     header: PartHeader,
     first: Coordinate,
     sections: [Range<usize>; super::layout::SECTIONS],
-    keys: super::keys::KeyColumns,
+    pub(super) keys: super::keys::KeyColumns,
 }
 
 /// Where a text is in the heap of a part.
@@ -494,7 +494,7 @@ impl Part {
         self.sections[section as usize].len()
     }
 
-    fn unverified(&self, section: Section) -> &[u8] {
+    pub(super) fn unverified(&self, section: Section) -> &[u8] {
         self.segment
             .unverified(self.sections[section as usize].clone())
     }

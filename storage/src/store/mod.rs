@@ -46,6 +46,7 @@ pub use orders::PartSummary;
 pub use read_only::Follower;
 pub use scrub::ScrubStep;
 pub use snapshot::Snapshot;
+pub(crate) use state::Memtable;
 pub use state::{Derived, PartView, Phext};
 pub use statistics::Statistics;
 

@@ -11,7 +11,7 @@ use super::shadow::Shadow;
 use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::log::Lsn;
-use crate::page_table::PartWalk;
+use crate::page_table::{Counters, PartWalk};
 use crate::segment::{Entry, Order, Part, Probe};
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -52,6 +52,7 @@ pub struct Phext {
     pub(crate) scrolls: u64,
     pub(crate) text_bytes: u64,
     derived: Arc<Derived>,
+    counters: Arc<Counters>,
 }
 
 /// A memtable on its way into a segment.
@@ -118,6 +119,7 @@ impl Phext {
             scrolls: 0,
             text_bytes: 0,
             derived: Arc::default(),
+            counters: Arc::default(),
         }
     }
 
@@ -164,6 +166,11 @@ impl Phext {
     /// Figures kept with this version of the phext, for whoever computes them.
     pub fn derived(&self) -> &Derived {
         &self.derived
+    }
+
+    /// What scans of this phext did since the store was opened, whichever version they read.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Whether any scroll is in memory.

@@ -157,6 +157,11 @@ fn places_of(stream: &Stream) -> Vec<Coordinate> {
             Constant::Lanes(LaneSpec::Points(points) | LaneSpec::Union { points, .. }) => {
                 places.extend(points);
             }
+            Constant::Lanes(LaneSpec::Region(region)) => {
+                let (least, greatest) = region.hull();
+                places.extend([least, greatest]);
+            }
+            Constant::Lanes(LaneSpec::Nearest(nearest)) => places.push(nearest.to),
             _ => {}
         }
     }

@@ -125,6 +125,18 @@ impl Model<'_> {
                 all.extend(points);
                 all.into_iter().collect()
             }
+            LaneSpec::Region(region) => {
+                let keys = self.scrolls.keys();
+                keys.filter(|c| region.matches(c)).copied().collect()
+            }
+            LaneSpec::Nearest(nearest) => {
+                let distance = |c: &Coordinate| nearest.metric.distance(&nearest.to, c);
+                let near = |c: &&Coordinate| distance(c) <= nearest.radius.unwrap_or(u64::MAX);
+                let mut keys: Vec<Coordinate> = self.scrolls.keys().filter(near).copied().collect();
+                keys.sort_by_key(|c| (distance(c), *c));
+                keys.truncate(nearest.count as usize);
+                keys
+            }
         }
     }
 

@@ -1,0 +1,149 @@
+//! Every instruction set that this machine has against a scalar model, the portable one included.
+
+use super::{CodeSpan, CodeTest, Codes, Fold, Kernels, LANES, Ruler};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// Codes of a width, with the ends of what it holds.
+fn code(width: usize) -> impl Strategy<Value = u32> {
+    let most = match width {
+        1 => u32::from(u8::MAX),
+        2 => u32::from(u16::MAX),
+        _ => 0x7FFF_FFFE,
+    };
+    prop_oneof![4 => 0..=20u32, 2 => 0..=most, 1 => Just(most), 1 => Just(0)]
+}
+
+fn encode(codes: &[u32], width: usize) -> Vec<u8> {
+    let bytes = codes
+        .iter()
+        .flat_map(|code| code.to_le_bytes()[..width].to_vec());
+    bytes.collect()
+}
+
+fn span(width: usize) -> impl Strategy<Value = CodeSpan> {
+    (code(width), code(width)).prop_map(|(a, b)| CodeSpan {
+        first: a.min(b),
+        last: a.max(b),
+    })
+}
+
+/// Intervals of codes, their width, and spans of the same width.
+fn intervals(length: usize) -> impl Strategy<Value = (usize, Vec<(u32, u32)>, Vec<CodeSpan>)> {
+    prop::sample::select(vec![1usize, 2, 4]).prop_flat_map(move |width| {
+        let interval = (code(width), code(width)).prop_map(|(a, b)| (a.min(b), a.max(b)));
+        (
+            Just(width),
+            vec(interval, 0..=length),
+            vec(span(width), 1..4),
+        )
+    })
+}
+
+fn ends(width: usize, intervals: &[(u32, u32)]) -> (Vec<u8>, Vec<u8>) {
+    let (least, greatest): (Vec<u32>, Vec<u32>) = intervals.iter().copied().unzip();
+    (encode(&least, width), encode(&greatest, width))
+}
+
+fn fold() -> impl Strategy<Value = Fold> {
+    prop_oneof![
+        Just(Fold::Max),
+        Just(Fold::Sum),
+        (0..1u32 << 29).prop_map(Fold::Weighted),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn overlaps_agree((width, intervals, spans) in intervals(700), dropped in 0..5usize) {
+        let (least, greatest) = ends(width, &intervals);
+        let flag = |index: usize| u8::from(!index.is_multiple_of(dropped.max(2)) || dropped == 0);
+        let meets = |&(least, greatest): &(u32, u32)| {
+            spans.iter().any(|span| greatest >= span.first && least <= span.last)
+        };
+        let expected: Vec<u8> = intervals.iter().enumerate()
+            .map(|(index, interval)| flag(index) & u8::from(meets(interval))).collect();
+        for kernels in Kernels::available() {
+            let mut keep: Vec<u8> = (0..intervals.len()).map(flag).collect();
+            let codes = |bytes| Codes { width, bytes };
+            kernels.keep_overlapping(codes(&least), codes(&greatest), &spans, &mut keep);
+            prop_assert_eq!(&keep, &expected, "{:?}", kernels);
+        }
+    }
+
+    #[test]
+    fn tests_of_a_block_agree(columns in vec(
+        prop::sample::select(vec![1usize, 2, 4]).prop_flat_map(|width| {
+            (Just(width), vec(code(width), LANES), vec(span(width), 1..3))
+        }),
+        0..4,
+    )) {
+        let mut block = Vec::new();
+        let mut tests = Vec::new();
+        for (width, codes, spans) in &columns {
+            let (at, width, spans) = (block.len(), *width, spans.clone());
+            tests.push(CodeTest { width, at, spans });
+            block.extend(encode(codes, width));
+        }
+        let passes = |lane: usize| columns.iter().all(|(_, codes, spans)| {
+            spans.iter().any(|span| (span.first..=span.last).contains(&codes[lane]))
+        });
+        let expected = (0..LANES).fold(0, |bits, lane| bits | u128::from(passes(lane)) << lane);
+        for kernels in Kernels::available() {
+            prop_assert_eq!(kernels.keep_within(&block, &tests), expected, "{:?}", kernels);
+        }
+    }
+
+    #[test]
+    fn gaps_agree(
+        (width, intervals, _) in intervals(300),
+        target in 1..=0x7FFF_FFFFu32,
+        base in 1..=3u32,
+        fold in fold(),
+        before in 0..1u64 << 40,
+    ) {
+        let (least, greatest) = ends(width, &intervals);
+        let origin = target as i32 - base as i32;
+        let gap = |&(least, greatest): &(u32, u32)| {
+            let (least, greatest) = (i64::from(least), i64::from(greatest));
+            let gap = (least - i64::from(origin)).max(i64::from(origin) - greatest).max(0) as u64;
+            match fold {
+                Fold::Max => before.max(gap),
+                Fold::Sum => before + gap,
+                Fold::Weighted(weight) => before + gap * u64::from(weight),
+            }
+        };
+        let expected: Vec<u64> = intervals.iter().map(gap).collect();
+        for kernels in Kernels::available() {
+            let mut sums = vec![before; intervals.len()];
+            let codes = |bytes| Codes { width, bytes };
+            let ruler = Ruler { origin, fold };
+            kernels.fold_gaps(codes(&least), codes(&greatest), ruler, &mut sums);
+            prop_assert_eq!(&sums, &expected, "{:?}", kernels);
+        }
+    }
+
+    #[test]
+    fn limits_agree(distances in vec(prop_oneof![0..9u64, any::<u64>()], LANES), limit in 0..9u64) {
+        let within = |lane: usize| u128::from(distances[lane] <= limit) << lane;
+        let expected = (0..LANES).fold(0, |bits, lane| bits | within(lane));
+        let distances: &[u64; LANES] = distances[..].try_into().unwrap();
+        for kernels in Kernels::available() {
+            prop_assert_eq!(kernels.keep_up_to(distances, limit), expected, "{:?}", kernels);
+        }
+    }
+}
+
+/// On x86-64 of the last decade a test of the portable set alone would prove little.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn wide_sets_are_tested_where_the_machine_has_them() {
+    let sets = Kernels::available().len();
+    let has = |detected: bool| usize::from(detected);
+    let expected =
+        1 + has(is_x86_feature_detected!("avx2")) + has(is_x86_feature_detected!("avx512bw"));
+    assert_eq!(sets, expected);
+    assert_eq!(Kernels::detect(), Kernels::available()[sets - 1]);
+}

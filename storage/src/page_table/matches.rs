@@ -1,0 +1,59 @@
+//! The current slots of a part that lie in a region, in coordinate order.
+
+use super::counters::ScanFigures;
+use super::kernels::Kernels;
+use super::region::Region;
+use super::{Lane, Location, scan};
+use crate::coordinate::Coordinate;
+use crate::error::Result;
+use crate::store::PartView;
+
+/// A slot whose key matches, and where in the key blocks that key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Match {
+    pub(super) slot: u32,
+    pub(super) position: u32,
+}
+
+impl Match {
+    /// The scroll in the slot.
+    pub(super) fn lane(self, view: &PartView) -> Result<Lane<'_>> {
+        let slot = self.slot;
+        Ok(Lane {
+            coordinate: view.part.coordinate_at_position(self.position)?,
+            location: Location::Slot { view, slot },
+        })
+    }
+}
+
+/// The current slots of `view` that lie in the region, in coordinate order.
+///
+/// A match takes eight bytes and its coordinate is read when it is reached, so that an answer that
+/// is ended early has cost little. Where slots are not in coordinate order, coordinates are needed
+/// to bring them there.
+pub(super) fn matches(
+    view: &PartView,
+    region: &Region,
+    kernels: Kernels,
+    figures: &mut ScanFigures,
+) -> Result<Vec<Match>> {
+    let part = &view.part;
+    let mut matches = Vec::new();
+    for position in scan::positions(part, region, kernels, figures)? {
+        let slot = part.slot_at_position(position)?;
+        if !view.shadow.contains(slot) {
+            matches.push(Match { slot, position });
+        }
+    }
+    if part.has_coordinate_slots() {
+        matches.sort_unstable();
+        return Ok(matches);
+    }
+    let with_coordinate = |found: Match| -> Result<(Coordinate, Match)> {
+        Ok((part.coordinate_at_position(found.position)?, found))
+    };
+    let keyed: Result<Vec<_>> = matches.into_iter().map(with_coordinate).collect();
+    let mut keyed = keyed?;
+    keyed.sort_unstable();
+    Ok(keyed.into_iter().map(|(_, found)| found).collect())
+}
