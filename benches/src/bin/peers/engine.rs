@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::dataset::{Dataset, Texts};
 use crate::key::Key;
-use crate::query::{Batch, Nearest, Prefix, Region};
+use crate::query::{Batch, NearestQuestion, Prefix, RegionQuestion};
 use crate::tally::Tally;
 use crate::workload::Workload;
 
@@ -98,8 +98,8 @@ pub(crate) trait Engine: Sync {
     /// A view to read from.
     fn reader(&self) -> Outcome<Box<dyn Reader + '_>>;
 
-    /// A second way to read, which has a row of its own, where there is one for this workload.
-    fn second_reader(&self, _: Workload) -> Outcome<Option<Box<dyn Reader + '_>>> {
+    /// A second way to read, which has a row of its own, where there is one.
+    fn second_reader(&self) -> Outcome<Option<Box<dyn Reader + '_>>> {
         Ok(None)
     }
 
@@ -131,10 +131,10 @@ pub(crate) trait Reader {
     fn prefix(&mut self, prefix: &Prefix, tally: &mut Tally) -> Outcome;
 
     /// The records in a region.
-    fn region(&mut self, region: &Region, tally: &mut Tally) -> Outcome;
+    fn region(&mut self, question: &RegionQuestion, tally: &mut Tally) -> Outcome;
 
     /// The records nearest to a coordinate.
-    fn nearest(&mut self, nearest: &Nearest, tally: &mut Tally) -> Outcome;
+    fn nearest(&mut self, question: &NearestQuestion, tally: &mut Tally) -> Outcome;
 }
 
 /// What an engine says where it is asked for something it does not take part in.

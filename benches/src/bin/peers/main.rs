@@ -72,9 +72,9 @@ struct Arguments {
     /// Rounds of openings, reads and writes; medians are reported.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Rounds of loads, which take most of the time; as many as the others where not given.
-    #[arg(long)]
-    load_rounds: Option<usize>,
+    /// Rounds of loads, which take most of the time.
+    #[arg(long, default_value_t = 3)]
+    load_rounds: usize,
     /// Where to make a directory for the stores, which is removed at the end.
     #[arg(long, default_value = ".")]
     directory: PathBuf,
@@ -108,7 +108,7 @@ fn start(arguments: &Arguments) -> Outcome {
     if arguments.scrolls < 1_000 {
         return Err("--scrolls must be at least 1,000: a batch is that many".into());
     }
-    if arguments.rounds == 0 || arguments.load_rounds == Some(0) {
+    if arguments.rounds == 0 || arguments.load_rounds == 0 {
         return Err("there must be at least one round".into());
     }
     let plan = plan(arguments)?;
@@ -147,7 +147,7 @@ fn plan(arguments: &Arguments) -> Outcome<run::Plan> {
         workloads,
         scrolls: arguments.scrolls as usize,
         rounds: arguments.rounds,
-        load_rounds: arguments.load_rounds.unwrap_or(arguments.rounds),
+        load_rounds: arguments.load_rounds,
         seed: arguments.seed,
         directory: scratch.path().to_path_buf(),
         _scratch: scratch,

@@ -95,10 +95,9 @@ fn grid(
     for workload in distinct(rows.iter().map(|row| row.workload.as_str())) {
         let of_workload: Vec<&&&Row> = rows.iter().filter(|row| row.workload == workload).collect();
         let unit = of_workload.first().map_or("", |row| row.unit);
-        let label = if corner.ends_with("per") {
-            format!("{workload}, {unit}")
-        } else {
-            workload.to_owned()
+        let label = match unit {
+            unit if unit == workload || !corner.ends_with("per") => workload.to_owned(),
+            _ => format!("{workload}, {unit}"),
         };
         let cells = engines.iter().map(|engine| {
             let row = of_workload.iter().find(|row| row.engine == *engine);
@@ -132,6 +131,9 @@ fn render_sizes(rows: &[&Row], out: &mut String) -> std::fmt::Result {
     let about =
         |row: &&&Row| ["space", "open", "put", "load, sorted"].contains(&row.workload.as_str());
     let engines = distinct(rows.iter().filter(about).map(|row| row.engine));
+    if engines.is_empty() {
+        return Ok(());
+    }
     writeln!(
         out,
         "| engine | MB on disk | written per byte, load | written per byte, put | until the first text \
@@ -206,11 +208,12 @@ fn time(ns: f64) -> String {
     }
 }
 
+/// A ratio with three digits or so.
 fn ratio_text(ratio: f64) -> String {
-    if ratio < 10.0 {
-        format!("{ratio:.2}")
-    } else {
-        format!("{ratio:.0}")
+    match ratio {
+        ratio if ratio < 0.1 => format!("{ratio:.4}"),
+        ratio if ratio < 10.0 => format!("{ratio:.2}"),
+        _ => format!("{ratio:.0}"),
     }
 }
 

@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 
 use crate::engine::{Outcome, Reader};
 use crate::key::{Key, Packed, pack, unpack};
-use crate::query::{Nearest, Prefix, Region};
+use crate::query::{Nearest, NearestQuestion, Prefix, Region, RegionQuestion};
 use crate::tally::{Tally, text_sum};
 
 /// Keys passed over before seeking.
@@ -67,11 +67,14 @@ impl<O: Ordered> Reader for OrderedReader<O> {
         })
     }
 
-    fn region(&mut self, region: &Region, tally: &mut Tally) -> Outcome {
-        skip_scan(&self.0, *region, |_, key, _, text| tally.packed(key, text))
+    fn region(&mut self, question: &RegionQuestion, tally: &mut Tally) -> Outcome {
+        skip_scan(&self.0, question.region, |_, key, _, text| {
+            tally.packed(key, text);
+        })
     }
 
-    fn nearest(&mut self, nearest: &Nearest, tally: &mut Tally) -> Outcome {
+    fn nearest(&mut self, question: &NearestQuestion, tally: &mut Tally) -> Outcome {
+        let nearest = &question.nearest;
         let mut first = Best::new(*nearest);
         let mut left = FIRST_RECORDS;
         self.0
@@ -133,26 +136,20 @@ fn skip_scan<O: Ordered>(
 }
 
 /// The nearest records so far, the farthest of them on top.
-pub(crate) struct Best {
+struct Best {
     nearest: Nearest,
     heap: BinaryHeap<(u64, [u32; 9], u64)>,
 }
 
 impl Best {
-    pub(crate) fn new(nearest: Nearest) -> Best {
+    fn new(nearest: Nearest) -> Best {
         let heap = BinaryHeap::with_capacity(nearest.count + 1);
         Best { nearest, heap }
     }
 
     /// Takes a record if it is near enough; the text is only then looked at.
     #[inline]
-    pub(crate) fn offer(&mut self, components: [u32; 9], text: &[u8]) -> bool {
-        self.offer_with(components, || text_sum(text))
-    }
-
-    /// The same with the sum of a text that need not be read.
-    #[inline]
-    pub(crate) fn offer_with(&mut self, components: [u32; 9], sum: impl FnOnce() -> u64) -> bool {
+    fn offer(&mut self, components: [u32; 9], text: &[u8]) -> bool {
         let distance = self.nearest.distance(&components);
         let is_full = self.heap.len() == self.nearest.count;
         if is_full
@@ -166,12 +163,12 @@ impl Best {
         if is_full {
             self.heap.pop();
         }
-        self.heap.push((distance, components, sum()));
+        self.heap.push((distance, components, text_sum(text)));
         true
     }
 
     /// The distance beyond which nothing is taken any more.
-    pub(crate) fn bound(&self) -> Option<u64> {
+    fn bound(&self) -> Option<u64> {
         let is_full = self.heap.len() == self.nearest.count;
         self.heap
             .peek()
@@ -180,7 +177,7 @@ impl Best {
     }
 
     /// Adds all of them.
-    pub(crate) fn tally(&self, tally: &mut Tally) {
+    fn tally(&self, tally: &mut Tally) {
         for (_, components, sum) in &self.heap {
             let key = phext_storage::coordinate::Coordinate::new(*components)
                 .expect("components come from stored coordinates");

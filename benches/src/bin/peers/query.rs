@@ -1,6 +1,10 @@
 //! What is asked in more than one dimension.
+//!
+//! A question carries what sqd asks its page table, beside what the other engines work with, so
+//! that no engine converts inside a timed loop.
 
 use phext_storage::coordinate::{Coordinate, DIMENSIONS, MAX_COMPONENT};
+use phext_storage::page_table::{self, Constraint, LaneSpec, Metric};
 
 use crate::key::Key;
 
@@ -82,6 +86,47 @@ impl Region {
         next[carried] += 1;
         next[carried + 1..].copy_from_slice(&self.low[carried + 1..]);
         Some(next)
+    }
+}
+
+/// A region as a question.
+#[derive(Debug, Clone)]
+pub(crate) struct RegionQuestion {
+    pub(crate) region: Region,
+    pub(crate) lanes: LaneSpec,
+}
+
+impl RegionQuestion {
+    /// Both forms of a region.
+    pub(crate) fn new(region: Region) -> RegionQuestion {
+        let constraints = std::array::from_fn(|dimension| {
+            let (low, high) = (region.low[dimension], region.high[dimension]);
+            Constraint::range(low, high).expect("a region's components are in range and in order")
+        });
+        RegionQuestion {
+            region,
+            lanes: LaneSpec::Region(page_table::Region::new(constraints)),
+        }
+    }
+}
+
+/// The nearest records as a question.
+#[derive(Debug, Clone)]
+pub(crate) struct NearestQuestion {
+    pub(crate) nearest: Nearest,
+    pub(crate) lanes: LaneSpec,
+}
+
+impl NearestQuestion {
+    /// Both forms of a search.
+    pub(crate) fn new(nearest: Nearest) -> NearestQuestion {
+        let lanes = LaneSpec::Nearest(page_table::Nearest {
+            to: nearest.centre,
+            count: u32::try_from(nearest.count).expect("few records are searched"),
+            metric: Metric::Manhattan,
+            radius: None,
+        });
+        NearestQuestion { nearest, lanes }
     }
 }
 

@@ -234,7 +234,7 @@ impl Bench<'_> {
                 Ok(())
             };
             measure(kind.name, engine.reader()?)?;
-            if let Some(reader) = engine.second_reader(workload)? {
+            if let Some(reader) = engine.second_reader()? {
                 measure(SECOND_READER, reader)?;
             }
         }

@@ -11,7 +11,7 @@ use phext_storage::vfs::{File, RealVfs, Vfs};
 
 use crate::engine::{Engine, Kind, Load, Outcome, Put, Reader, Sizing, not_supported};
 use crate::key::{Key, PACKED_BYTES, Packed};
-use crate::query::{Nearest, Prefix, Region};
+use crate::query::{NearestQuestion, Prefix, RegionQuestion};
 use crate::tally::Tally;
 use crate::workload::Workload;
 
@@ -103,11 +103,11 @@ impl Reader for View {
         not_supported("prefixes")
     }
 
-    fn region(&mut self, _: &Region, _: &mut Tally) -> Outcome {
+    fn region(&mut self, _: &RegionQuestion, _: &mut Tally) -> Outcome {
         not_supported("regions")
     }
 
-    fn nearest(&mut self, _: &Nearest, _: &mut Tally) -> Outcome {
+    fn nearest(&mut self, _: &NearestQuestion, _: &mut Tally) -> Outcome {
         not_supported("nearest records")
     }
 }

@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::engine::{Engine, Kind, Load, Outcome, Put, Reader, Sizing, not_supported};
 use crate::key::{Key, PACKED_BYTES, Packed, pack};
 use crate::prefetch::prefetch;
-use crate::query::{Batch, Nearest, Prefix, Region};
+use crate::query::{Batch, NearestQuestion, Prefix, RegionQuestion};
 use crate::tally::Tally;
 use crate::workload::Workload;
 
@@ -202,11 +202,11 @@ impl Reader for &View {
         not_supported("prefixes")
     }
 
-    fn region(&mut self, _: &Region, _: &mut Tally) -> Outcome {
+    fn region(&mut self, _: &RegionQuestion, _: &mut Tally) -> Outcome {
         not_supported("regions")
     }
 
-    fn nearest(&mut self, _: &Nearest, _: &mut Tally) -> Outcome {
+    fn nearest(&mut self, _: &NearestQuestion, _: &mut Tally) -> Outcome {
         not_supported("nearest records")
     }
 }

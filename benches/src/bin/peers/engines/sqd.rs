@@ -9,10 +9,8 @@ use phext_storage::{IngestMode, Options, Phext, Store, WriteBatch, WriteOp};
 
 use crate::engine::{Engine, Kind, Load, Outcome, Put, Reader, Sizing};
 use crate::key::Key;
-use crate::ordered::Best;
-use crate::query::{Batch, Nearest, Prefix, Region};
+use crate::query::{Batch, NearestQuestion, Prefix, RegionQuestion};
 use crate::tally::Tally;
-use crate::workload::Workload;
 
 pub(crate) const KIND: Kind = Kind {
     name: "sqd",
@@ -65,13 +63,10 @@ impl Engine for Sqd {
         }))
     }
 
-    fn second_reader(&self, workload: Workload) -> Outcome<Option<Box<dyn Reader + '_>>> {
-        match workload {
-            Workload::Wildcard | Workload::Box | Workload::Nearest => Ok(None),
-            _ => Ok(Some(Box::new(Streams {
-                phext: self.phext()?,
-            }))),
-        }
+    fn second_reader(&self) -> Outcome<Option<Box<dyn Reader + '_>>> {
+        Ok(Some(Box::new(Streams {
+            phext: self.phext()?,
+        })))
     }
 
     fn put(&self, put: &Put) -> Outcome {
@@ -170,21 +165,16 @@ impl Reader for Direct {
         })
     }
 
-    fn region(&mut self, region: &Region, tally: &mut Tally) -> Outcome {
-        self.lanes(&LaneSpec::All, usize::MAX, |coordinate, text| {
-            if region.contains(coordinate.components()) {
-                tally.coordinate(coordinate, text);
-            }
+    fn region(&mut self, question: &RegionQuestion, tally: &mut Tally) -> Outcome {
+        self.lanes(&question.lanes, usize::MAX, |coordinate, text| {
+            tally.coordinate(coordinate, text);
         })
     }
 
-    fn nearest(&mut self, nearest: &Nearest, tally: &mut Tally) -> Outcome {
-        let mut best = Best::new(*nearest);
-        self.lanes(&LaneSpec::All, usize::MAX, |coordinate, text| {
-            best.offer(*coordinate.components(), text);
-        })?;
-        best.tally(tally);
-        Ok(())
+    fn nearest(&mut self, question: &NearestQuestion, tally: &mut Tally) -> Outcome {
+        self.lanes(&question.lanes, usize::MAX, |coordinate, text| {
+            tally.coordinate(coordinate, text);
+        })
     }
 }
 
@@ -221,6 +211,16 @@ impl Streams {
             };
             tally.coordinate(&coordinate, text);
         })
+    }
+
+    /// Rows of a region or of a search.
+    fn lanes(&self, lanes: &LaneSpec, tally: &mut Tally) -> Outcome {
+        let target = match lanes.clone() {
+            LaneSpec::Region(region) => Target::Region(region),
+            LaneSpec::Nearest(nearest) => Target::Nearest(nearest),
+            other => return Err(format!("{other:?} is asked for in another way").into()),
+        };
+        self.records(target, None, tally)
     }
 
     /// Rows of coordinates that were asked for; an absent one has no text.
@@ -262,11 +262,11 @@ impl Reader for Streams {
         self.records(target, None, tally)
     }
 
-    fn region(&mut self, _: &Region, _: &mut Tally) -> Outcome {
-        crate::engine::not_supported("regions")
+    fn region(&mut self, question: &RegionQuestion, tally: &mut Tally) -> Outcome {
+        self.lanes(&question.lanes, tally)
     }
 
-    fn nearest(&mut self, _: &Nearest, _: &mut Tally) -> Outcome {
-        crate::engine::not_supported("nearest records")
+    fn nearest(&mut self, question: &NearestQuestion, tally: &mut Tally) -> Outcome {
+        self.lanes(&question.lanes, tally)
     }
 }

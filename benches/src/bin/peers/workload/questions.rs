@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use crate::dataset::Dataset;
 use crate::engine::{Outcome, Reader};
 use crate::key::Key;
-use crate::query::{Batch, Nearest, Prefix, Region};
+use crate::query::{Batch, Nearest, NearestQuestion, Prefix, Region, RegionQuestion};
 use crate::tally::Tally;
 use crate::workload::Workload;
 
@@ -43,8 +43,8 @@ enum Asked {
     Ranges(Vec<Key>),
     Scan,
     Prefixes(Vec<Prefix>),
-    Regions(Vec<Region>),
-    Nearest(Vec<Nearest>),
+    Regions(Vec<RegionQuestion>),
+    Nearest(Vec<NearestQuestion>),
 }
 
 impl Questions {
@@ -228,7 +228,7 @@ fn regions(
                 dataset.expect_record(rank, &mut expected);
             }
         }
-        region
+        RegionQuestion::new(region)
     };
     let regions = (0..REGIONS).map(draw).collect();
     Questions {
@@ -293,7 +293,7 @@ fn nearest(dataset: &Dataset, random: &mut StdRng) -> Questions {
             count: NEIGHBOURS,
         };
         expect_nearest(dataset, &nearest, &mut expected);
-        nearest
+        NearestQuestion::new(nearest)
     };
     let centres = (0..REGIONS).map(draw).collect();
     Questions {
