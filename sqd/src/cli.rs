@@ -67,7 +67,8 @@ pub(crate) enum Command {
     /// Keep the state of this moment readable under a name, until it is dropped.
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
-    /// Print the order of a phext's segments, or change it; they are rewritten in the background.
+    /// Print the order of a phext, and how its parts lie and why; or change it: the parts are
+    /// rewritten, by a running server in the background.
     Order {
         /// The phext's name.
         phext: String,

@@ -21,6 +21,7 @@ mod http;
 mod library;
 mod logging;
 mod meter;
+mod order;
 mod phext_file;
 mod routes;
 mod scrub;

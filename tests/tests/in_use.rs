@@ -120,6 +120,6 @@ fn checkpoints_and_snapshots_are_made_beside_a_running_server() {
     told(&fixture, &["snapshot", "drop", "monday"]);
     let said = refused(&fixture, &export);
     assert!(said.contains("no snapshot named \"monday\""), "{said}");
-    assert_eq!(told(&fixture, &["order", "notes", "hilbert"]), "hilbert\n");
+    assert!(told(&fixture, &["order", "notes", "hilbert"]).starts_with("hilbert\n"));
     assert!(told(&fixture, &["statistics"]).contains("memtable_bytes: "));
 }

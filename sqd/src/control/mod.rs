@@ -29,7 +29,16 @@ pub(crate) fn run(request: &Request, data: &DataArgs) -> Result<(), CommandError
     let mut out = io::stdout().lock();
     match Store::open(&data.data_dir, Options::default()) {
         Ok(store) => {
-            for line in request.run(&store)? {
+            let mut lines = request.run(&store)?;
+            if let Request::Order { phext, order } = request
+                && order.is_some()
+            {
+                // Nobody else would rewrite what is left.
+                store.merge()?;
+                let (phext, order) = (phext.clone(), None);
+                lines = Request::Order { phext, order }.run(&store)?;
+            }
+            for line in lines {
                 writeln!(out, "{line}")?;
             }
         }

@@ -1,5 +1,6 @@
 //! What can be asked of a store, as a line and as what it does.
 
+use crate::order;
 use phext_storage::{CheckpointMode, Order, Store, StoreError};
 use std::fmt;
 use std::path::PathBuf;
@@ -48,7 +49,7 @@ impl Request {
                     let name = phext.clone();
                     return Err(StoreError::NoSuchPhext { name });
                 };
-                Ok(vec![found.order().to_string()])
+                Ok(order::describe(found))
             }
             Request::Statistics => {
                 let text = format!("{:#?}", store.statistics());
@@ -109,9 +110,9 @@ impl FromStr for Request {
             ("checkpoint", "copy") => Ok(checkpoint(what, CheckpointMode::Copy)),
             ("snapshot", "create") => Ok(Request::CreateSnapshot(what.to_owned())),
             ("snapshot", "drop") => Ok(Request::DropSnapshot(what.to_owned())),
-            ("order", "-") => Ok(order(what, None)),
+            ("order", "-") => Ok(order_request(what, None)),
             ("order", how) => match how.parse() {
-                Ok(parsed) => Ok(order(what, Some(parsed))),
+                Ok(parsed) => Ok(order_request(what, Some(parsed))),
                 Err(error) => Err(format!("order {how:?}: {error}")),
             },
             _ => Err(unknown()),
@@ -126,7 +127,7 @@ fn checkpoint(directory: &str, mode: CheckpointMode) -> Request {
     }
 }
 
-fn order(phext: &str, order: Option<Order>) -> Request {
+fn order_request(phext: &str, order: Option<Order>) -> Request {
     Request::Order {
         phext: phext.to_owned(),
         order,
@@ -145,8 +146,8 @@ mod tests {
             Request::CreateSnapshot("x".into()),
             Request::DropSnapshot("x".into()),
             Request::Snapshots,
-            order("a phext", Some("prefix=2,hilbert".parse().unwrap())),
-            order("", None),
+            order_request("a phext", Some("prefix=2,hilbert".parse().unwrap())),
+            order_request("", None),
             Request::Statistics,
         ];
         for request in requests {

@@ -27,6 +27,7 @@ pub(super) const FENCE_SLOTS: u32 = 32;
 pub(super) const FENCE_BYTES: usize = DIMENSIONS * 4;
 
 const PART_HEADER_BYTES: usize = 512;
+const SHARES_AT: usize = 52;
 const DISTINCT_AT: usize = 64;
 const LAST_AT: usize = 104;
 const SECTION_TABLE_AT: usize = 144;
@@ -94,7 +95,11 @@ impl PartHeader {
         bytes[48] = self.placement.prefix;
         bytes[49] = self.placement.curve_code();
         bytes[50] = self.placement.text_order_code();
-        bytes[51] = self.why.code();
+        let (why, shares) = self.why.code();
+        bytes[51] = why;
+        for (at, share) in (SHARES_AT..).step_by(4).zip(shares) {
+            bytes[at..at + 4].copy_from_slice(&share.to_le_bytes());
+        }
         for (dimension, distinct) in self.distinct.iter().enumerate() {
             let at = DISTINCT_AT + dimension * 4;
             bytes[at..at + 4].copy_from_slice(&distinct.to_le_bytes());
@@ -132,7 +137,11 @@ impl PartHeader {
             slots: u32_at(bytes, 40),
             name,
             placement,
-            why: Why::from_code(bytes[51]).ok_or_else(|| corrupt("unknown reason of the order"))?,
+            why: Why::from_code(
+                bytes[51],
+                std::array::from_fn(|candidate| u32_at(bytes, SHARES_AT + candidate * 4)),
+            )
+            .ok_or_else(|| corrupt("unknown reason of the order"))?,
             distinct: std::array::from_fn(|d| u32_at(bytes, DISTINCT_AT + d * 4)),
             last,
             sections: std::array::from_fn(|s| section_at(bytes, SECTION_TABLE_AT + s * 16)),

@@ -7,7 +7,7 @@
 //! | order | key blocks | texts |
 //! |---|---|---|
 //! | [`Order::Lexicographic`] | coordinate order | coordinate order |
-//! | [`Order::Auto`] | a prefix, then Hilbert | coordinate order |
+//! | [`Order::Auto`] | coordinate order, or a prefix and then Hilbert, as [`order_choice`](super::order_choice) finds | coordinate order |
 //! | [`Order::Curve`] | a prefix, then the curve | as the key blocks |
 //!
 //! Key blocks along a curve make boxes and nearest neighbours cheap, because zone maps prune; texts in
@@ -17,7 +17,7 @@
 
 use super::dictionary::Dictionary;
 use super::layout::BLOCK_SLOTS;
-use super::order_choice::Why;
+use super::order_choice::{Why, choose};
 use crate::coordinate::{Coordinate, DIMENSIONS};
 use crate::curves::{self, Curve};
 use std::fmt;
@@ -29,7 +29,8 @@ const SLOTS_PER_PREFIX: usize = 1024;
 /// The order chosen for a phext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// Keys: the prefix that the data suggests, then Hilbert. Texts: coordinate order.
+    /// Keys: as a sample of them suggests, coordinate order, a prefix and then Hilbert, or Hilbert
+    /// alone. Texts: coordinate order.
     #[default]
     Auto,
     /// Coordinate order.
@@ -130,7 +131,7 @@ impl Order {
             Some(given) => (given, Why::Given),
             // One block is scanned whole whatever its order.
             None if keys.len() <= BLOCK_SLOTS => (Placement::LEXICOGRAPHIC, Why::Small),
-            None => (suggested(keys), Why::Suggested),
+            None => choose(keys, suggested(keys)),
         }
     }
 }
@@ -139,11 +140,7 @@ impl Order {
 fn suggested(keys: &[Coordinate]) -> Placement {
     match prefix_for(keys) {
         prefix if prefix > MAX_PREFIX => Placement::LEXICOGRAPHIC,
-        prefix => Placement {
-            prefix,
-            curve: Some(Curve::Hilbert),
-            texts: TextOrder::Coordinates,
-        },
+        prefix => Placement::prefixed(prefix),
     }
 }
 
@@ -198,6 +195,18 @@ impl Placement {
         curve: None,
         texts: TextOrder::Coordinates,
     };
+
+    /// Keys along Hilbert over all dimensions, texts in coordinate order.
+    pub(super) const HILBERT: Placement = Placement::prefixed(0);
+
+    /// Keys along Hilbert behind a prefix of so many dimensions, texts in coordinate order.
+    pub(super) const fn prefixed(prefix: u8) -> Placement {
+        Placement {
+            prefix,
+            curve: Some(Curve::Hilbert),
+            texts: TextOrder::Coordinates,
+        }
+    }
 
     /// Whether key blocks are in coordinate order.
     pub(super) fn is_lexicographic(self) -> bool {

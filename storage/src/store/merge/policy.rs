@@ -24,6 +24,8 @@ use std::sync::Arc;
 /// Dead bytes for each current one, in percent, above which files are cleaned. Below the 30 that are
 /// promised, since bytes die while a merge runs.
 const DEAD_PERCENT: u64 = 27;
+/// The same, above which files will soon be cleaned, and parts are not merged for reads alone.
+const DEAD_PERCENT_SOON: u64 = 15;
 /// The same where somebody asked for a merge.
 const DEAD_PERCENT_ASKED: u64 = 10;
 /// Parts of a phext that are merged only as far as the budget goes, or where somebody asked.
@@ -221,7 +223,10 @@ pub(super) fn plan(state: &State, space: &Space, limits: Limits, effort: Effort)
         jobs = stale_parts(state, limits);
     }
     if jobs.is_empty() {
+        let totals = space.totals();
         let budget = match effort {
+            // Cleaning must not wait behind a merge that could have waited.
+            Effort::Budget(_) if totals.dead * 100 > totals.live * DEAD_PERCENT_SOON => 0,
             Effort::Budget(bytes) => bytes,
             Effort::Asked => u64::MAX,
         };
