@@ -53,6 +53,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// Say what of a damaged data directory can be kept and what is lost; with `--apply` make it a
+    /// store that opens. What is replaced is moved to `repair-<n>` in it, nothing is removed.
+    Repair {
+        /// Do it, rather than say what would be done.
+        #[arg(long)]
+        apply: bool,
+        #[command(flatten)]
+        data: DataArgs,
+    },
     /// Make a directory that opens as a store with the state of this moment, beside a running
     /// server too. Segments are hard links, so it takes no time and, at first, no space.
     Checkpoint {

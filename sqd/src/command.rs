@@ -6,6 +6,7 @@ use crate::control::{self, Request};
 use crate::library::{Library, LibraryError};
 use crate::meter::Meter;
 use crate::phext_file::{FileError, export, write_document};
+use crate::repair::repair;
 use crate::serve::{ServeError, Settings, file_and_name, serve};
 use phext_query::ExecuteError;
 use phext_storage::vfs::{RealVfs, Vfs};
@@ -109,6 +110,7 @@ pub(crate) fn run(command: Command) -> Result<(), CommandError> {
             control::run(&Request::Order { phext, order }, &data)
         }
         Command::Statistics { data } => control::run(&Request::Statistics, &data),
+        Command::Repair { apply, data } => repair(&data.data_dir, apply),
         Command::Version => {
             writeln!(io::stdout(), "{}", env!("CARGO_PKG_VERSION"))?;
             Ok(())

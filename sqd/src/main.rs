@@ -4,6 +4,7 @@
 //! |---|---|
 //! | which commands and options are there? | [`cli`] |
 //! | is a data directory what was written? | [`check`] |
+//! | what of a damaged one can be kept? | [`repair`] |
 //! | how does the server start and stop? | [`serve`] |
 //! | which route does what? | [`routes`] |
 //! | how does a server look for damage while it runs? | [`scrub`] |
@@ -23,6 +24,7 @@ mod logging;
 mod meter;
 mod order;
 mod phext_file;
+mod repair;
 mod routes;
 mod scrub;
 mod serve;

@@ -25,3 +25,4 @@ pub use store::{
     Options, PartSummary, PartView, Phext, Recovery, Snapshot, SnapshotSummary, Statistics, Store,
     WriteBatch, WriteOp, validate_name,
 };
+pub use store::{Loss, RepairMode, RepairReport, repair, repair_with};

@@ -312,6 +312,10 @@ impl Vfs for Liar {
         self.medium.scan_catalog(path)
     }
 
+    fn rename_catalog(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.medium.rename_catalog(from, to)
+    }
+
     fn read_medium(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         self.medium.read_medium(path, offset, length)
     }

@@ -14,7 +14,7 @@
 mod published;
 mod snapshots;
 
-pub(crate) use published::{Published, Publisher};
+pub(crate) use published::{Published, Publisher, path_in as published_path};
 pub(crate) use snapshots::{Point, SnapshotRecord, snapshot_removal};
 
 use crate::error::{Result, StoreError};

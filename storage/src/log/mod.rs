@@ -12,6 +12,7 @@
 mod payload;
 mod record;
 pub(crate) mod recovery;
+pub(crate) mod salvage;
 pub(crate) mod tail;
 mod writer;
 

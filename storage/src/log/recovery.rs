@@ -44,10 +44,10 @@ pub(crate) struct Known {
 }
 
 #[derive(Debug)]
-struct LogFile {
+pub(super) struct LogFile {
     path: PathBuf,
-    header: Header,
-    bytes: Bytes,
+    pub(super) header: Header,
+    pub(super) bytes: Bytes,
 }
 
 /// What the log holds, found without changing a byte of it.
@@ -175,22 +175,12 @@ fn read_files(vfs: &dyn Vfs, directory: &Path) -> Result<(Vec<LogFile>, Option<P
     let mut unfinished = None;
     for &number in &numbers {
         let path = file_path(directory, number);
-        let file = vfs
-            .open(&path)
-            .map_err(|e| StoreError::io("open", &path, e))?;
-        let bytes = file
-            .read_all()
-            .map_err(|e| StoreError::io("read", &path, e))?;
-        match Header::decode(&path, number, &bytes)? {
-            Some(header) => files.push(LogFile {
-                path,
-                header,
-                bytes: bytes.into(),
-            }),
-            None if numbers.last() == Some(&number) && holds_no_record(&bytes) => {
+        match read_file(vfs, &path, number)? {
+            Ok(file) => files.push(file),
+            Err(bytes) if numbers.last() == Some(&number) && holds_no_record(&bytes) => {
                 unfinished = Some(path);
             }
-            None => {
+            Err(_) => {
                 return Err(StoreError::corrupt(
                     &path,
                     0,
@@ -200,6 +190,26 @@ fn read_files(vfs: &dyn Vfs, directory: &Path) -> Result<(Vec<LogFile>, Option<P
         }
     }
     Ok((files, unfinished))
+}
+
+/// Reads a file; gives its bytes where it has no header of its own.
+pub(super) fn read_file(
+    vfs: &dyn Vfs,
+    path: &Path,
+    number: u64,
+) -> Result<std::result::Result<LogFile, Vec<u8>>> {
+    let file = open(vfs, path)?;
+    let bytes = file
+        .read_all()
+        .map_err(|e| StoreError::io("read", path, e))?;
+    Ok(match Header::decode(path, number, &bytes)? {
+        Some(header) => Ok(LogFile {
+            path: path.to_path_buf(),
+            header,
+            bytes: bytes.into(),
+        }),
+        None => Err(bytes),
+    })
 }
 
 /// A header is durable before the first record is written, so a file without one has none.
@@ -267,7 +277,7 @@ fn read_records(
 }
 
 /// The highest durable LSN that any whole record after `at` carries.
-fn durable_after(file: &LogFile, at: usize, next: Lsn) -> Lsn {
+pub(super) fn durable_after(file: &LogFile, at: usize, next: Lsn) -> Lsn {
     let bytes = &file.bytes;
     let mut highest = 0;
     let mut position = at;

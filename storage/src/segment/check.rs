@@ -24,12 +24,15 @@ impl Part {
     ) {
         let mut text_bytes = 0;
         let mut all_read = true;
+        // Of scrolls whose own bytes do not say; read only where there are some.
+        let mut names = None;
         for slot in 0..self.slots() {
             let coordinate = self.coordinate(slot);
             match coordinate.map(|coordinate| (coordinate, self.check_key(slot, &coordinate))) {
                 Err(error) => {
                     all_read = false;
-                    damaged(None, error);
+                    let names = names.get_or_insert_with(|| self.names_by_slot());
+                    damaged(names[slot as usize], error);
                 }
                 Ok((coordinate, outcome)) => match outcome.and_then(|()| self.check_text(slot)) {
                     Ok(length) => text_bytes += length,

@@ -4,6 +4,7 @@
 //! the wrong place, or in the wrong file, is found as well.
 
 use crate::error::{Result, StoreError};
+use crate::vfs::Mapping;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,22 +57,34 @@ impl ChunkTable {
         self.checksums.len()
     }
 
-    /// Makes sure that the chunks under `range` of `data` are good. `data` is the file up to the
-    /// checksum table.
+    /// Makes sure that the chunks under `range` of a map are good. The checksum table begins at
+    /// `data_end`.
     #[inline]
-    pub(super) fn verify(&self, path: &Path, data: &[u8], range: Range<usize>) -> Result<()> {
+    pub(super) fn verify(
+        &self,
+        path: &Path,
+        map: &Mapping,
+        data_end: usize,
+        range: Range<usize>,
+    ) -> Result<()> {
         let first = range.start / CHUNK_BYTES;
         let last = range.end.saturating_sub(1).max(range.start) / CHUNK_BYTES;
         if first == last && self.is_verified(first) {
             return Ok(());
         }
-        self.verify_chunks(path, data, first..=last)
+        self.verify_chunks(path, map, data_end, first..=last)
     }
 
-    fn verify_chunks(&self, path: &Path, data: &[u8], chunks: RangeInclusive<usize>) -> Result<()> {
+    fn verify_chunks(
+        &self,
+        path: &Path,
+        map: &Mapping,
+        data_end: usize,
+        chunks: RangeInclusive<usize>,
+    ) -> Result<()> {
         for index in chunks {
             if !self.is_verified(index) {
-                self.verify_chunk(path, data, index)?;
+                self.verify_chunk(path, map, data_end, index)?;
             }
         }
         Ok(())
@@ -109,13 +122,21 @@ impl ChunkTable {
     }
 
     #[cold]
-    fn verify_chunk(&self, path: &Path, data: &[u8], index: usize) -> Result<()> {
+    fn verify_chunk(
+        &self,
+        path: &Path,
+        map: &Mapping,
+        data_end: usize,
+        index: usize,
+    ) -> Result<()> {
         let start = index * CHUNK_BYTES;
-        let end = (start + CHUNK_BYTES).min(data.len());
+        let end = (start + CHUNK_BYTES).min(data_end);
         if self.is_bad(index) {
             return Err(mismatch(path, start, end));
         }
-        if !self.matches(index, &data[start..end]) {
+        // One read for the chunk instead of one for each page that the checksum touches.
+        map.will_need(start..end);
+        if !self.matches(index, &map[start..end]) {
             // Barred, so that the next of its many readers does not hash it again.
             self.mark_bad(index);
             return Err(mismatch(path, start, end));

@@ -139,15 +139,15 @@ impl Segment {
     /// Verifies every chunk that was not verified before.
     pub(crate) fn verify(&self) -> Result<()> {
         self.chunks
-            .verify(&self.path, &self.map[..self.data_end], 0..self.data_end)
+            .verify(&self.path, &self.map, self.data_end, 0..self.data_end)
     }
 
     /// Bytes of the file, verified.
     #[inline]
     pub(super) fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
-        let data = &self.map[..self.data_end];
-        self.chunks.verify(&self.path, data, range.clone())?;
-        Ok(&data[range])
+        self.chunks
+            .verify(&self.path, &self.map, self.data_end, range.clone())?;
+        Ok(&self.map[..self.data_end][range])
     }
 
     /// Bytes of the file that were verified before, or are about to be.

@@ -26,7 +26,8 @@ pub(super) const FENCE_SLOTS: u32 = 32;
 /// Length of a fence: nine components.
 pub(super) const FENCE_BYTES: usize = DIMENSIONS * 4;
 
-const PART_HEADER_BYTES: usize = 512;
+/// Length of a part's header, without the name behind it.
+pub(super) const PART_HEADER_BYTES: usize = 512;
 const SHARES_AT: usize = 52;
 const DISTINCT_AT: usize = 64;
 const LAST_AT: usize = 104;

@@ -40,6 +40,7 @@ mod order_choice;
 mod part;
 mod postings;
 mod records;
+mod salvage;
 mod writer;
 
 pub(crate) use builder::PartSource;

@@ -4,7 +4,8 @@ use super::directory::{self, BUCKET_BYTES, Probe};
 use super::file::Segment;
 use super::heap::{Front, HeapKey, MAX_HEADER_BYTES, decode_key};
 use super::layout::{
-    BLOCK_SLOTS, FENCE_BYTES, FENCE_SLOTS, PartHeader, Section, coordinate_at, u32_at,
+    BLOCK_SLOTS, FENCE_BYTES, FENCE_SLOTS, PART_HEADER_BYTES, PartHeader, Section, coordinate_at,
+    u32_at,
 };
 use super::lines::nearest_mark;
 use super::order::Order;
@@ -83,14 +84,13 @@ impl Part {
     pub(super) fn open(segment: Arc<Segment>, index: u32, range: Range<usize>) -> Result<Part> {
         static NEXT_UID: AtomicU64 = AtomicU64::new(0);
         let header = {
-            let bytes = segment.bytes(range.start..range.end.min(range.start + (1 << 16)))?;
-            let mut header = PartHeader::decode(segment.path(), range.start as u64, bytes);
-            if header.is_err() {
-                // Section ranges are checked against the whole part.
-                let whole = segment.unverified(range.clone());
-                header = PartHeader::decode(segment.path(), range.start as u64, whole);
-            }
-            header?
+            // Damage behind the header and the name must not cost the whole part.
+            let verified = |bytes: usize| range.start..range.end.min(range.start + bytes);
+            segment.bytes(verified(PART_HEADER_BYTES))?;
+            let whole = segment.unverified(range.clone());
+            let header = PartHeader::decode(segment.path(), range.start as u64, whole)?;
+            segment.bytes(verified(PART_HEADER_BYTES + header.name.len()))?;
+            header
         };
         let sections = header.sections.clone().map(|section| {
             range.start + section.start as usize..range.start + section.end as usize

@@ -26,6 +26,7 @@ mod options;
 mod orders;
 mod point;
 mod read_only;
+mod repair;
 mod retain;
 mod scrub;
 mod seal;
@@ -44,6 +45,7 @@ pub use named::SnapshotSummary;
 pub use options::Options;
 pub use orders::PartSummary;
 pub use read_only::Follower;
+pub use repair::{Loss, RepairMode, RepairReport, repair, repair_with};
 pub use scrub::ScrubStep;
 pub use snapshot::Snapshot;
 pub(crate) use state::Memtable;
@@ -146,7 +148,7 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_with(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Result<Store> {
-        let shared = open::open(vfs, directory, options)?;
+        let shared = open::open(vfs, directory, options).map_err(with_way_out)?;
         let shared = Arc::new_cyclic(|me| Shared {
             me: Weak::clone(me),
             ..shared
@@ -255,6 +257,20 @@ impl Store {
     /// Figures for operators.
     pub fn statistics(&self) -> Statistics {
         self.shared.statistics()
+    }
+}
+
+/// Tells who cannot open a store what to do about it.
+fn with_way_out(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Corrupt { path, offset, what } => StoreError::Corrupt {
+            path,
+            offset,
+            what: format!(
+                "{what}; `sqd check` lists all that is damaged, `sqd repair` says what can be kept"
+            ),
+        },
+        error => error,
     }
 }
 

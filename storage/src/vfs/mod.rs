@@ -22,7 +22,7 @@ pub use sigbus::{UNREADABLE_MAP_EXIT_CODE, stop_cleanly_on_unreadable_maps};
 
 use std::fmt::Debug;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -62,6 +62,8 @@ pub trait Vfs: Debug + Send + Sync {
     /// The entries of the catalog kept in a directory, in key order, without changing a byte of it.
     /// [`io::ErrorKind::NotFound`] where there is none.
     fn scan_catalog(&self, path: &Path) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>>;
+    /// Moves a catalog that nobody has open, durably. There must be none at `to`.
+    fn rename_catalog(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Reads up to `length` bytes of a file from the medium, past what the system has cached where
     /// it can. Fewer only at the end of the file.
     fn read_medium(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>>;
@@ -180,6 +182,18 @@ pub enum Mapping {
     Mapped(Arc<MappedFile>),
     /// Plain memory, in tests.
     Heap(Arc<Vec<u8>>),
+}
+
+impl Mapping {
+    /// Asks for bytes to be read in soon, with as few reads as the system can make of it.
+    pub fn will_need(&self, range: Range<usize>) {
+        if let Mapping::Mapped(file) = self {
+            // A hint: where it is refused the bytes are read when they are touched.
+            let _ = file
+                .map
+                .advise_range(memmap2::Advice::WillNeed, range.start, range.len());
+        }
+    }
 }
 
 impl Deref for Mapping {

@@ -125,6 +125,16 @@ impl Vfs for RealVfs {
         SledCatalog::open(&copy.path)?.scan()
     }
 
+    fn rename_catalog(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)?;
+        for path in [to, from] {
+            if let Some(parent) = path.parent() {
+                self.sync_dir(parent)?;
+            }
+        }
+        Ok(())
+    }
+
     fn read_medium(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         match medium::read_direct(path, offset, length) {
             // Some file systems, among them those in memory, know no direct reads.

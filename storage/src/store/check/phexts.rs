@@ -63,10 +63,10 @@ impl<F: FnMut(CheckProgress)> Check<'_, F> {
     fn check_distinct(&mut self, name: &str, views: &[PartView]) {
         let mut runs: Vec<_> = views
             .iter()
-            // What cannot be read was listed when its part was checked.
+            // What cannot be read was listed when its part was checked; a walk does not get past it.
             .map(|view| {
                 view.live_slots()
-                    .filter_map(Result::ok)
+                    .map_while(Result::ok)
                     .map(|(coordinate, _)| coordinate)
             })
             .collect();

@@ -405,6 +405,15 @@ impl Vfs for MemoryVfs {
         Ok(state.current.clone().into_iter().collect())
     }
 
+    /// One operation, at once durable: a directory's rename and sync that a crash does not part.
+    fn rename_catalog(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        disk.proceed(Needs::Nothing)?;
+        let state = disk.catalogs.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        disk.catalogs.insert(to.to_path_buf(), state);
+        Ok(())
+    }
+
     fn read_medium(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut disk = self.disk.lock();
         disk.access()?;

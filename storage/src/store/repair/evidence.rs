@@ -1,0 +1,203 @@
+//! Reading what there is: catalog, log and segments, each perhaps damaged.
+
+use super::report::RepairReport;
+use crate::catalog::{Contents, Published};
+use crate::error::{Result, StoreError};
+use crate::log::recovery::Known;
+use crate::log::salvage::{SalvagedLog, salvage};
+use crate::segment::{Segment, file_id};
+use crate::store::Paths;
+use crate::store::open::catalog_error;
+use crate::vfs::Vfs;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+/// A segment file.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// `None` where its frame is damaged, so that nothing of it can be trusted.
+    pub(super) segment: Option<Arc<Segment>>,
+    /// Whether every chunk of it, and every part's frame, is good.
+    pub(super) is_whole: bool,
+}
+
+/// What there is.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    /// The catalog or what was published of it, where it is whole and the newest the log knows of.
+    pub(super) catalog: Option<Contents>,
+    /// One that is whole and older: its shadows and settings still hold.
+    pub(super) stale_catalog: Option<Contents>,
+    pub(super) log: SalvagedLog,
+    /// The segments on the medium, by id.
+    pub(super) segments: BTreeMap<u64, Found>,
+    is_log_damaged: bool,
+    is_catalog_damaged: bool,
+}
+
+impl Evidence {
+    /// Reads everything. Adds what is damaged to the report.
+    pub(super) fn gather(
+        vfs: &dyn Vfs,
+        paths: &Paths,
+        report: &mut RepairReport,
+    ) -> Result<Evidence> {
+        let segments = segments(vfs, paths)?;
+        let read = catalog(vfs, paths);
+        let found = match read {
+            Ok(contents) => contents,
+            Err(error) => {
+                report.damages.push(error.to_string());
+                None
+            }
+        };
+        let known = |contents: &Contents| Known {
+            sealed_lsn: contents.header.sealed_lsn,
+            durable_lsn: contents.header.durable_lsn,
+        };
+        let published = Published::read(vfs, &paths.root);
+        let published = published.ok().map(|published| published.contents);
+        let sequence = |contents: &Option<Contents>| {
+            let contents = contents.as_ref();
+            contents.map_or(0, |contents| contents.header.sequence)
+        };
+        let is_published_newer = sequence(&published) > sequence(&found);
+        let (mut newest, mut stale) = match is_published_newer {
+            true => (published, found),
+            false => (found, None),
+        };
+        let mut log = salvage(vfs, &paths.log, newest.as_ref().map(known))?;
+        let is_stale = sequence(&newest) < log.checkpoint;
+        if stale.is_some() || newest.is_some() && is_stale && !is_published_newer {
+            report.damages.push(format!(
+                "{} has lost its newest state",
+                paths.catalog.display()
+            ));
+        }
+        if is_stale {
+            stale = newest.take().or(stale);
+        }
+        let holds_something = !segments.is_empty() || !log.records.is_empty();
+        let is_lost = newest.is_none() && holds_something || is_published_newer;
+        if is_lost && stale.is_none() && report.damages.is_empty() {
+            report
+                .damages
+                .push(format!("{} is lost", paths.catalog.display()));
+        }
+        if newest.is_none() {
+            log = salvage(vfs, &paths.log, None)?;
+        }
+        let was_used = newest
+            .as_ref()
+            .is_some_and(|newest| newest.header.sequence > 0);
+        let is_log_lost =
+            log.numbers.is_empty() && (was_used || newest.is_none() && holds_something);
+        if is_log_lost {
+            report
+                .damages
+                .push(format!("there is no log in {}", paths.log.display()));
+        }
+        if let (Some(error), true) = (&log.damage, newest.is_some() || log.lost.is_some()) {
+            report.damages.push(error.to_string());
+        }
+        let is_log_damaged = is_log_lost || log.damage.is_some() && newest.is_some();
+        let mut evidence = Evidence {
+            catalog: newest,
+            stale_catalog: stale,
+            log,
+            segments,
+            is_log_damaged,
+            is_catalog_damaged: is_published_newer || is_stale,
+        };
+        evidence.report_segments(vfs, paths, report);
+        Ok(evidence)
+    }
+
+    /// Whether there is anything to repair.
+    pub(super) fn is_damaged(&self) -> bool {
+        let is_new = self.segments.is_empty() && self.log.numbers.is_empty();
+        let used = self.used();
+        let is_bad = |id: &u64| self.segments.get(id).is_none_or(|found| !found.is_whole);
+        self.is_log_damaged
+            || self.is_catalog_damaged
+            || used.iter().any(is_bad)
+            || self.catalog.is_none() && !is_new
+    }
+
+    /// The ids of the segments in use: those that the catalog names, or all where it is lost.
+    pub(super) fn used(&self) -> BTreeSet<u64> {
+        match &self.catalog {
+            Some(contents) => {
+                let parts = contents
+                    .manifests
+                    .values()
+                    .flat_map(|manifest| &manifest.parts);
+                parts.map(|part| part.segment).collect()
+            }
+            None => self.segments.keys().copied().collect(),
+        }
+    }
+
+    fn report_segments(&mut self, vfs: &dyn Vfs, paths: &Paths, report: &mut RepairReport) {
+        for id in self.used() {
+            let path = paths.segments.join(crate::segment::file_name(id));
+            let Some(found) = self.segments.get_mut(&id) else {
+                report
+                    .damages
+                    .push(format!("{} is missing", path.display()));
+                continue;
+            };
+            match &found.segment {
+                None => report
+                    .damages
+                    .push(format!("{} has no whole frame", path.display())),
+                Some(segment) => {
+                    let damages = damages(vfs, segment);
+                    found.is_whole = damages.is_empty();
+                    report.damages.extend(damages);
+                }
+            }
+        }
+    }
+}
+
+/// The catalog; `None` where there is none or it holds nothing.
+fn catalog(vfs: &dyn Vfs, paths: &Paths) -> Result<Option<Contents>> {
+    let entries = match vfs.scan_catalog(&paths.catalog) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.map_err(|e| catalog_error("read", &paths.catalog, e))?,
+    };
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    Contents::read(&paths.catalog, entries).map(Some)
+}
+
+fn segments(vfs: &dyn Vfs, paths: &Paths) -> Result<BTreeMap<u64, Found>> {
+    let names = match vfs.list(&paths.segments) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        names => names.map_err(|e| StoreError::io("list", &paths.segments, e))?,
+    };
+    let ids = names.iter().filter_map(|name| file_id(name));
+    let open = |id| {
+        let segment = Segment::open(vfs, &paths.segments, id).ok();
+        let is_whole = segment.is_some();
+        (id, Found { segment, is_whole })
+    };
+    Ok(ids.map(open).collect())
+}
+
+/// Every damaged place of a segment. Chunks that are damaged on the medium are barred.
+fn damages(vfs: &dyn Vfs, segment: &Arc<Segment>) -> Vec<String> {
+    let mut damages = Vec::new();
+    let damaged = |chunk, error: StoreError| {
+        segment.mark_bad(chunk);
+        damages.push(error.to_string());
+    };
+    let read = segment.check_on_medium(vfs, 0..segment.chunks(), |_| {}, damaged);
+    damages.extend(read.err().map(|error| error.to_string()));
+    let frames = (0..segment.parts()).filter_map(|index| segment.part(index).err());
+    damages.extend(frames.map(|error| error.to_string()));
+    damages
+}
