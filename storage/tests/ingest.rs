@@ -15,6 +15,7 @@
 mod support;
 
 use phext_storage::coordinate::Coordinate;
+use phext_storage::phext::{PhextWriter, parse_slice};
 use phext_storage::vfs::{Fault, MemoryVfs, Vfs};
 use phext_storage::{IngestMode, IngestSummary, Options, Store, StoreError, WriteBatch};
 use proptest::collection::vec;
@@ -398,6 +399,43 @@ fn a_scroll_above_the_limit_is_refused_and_the_others_stay() {
         "{error}"
     );
     assert_eq!(ingest.finish().unwrap().scrolls, 1);
+}
+
+/// A real document, read and written back, in parts of 64 kB.
+#[test]
+fn the_odyssey_comes_back_as_it_was() {
+    let directory = std::env::var_os("SQD_SHARED_DATA").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
+        std::path::PathBuf::from,
+    );
+    let path = directory.join("the-odyssey.phext");
+    let Ok(document) = std::fs::read(&path) else {
+        println!("skipped: there is no {}", path.display());
+        return;
+    };
+    let options = Options {
+        ingest_part_bytes: 64 << 10,
+        ..small()
+    };
+    let store = open(&MemoryVfs::new(), options).unwrap();
+    let mut ingest = store.ingest("odyssey", IngestMode::Replace).unwrap();
+    for scroll in parse_slice(&document) {
+        let (coordinate, text) = scroll.unwrap();
+        ingest.push(coordinate, text.as_bytes()).unwrap();
+    }
+    assert!(ingest.finish().unwrap().parts > 5);
+    let found = contents(&store.snapshot()).unwrap();
+    let mut writer = PhextWriter::new(Vec::new());
+    for (coordinate, text) in &found["odyssey"] {
+        let text = std::str::from_utf8(text).unwrap();
+        writer.write(*coordinate, text).unwrap();
+    }
+    let mut expected = PhextWriter::new(Vec::new());
+    for scroll in parse_slice(&document) {
+        let (coordinate, text) = scroll.unwrap();
+        expected.write(coordinate, text).unwrap();
+    }
+    assert!(writer.finish().unwrap() == expected.finish().unwrap());
 }
 
 // ------------------------------------------------------------------------------ concurrency
