@@ -4,16 +4,21 @@
 //! them that never changes; [`page_table`] turns coordinates and patterns of them into slots.
 //! ARCHITECTURE.md at the root of the repository is the map, docs/FORMAT.md the bytes.
 
+mod canary;
 mod catalog;
 pub mod coordinate;
 pub mod curves;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod log;
 pub mod page_table;
 pub mod phext;
 mod prefetch;
 mod segment;
 mod store;
+mod sync;
 pub mod vfs;
 
 pub use error::{Result, StoreError};

@@ -18,7 +18,7 @@ use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 use support::workload::{Outcome, Step, run, states, states_from, workload};
-use support::{Model, at, batch, contents, is_in, open, put, small};
+use support::{Model, at, batch, contents, is_in, open, put, small, tell};
 
 const RANDOM_SEEDS: u64 = 4;
 
@@ -103,7 +103,7 @@ fn a_crash_anywhere_leaves_a_prefix_with_every_acknowledged_commit() {
             states += 1;
         }
     }
-    println!("{states} crash states at {total} operations");
+    tell!("crash: {states} crash states at {total} operations");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn many_short_workloads_survive_a_crash_anywhere() {
             states += 1;
         }
     }
-    println!("{states} crash states of short workloads");
+    tell!("crash: {states} crash states of short workloads");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_crash_during_recovery_loses_nothing_either() {
             }
         }
     }
-    println!("{states} states of a crash during recovery");
+    tell!("crash: {states} states of a crash during recovery");
 }
 
 /// What one crash leaves behind (old log files, segments that no manifest names) meets the next.
@@ -182,7 +182,7 @@ fn a_store_survives_one_crash_after_another() {
             states += 1;
         }
     }
-    println!("{states} crashes, one after another");
+    tell!("crash: {states} crashes, one after another");
 }
 
 /// A medium that breaks one promise.
@@ -358,7 +358,7 @@ fn the_oracle_sees_a_missing_sync() {
     ];
     for (lie, loses, refuses) in lies {
         let (lost, refused) = wrong_states(lie);
-        println!("{lie:?}: {lost} states with a loss, {refused} that do not open");
+        tell!("crash: {lie:?}: {lost} states with a loss, {refused} that do not open");
         assert_eq!((lost > 0, refused > 0), (loses, refuses), "{lie:?}");
     }
 }

@@ -4,6 +4,8 @@
 
 mod support;
 
+use support::tell;
+
 use support::sampler::{Plan, sample};
 
 /// About ten seconds on two cores.
@@ -20,7 +22,7 @@ fn sampled_crash_states_hold_a_prefix_with_every_acknowledged_commit() {
         threads: 2,
     };
     let tally = sample(&plan).unwrap_or_else(|failure| panic!("seed {}: {failure}", plan.seed));
-    println!("sampled: {tally}");
+    tell!("sampled: {tally}");
     // A sampler that does not lose, tear or reorder proves nothing.
     let losses = tally.losses;
     for (count, what) in [

@@ -17,7 +17,7 @@ use phext_storage::{Options, Store, StoreError};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::path::{Path, PathBuf};
-use support::{Model, at, batch, contents, delete, is_in, open, put, small};
+use support::{Model, at, batch, contents, delete, is_in, open, put, small, tell};
 
 /// Opens the store and reads all of it, each scroll by point and by scan.
 fn read(opened: Result<Store, StoreError>) -> Result<Model, StoreError> {
@@ -124,7 +124,7 @@ fn every_flipped_bit_of_a_segment_is_found_or_harmless() {
             }
         }
     }
-    println!("segments: {found} flipped bits found, {harmless} harmless");
+    tell!("damage: segments, {found} flipped bits found, {harmless} harmless");
     assert!(found > 0);
 }
 
@@ -152,7 +152,9 @@ fn every_flipped_bit_of_the_log_is_found_or_harmless() {
             }
         }
     }
-    println!("log: {found} flipped bits found, {harmless} harmless, {blind} in the last record");
+    tell!(
+        "damage: log, {found} flipped bits found, {harmless} harmless, {blind} in the last record"
+    );
     assert!(found > 0 && blind < 200 * 8);
 }
 
@@ -331,28 +333,36 @@ fn files_below(directory: &Path, out: &mut Vec<PathBuf>) {
 }
 
 /// The catalog's library may panic on damage: the store must turn that into an error as well.
+///
+/// `SQD_CATALOG_FLIPS` says how many bits are flipped, evenly over all that were written; `all` flips
+/// every one, which takes minutes.
 #[test]
 fn flipped_bits_of_the_catalog_are_found_or_harmless() {
     let (directory, expected) = on_disk();
     let mut files = Vec::new();
     files_below(&directory.path().join("catalog"), &mut files);
     files.sort();
-    let mut dice = StdRng::seed_from_u64(3);
+    // Most of a file is zeros: what is written is hit.
+    let mut bits: Vec<(PathBuf, usize)> = Vec::new();
+    for file in files {
+        let bytes = std::fs::read(&file).unwrap();
+        let written = (0..bytes.len()).filter(|&position| bytes[position] != 0);
+        let of_file = written.flat_map(|position| (0..8).map(move |bit| position * 8 + bit));
+        bits.extend(of_file.map(|bit| (file.clone(), bit)));
+    }
+    let count = match std::env::var("SQD_CATALOG_FLIPS").as_deref() {
+        Ok("all") => bits.len(),
+        Ok(count) => count.parse().expect("SQD_CATALOG_FLIPS is a number or all"),
+        Err(_) => 400,
+    };
     let (mut found, mut harmless) = (0, 0);
-    for flip in 0..300 {
-        let scratch = tempfile::tempdir().unwrap();
+    for flip in 0..count.min(bits.len()) {
+        let (file, bit) = &bits[flip * bits.len() / count.min(bits.len())];
+        let scratch = scratch();
         let root = scratch.path().join("store");
         copy(directory.path(), &root);
-        let file = &files[dice.random_range(0..files.len())];
         let mut bytes = std::fs::read(file).unwrap();
-        if bytes.is_empty() {
-            continue;
-        }
-        // Most of the file is zeros: hit what is written.
-        let written: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at] != 0).collect();
-        let position = written[dice.random_range(0..written.len())];
-        let bit = dice.random_range(0..8);
-        bytes[position] ^= 1 << bit;
+        bytes[bit / 8] ^= 1 << (bit % 8);
         let relative = file.strip_prefix(directory.path()).unwrap();
         overwrite(&root.join(relative), &bytes);
         match reopen(&root) {
@@ -362,19 +372,204 @@ fn flipped_bits_of_the_catalog_are_found_or_harmless() {
                         &error,
                         StoreError::Corrupt { .. } | StoreError::Version { .. }
                     ),
-                    "flip {flip}, {relative:?} byte {position} bit {bit}: {error}"
+                    "{relative:?} bit {bit}: {error}"
                 );
                 found += 1;
             }
             Ok(model) => {
-                assert_eq!(
-                    model, expected,
-                    "flip {flip}, {relative:?} byte {position} bit {bit}"
-                );
+                assert_eq!(model, expected, "{relative:?} bit {bit}");
                 harmless += 1;
             }
         }
     }
-    println!("catalog: {found} flipped bits found, {harmless} harmless");
+    tell!(
+        "damage: catalog, {found} of {} flipped bits found, {harmless} harmless, of {} written",
+        found + harmless,
+        bits.len()
+    );
     assert!(found > 0);
+}
+
+/// A directory that goes, in memory where the machine has such a place: syncs cost nothing there.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+/// A store with two segments of several chunks each, and a log behind them.
+fn of_several_chunks() -> (MemoryVfs, Model) {
+    let vfs = MemoryVfs::new();
+    let mut dice = StdRng::seed_from_u64(4);
+    let mut model = Model::new();
+    let store = open(&vfs, options(0)).unwrap();
+    for round in 1..=2 {
+        let scrolls = (1..=60).map(|number| {
+            let letters: String = (0..2500)
+                .map(|_| char::from(dice.random_range(b'a'..=b'z')))
+                .collect();
+            put(at(round, number), letters)
+        });
+        let batch = batch("large", scrolls.collect());
+        support::apply(&mut model, &batch);
+        store.commit(batch).unwrap();
+        store.seal().unwrap();
+    }
+    store.set_setting("setting", b"new").unwrap();
+    (vfs, model)
+}
+
+/// The unit in which segments carry checksums.
+const CHUNK_BYTES: usize = 64 << 10;
+/// The unit in which media lose and misplace bytes.
+const SECTOR_BYTES: usize = 512;
+
+/// What was found of a kind of damage.
+#[derive(Debug, Default)]
+struct Counts {
+    found: usize,
+    harmless: usize,
+}
+
+/// Opens a medium that something was done to. `is_fine` says whether what it holds may be served.
+fn judge(
+    damaged: &MemoryVfs,
+    directory: &str,
+    counts: &mut Counts,
+    what: &str,
+    is_fine: impl Fn(&Model) -> bool,
+) {
+    match read(open(damaged, options(0))) {
+        Err(error) => {
+            assert!(names(&error, directory), "{what}: {error}");
+            counts.found += 1;
+        }
+        Ok(model) => {
+            assert!(is_fine(&model), "{what}: wrong bytes were served");
+            counts.harmless += 1;
+        }
+    }
+}
+
+/// Bytes that are whole, and in the wrong place.
+#[test]
+fn chunks_in_each_others_place_are_found() {
+    let (vfs, expected) = of_several_chunks();
+    let segments = files_in(&vfs, "segments");
+    let chunks: Vec<(usize, usize)> = (0..segments.len())
+        .flat_map(|file| (0..segments[file].1 / CHUNK_BYTES).map(move |chunk| (file, chunk)))
+        .collect();
+    let mut counts = Counts::default();
+    for (index, &(file, chunk)) in chunks.iter().enumerate() {
+        for &(other_file, other_chunk) in &chunks[index + 1..] {
+            let damaged = vfs.after_crash(1);
+            let here = (&segments[file].0, chunk * CHUNK_BYTES);
+            let there = (&segments[other_file].0, other_chunk * CHUNK_BYTES);
+            swap(&damaged, here, there, CHUNK_BYTES);
+            let what = format!("chunk {chunk} of {here:?} in the place of {there:?}");
+            judge(&damaged, "segments", &mut counts, &what, |model| {
+                model == &expected
+            });
+        }
+    }
+    for directory in ["segments", "log"] {
+        let files = files_in(&vfs, directory);
+        for (file, (path, _)) in files.iter().enumerate() {
+            for (other, _) in &files[file + 1..] {
+                let damaged = vfs.after_crash(1);
+                let bytes = vfs.bytes(path);
+                damaged.put(path, vfs.bytes(other));
+                damaged.put(other, bytes);
+                let what = format!("{path:?} in the place of {other:?}");
+                judge(&damaged, directory, &mut counts, &what, |model| {
+                    model == &expected
+                });
+            }
+        }
+    }
+    tell!(
+        "damage: {} swaps of chunks and files found, {} harmless",
+        counts.found,
+        counts.harmless
+    );
+    assert!(chunks.len() >= 4 && counts.found > 0 && counts.harmless == 0);
+}
+
+fn swap(vfs: &MemoryVfs, here: (&PathBuf, usize), there: (&PathBuf, usize), length: usize) {
+    let (mut first, second) = (vfs.bytes(here.0), vfs.bytes(there.0));
+    let moved = first[here.1..here.1 + length].to_vec();
+    let other = second[there.1..there.1 + length].to_vec();
+    first[here.1..here.1 + length].copy_from_slice(&other);
+    vfs.put(here.0, first);
+    let mut second = vfs.bytes(there.0);
+    second[there.1..there.1 + length].copy_from_slice(&moved);
+    vfs.put(there.0, second);
+}
+
+/// What a medium puts in a sector's place.
+#[derive(Debug, Clone, Copy)]
+enum Instead {
+    Zeros,
+    TheSectorBefore,
+    TheSectorAfter,
+    Noise,
+}
+
+#[test]
+fn sectors_that_are_zeroed_or_duplicated_are_found_or_harmless() {
+    let (large, large_model) = of_several_chunks();
+    let (small, states) = filled();
+    let media = [(large, vec![large_model]), (small, states)];
+    for instead in [
+        Instead::Zeros,
+        Instead::TheSectorBefore,
+        Instead::TheSectorAfter,
+        Instead::Noise,
+    ] {
+        let mut counts = Counts::default();
+        for (vfs, states) in &media {
+            for directory in ["segments", "log"] {
+                for (path, length) in files_in(vfs, directory) {
+                    for sector in 0..length.div_ceil(SECTOR_BYTES) {
+                        let damaged = vfs.after_crash(1);
+                        replace(&damaged, &path, sector, instead);
+                        let what = format!("{instead:?} in sector {sector} of {path:?}");
+                        // The log's last group is its blind spot: any state since the last seal.
+                        judge(&damaged, directory, &mut counts, &what, |model| {
+                            match directory == "log" {
+                                true => states.contains(model),
+                                false => Some(model) == states.last(),
+                            }
+                        });
+                    }
+                }
+            }
+        }
+        tell!(
+            "damage: {instead:?} in a sector, {} found, {} harmless or the end of the log",
+            counts.found,
+            counts.harmless
+        );
+        assert!(counts.found > 0, "{instead:?}");
+    }
+}
+
+fn replace(vfs: &MemoryVfs, path: &Path, sector: usize, instead: Instead) {
+    let mut bytes = vfs.bytes(path);
+    let from = sector * SECTOR_BYTES;
+    let to = (from + SECTOR_BYTES).min(bytes.len());
+    let other = match instead {
+        Instead::Zeros => vec![0; to - from],
+        Instead::TheSectorBefore => {
+            bytes[from.saturating_sub(SECTOR_BYTES)..][..to - from].to_vec()
+        }
+        Instead::TheSectorAfter if to + (to - from) <= bytes.len() => {
+            bytes[to..to + (to - from)].to_vec()
+        }
+        Instead::TheSectorAfter => vec![0xff; to - from],
+        Instead::Noise => {
+            let mut dice = StdRng::seed_from_u64(sector as u64);
+            (0..to - from).map(|_| dice.random()).collect()
+        }
+    };
+    bytes[from..to].copy_from_slice(&other);
+    vfs.put(path, bytes);
 }

@@ -23,7 +23,7 @@ use phext_storage::vfs::{Fault, MemoryVfs};
 use phext_storage::{Store, StoreError};
 use std::io::ErrorKind;
 use support::workload::{Outcome, Step, run, run_on, states, states_from, workload};
-use support::{Model, at, batch, contents, open, put, small};
+use support::{Model, at, batch, contents, open, put, small, tell};
 
 fn operations(steps: &[Step]) -> u64 {
     let vfs = MemoryVfs::new();
@@ -161,7 +161,7 @@ fn a_failing_operation_costs_nothing_acknowledged() {
             count += 1;
         }
     }
-    println!("faults: {count} failing operations, {hits:?}");
+    tell!("faults: {count} failing operations, {hits:?}");
     assert!(hits.poisoned > 0 && hits.in_opening > 0);
 }
 
@@ -180,7 +180,7 @@ fn a_failing_access_costs_nothing_acknowledged() {
                 count += 1;
             }
         }
-        println!("faults: {count} failing accesses, lasting: {lasting}, {hits:?}");
+        tell!("faults: {count} failing accesses, lasting: {lasting}, {hits:?}");
         assert!(hits.poisoned > 0 && hits.in_opening > 0);
     }
 }
@@ -203,7 +203,7 @@ fn an_error_and_then_a_full_medium_cost_nothing_acknowledged() {
         );
         count += 1;
     }
-    println!("faults: {count} failing operations on a medium that is full after, {hits:?}");
+    tell!("faults: {count} failing operations on a medium that is full after, {hits:?}");
     assert!(hits.poisoned > 0 && hits.in_opening > 0);
 }
 
@@ -275,6 +275,6 @@ fn a_full_medium_refuses_writes_until_there_is_space() {
             &context,
         );
     }
-    println!("{total} points of a full medium: {refusals} refusals");
+    tell!("faults: {total} points of a full medium: {refusals} refusals");
     assert!(refusals > 0);
 }

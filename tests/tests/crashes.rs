@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this file is test code")]
 
+use std::io::Write;
 use std::process::Command;
 
 use phext_tests::process::sqd_binary;
@@ -15,7 +16,9 @@ fn run(harness: &str, arguments: &[&str]) {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{harness}: {text}{errors}");
-    println!("{}", text.lines().last().unwrap_or_default());
+    // Past the capture of output, so that every run of the tests shows it.
+    let last = text.lines().last().unwrap_or_default();
+    writeln!(std::io::stderr(), "{last}").unwrap();
 }
 
 #[test]

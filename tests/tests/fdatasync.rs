@@ -174,10 +174,12 @@ fn the_reading_of_traces_sees_what_is_missing() {
     let begun = "11 fdatasync(7</data/log/1.log> <unfinished ...>";
     let done = "11 <... fdatasync resumed>)             = 0";
     let answer = r#"10 sendto(9<socket:[1]>, "HTTP/1.1 200 OK", 15, 0, NULL, 0) = 15"#;
-    let rows: [(&[&str], bool); 8] = [
+    let range = "11 sync_file_range(7</data/log/1.log>, 0, 0, SYNC_FILE_RANGE_WRITE) = 0";
+    let rows: [(&[&str], bool); 9] = [
         (&[read, write, sync, answer], true),
         (&[read, write, begun, done, answer], true),
         (&[read, write, answer], false),
+        (&[read, write, range, answer], false),
         (&[read, write, answer, sync], false),
         (&[read, write, begun, answer, done], false),
         (&[read, sync, write, answer], false),

@@ -10,10 +10,13 @@
 //! ```
 
 use super::builder::{PartSource, write_part};
+#[cfg(feature = "fuzzing")]
+use super::checksums::chunk_checksum;
 use super::checksums::{CHUNK_BYTES, ChunkTable};
 use super::layout::{ALIGNMENT, FILE_HEADER_BYTES, FILE_MAGIC, VERSION, u32_at, u64_at};
 use super::part::Part;
 use super::writer::{Meter, SegmentWriter};
+use crate::canary;
 use crate::error::{Result, StoreError};
 use crate::vfs::{Mapping, Vfs};
 use std::io;
@@ -265,6 +268,25 @@ pub(super) fn trailer_matches(tail: &[u8]) -> bool {
     xxh3_64(&tail[..checksum_at]) == u64_at(tail, checksum_at) && tail.ends_with(&FILE_MAGIC)
 }
 
+/// The file with its checksums made to match its bytes, where its trailer says where they are.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn reseal(segment: u64, file: &[u8]) -> Vec<u8> {
+    let Some(trailer) = file.last_chunk::<TRAILER_BYTES>() else {
+        return file.to_vec();
+    };
+    let at = u64_at(trailer, 24).min((file.len() - TRAILER_BYTES) as u64) as usize;
+    let chunks = file[..at].chunks(CHUNK_BYTES).enumerate();
+    let checksums: Vec<u8> = chunks
+        .flat_map(|(index, chunk)| chunk_checksum(segment, index, chunk).to_le_bytes())
+        .collect();
+    let trailer = Trailer {
+        parts: u64_at(trailer, 8) as usize,
+        parts_at: u64_at(trailer, 16) as usize,
+        checksums_at: at,
+    };
+    [&file[..at], &trailer.encode(segment, &checksums)].concat()
+}
+
 /// Writes segment `id` with these parts and publishes it under its name, durably. On an error no
 /// file of that name appears.
 pub(crate) fn write_segment(
@@ -289,6 +311,9 @@ pub(crate) fn write_metered(
     let written = write_file(vfs, &temporary, id, parts, meter).and_then(|()| {
         vfs.rename(&temporary, &path)
             .map_err(|e| StoreError::io("rename", &temporary, e))?;
+        if canary::leaves_out("directory_sync") {
+            return Ok(());
+        }
         vfs.sync_dir(directory)
             .map_err(|e| StoreError::io("sync", directory, e))
     });

@@ -47,6 +47,8 @@ pub(crate) use builder::PartSource;
 pub(crate) use checksums::CHUNK_BYTES;
 pub(crate) use columns::Components;
 pub(crate) use directory::Probe;
+#[cfg(feature = "fuzzing")]
+pub(crate) use file::reseal;
 pub(crate) use file::{Segment, file_id, file_name, write_metered, write_segment};
 pub(crate) use medium::is_absent;
 pub use order::{Order, OrderError};

@@ -5,8 +5,9 @@
 //! its own batch is done and hands the lead to the next waiting thread.
 
 use super::batch::{Commit, WriteBatch};
+use crate::canary;
 use crate::error::{Result, StoreError};
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -172,6 +173,9 @@ impl Queue {
             });
         if let Some(waiter) = successor {
             drop(inner);
+            if canary::leaves_out("handover") {
+                return false;
+            }
             waiter.tell(News::Lead);
             return false;
         }

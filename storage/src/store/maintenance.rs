@@ -7,7 +7,7 @@
 use super::Shared;
 use super::merge::share;
 use crate::error::{Result, StoreError};
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};

@@ -54,9 +54,8 @@ pub use statistics::Statistics;
 
 use crate::error::{Result, StoreError};
 use crate::segment::Segment;
+use crate::sync::{ArcSwap, Mutex};
 use crate::vfs::{RealVfs, Vfs};
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 use state::State;
 use std::collections::BTreeMap;
 use std::fmt::Debug;

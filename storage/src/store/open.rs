@@ -16,8 +16,8 @@ use crate::error::{Result, StoreError};
 use crate::log::recovery::{Known, Recovered, recover};
 use crate::log::{LogWriter, Lsn, Payload};
 use crate::segment::{Segment, file_id, file_name};
+use crate::sync::{ArcSwap, Mutex};
 use crate::vfs::Vfs;
-use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
@@ -97,7 +97,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
         manifests.commit(header, Vec::new())?;
     }
     Ok(Shared {
-        state: arc_swap::ArcSwap::from_pointee(state),
+        state: ArcSwap::from_pointee(state),
         queue: super::commit::Queue::default(),
         writer: Mutex::new(writer),
         manifests: Mutex::new(manifests),

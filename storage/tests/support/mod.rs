@@ -3,6 +3,8 @@
 #![allow(
     clippy::allow_attributes,
     dead_code,
+    unused_imports,
+    unused_macros,
     reason = "each test binary uses a part of what they share, so no expectation holds for all"
 )]
 
@@ -19,6 +21,21 @@ use std::sync::Arc;
 
 /// Scrolls by coordinate, for each phext by name.
 pub(crate) type Model = BTreeMap<String, BTreeMap<Coordinate, Vec<u8>>>;
+
+/// Prints a line of how much a test ran through. It goes past the capture of output, so that every
+/// run of the tests shows it.
+macro_rules! tell {
+    ($($arguments:tt)*) => {
+        $crate::support::write_line(&format!($($arguments)*))
+    };
+}
+pub(crate) use tell;
+
+/// See [`tell`].
+pub(crate) fn write_line(line: &str) {
+    // Nobody reads what a closed standard error would have said.
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes());
+}
 
 /// Where a store in memory lives.
 pub(crate) fn root() -> PathBuf {

@@ -1,0 +1,98 @@
+//! The locks and the published pointer of a store.
+//!
+//! In a build with `--cfg sqd_shuttle` they are shuttle's, which runs a test under many random
+//! interleavings of its threads and reports deadlocks (`storage/tests/interleavings.rs`). What is held
+//! while no other thread of a store can be in the way uses `parking_lot` directly.
+
+#[cfg(not(sqd_shuttle))]
+pub(crate) use {
+    arc_swap::ArcSwap,
+    parking_lot::{Condvar, Mutex},
+};
+
+#[cfg(sqd_shuttle)]
+pub(crate) use shuttled::{ArcSwap, Condvar, Mutex};
+
+#[cfg(sqd_shuttle)]
+mod shuttled {
+    use std::ops::{Deref, DerefMut};
+    use std::sync::Arc;
+
+    const UNPOISONED: &str = "a panic ends the whole run of the model";
+
+    /// A mutex with the interface of `parking_lot`.
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
+
+    pub(crate) struct MutexGuard<'a, T> {
+        /// Gone only while its owner waits.
+        held: Option<shuttle::sync::MutexGuard<'a, T>>,
+    }
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Mutex<T> {
+            Mutex(shuttle::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            MutexGuard {
+                held: Some(self.0.lock().expect(UNPOISONED)),
+            }
+        }
+    }
+
+    impl<T> Deref for MutexGuard<'_, T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            self.held.as_ref().expect("its owner does not wait")
+        }
+    }
+
+    impl<T> DerefMut for MutexGuard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            self.held.as_mut().expect("its owner does not wait")
+        }
+    }
+
+    /// A condition variable with the interface of `parking_lot`.
+    #[derive(Debug, Default)]
+    pub(crate) struct Condvar(shuttle::sync::Condvar);
+
+    impl Condvar {
+        pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+            let held = guard.held.take().expect("its owner does not wait");
+            guard.held = Some(self.0.wait(held).expect(UNPOISONED));
+        }
+
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+    }
+
+    /// A published pointer: another thread may come in between before each load and store.
+    #[derive(Debug)]
+    pub(crate) struct ArcSwap<T>(shuttle::sync::Mutex<Arc<T>>);
+
+    impl<T> ArcSwap<T> {
+        pub(crate) fn from_pointee(value: T) -> ArcSwap<T> {
+            ArcSwap(shuttle::sync::Mutex::new(Arc::new(value)))
+        }
+
+        pub(crate) fn load(&self) -> Arc<T> {
+            self.load_full()
+        }
+
+        pub(crate) fn load_full(&self) -> Arc<T> {
+            Arc::clone(&self.0.lock().expect(UNPOISONED))
+        }
+
+        pub(crate) fn store(&self, value: Arc<T>) {
+            *self.0.lock().expect(UNPOISONED) = value;
+        }
+    }
+}
