@@ -25,9 +25,9 @@ const WORKLOADS: usize = 3;
 /// Steps of a workload.
 const STEPS: usize = 20;
 /// Random losses drawn for each change that is not durable, besides losing everything and nothing.
-const DRAWS: usize = 8;
+const DRAWS: usize = 4;
 /// And at most so many at one operation.
-const MOST_DRAWS: usize = 32;
+const MOST_DRAWS: usize = 12;
 /// One state in so many is cut again while it recovers.
 const CUT_AGAIN: u32 = 4;
 /// The operations of a recovery, about.
