@@ -183,7 +183,7 @@ impl Segment {
 
     fn read_part_table(&self, trailer: &Trailer) -> Result<Vec<Range<usize>>> {
         let table = self.bytes(trailer.parts_at..trailer.checksums_at)?;
-        if table.len() != trailer.parts * PART_ENTRY_BYTES {
+        if Some(table.len()) != trailer.parts.checked_mul(PART_ENTRY_BYTES) {
             let what = format!("the part table does not hold {} parts", trailer.parts);
             return Err(StoreError::corrupt(
                 &self.path,

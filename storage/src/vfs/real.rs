@@ -225,6 +225,21 @@ impl File for RealFile {
     }
 }
 
+/// Removes the files in a directory, if there is one, whose names end so.
+pub(super) fn remove_with_suffix(directory: &Path, suffix: &str) -> io::Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.to_string_lossy().ends_with(suffix) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes every file below `path` durable, and the directories that name them.
 ///
 /// For files written by a library that does not sync them itself.

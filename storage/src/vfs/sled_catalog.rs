@@ -6,7 +6,7 @@
 //! returning to an older state for those keys.
 
 use super::Catalog;
-use super::real::sync_tree;
+use super::real::{remove_with_suffix, sync_tree};
 use crate::canary;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// sled's page cache in bytes: the catalog is read once, at opening.
 const CACHE_BYTES: u64 = 4 << 20;
 const CHECKSUM_BYTES: usize = 8;
+/// How sled names a snapshot that it is writing.
+const UNFINISHED_SNAPSHOT: &str = ".generating";
 
 #[derive(Debug)]
 pub(super) struct SledCatalog {
@@ -24,6 +26,9 @@ pub(super) struct SledCatalog {
 
 impl SledCatalog {
     pub(super) fn open(path: &Path) -> io::Result<SledCatalog> {
+        // sled takes a snapshot that a crash left unfinished for its newest one and refuses to open.
+        // It is in use only once it is renamed, and the one before it goes after that.
+        remove_with_suffix(path, UNFINISHED_SNAPSHOT)?;
         let database = sled::Config::new()
             .path(path)
             .cache_capacity(CACHE_BYTES)
@@ -135,6 +140,21 @@ mod tests {
             catalog.scan().unwrap(),
             vec![(b"b".to_vec(), b"2".to_vec())]
         );
+    }
+
+    #[test]
+    fn a_snapshot_that_a_crash_left_unfinished_is_no_obstacle() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("catalog");
+        let change = (b"a".to_vec(), Some(b"1".to_vec()));
+        SledCatalog::open(&path).unwrap().apply(&[change]).unwrap();
+        let vfs = crate::vfs::RealVfs;
+        for name in ["snap.0000000000000000", "snap.7FFFFFFFFFFFFFFF"] {
+            let unfinished = path.join(format!("{name}.generating"));
+            crate::vfs::Vfs::create(&vfs, &unfinished).unwrap();
+        }
+        let catalog = SledCatalog::open(&path).unwrap();
+        assert_eq!(catalog.scan().unwrap(), [(b"a".to_vec(), b"1".to_vec())]);
     }
 
     #[test]
