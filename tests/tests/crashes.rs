@@ -18,7 +18,8 @@ fn run(harness: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{harness}: {text}{errors}");
     // Past the capture of output, so that every run of the tests shows it.
     let last = text.lines().last().unwrap_or_default();
-    writeln!(std::io::stderr(), "{last}").unwrap();
+    let line = format!("{last}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 #[test]

@@ -225,15 +225,20 @@ impl File for RealFile {
     }
 }
 
-/// Removes the files in a directory, if there is one, whose names end so.
-pub(super) fn remove_with_suffix(directory: &Path, suffix: &str) -> io::Result<()> {
+/// Removes the files in a directory, if there is one, whose names end so and whose bytes are not
+/// `whole`.
+pub(super) fn remove_unfinished(
+    directory: &Path,
+    suffix: &str,
+    whole: fn(&[u8]) -> bool,
+) -> io::Result<()> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
     for entry in entries {
         let path = entry?.path();
-        if path.to_string_lossy().ends_with(suffix) {
+        if path.to_string_lossy().ends_with(suffix) && !whole(&fs::read(&path)?) {
             fs::remove_file(path)?;
         }
     }

@@ -6,7 +6,7 @@
 //! returning to an older state for those keys.
 
 use super::Catalog;
-use super::real::{remove_with_suffix, sync_tree};
+use super::real::{remove_unfinished, sync_tree};
 use crate::canary;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,9 +26,10 @@ pub(super) struct SledCatalog {
 
 impl SledCatalog {
     pub(super) fn open(path: &Path) -> io::Result<SledCatalog> {
-        // sled takes a snapshot that a crash left unfinished for its newest one and refuses to open.
-        // It is in use only once it is renamed, and the one before it goes after that.
-        remove_with_suffix(path, UNFINISHED_SNAPSHOT)?;
+        // sled takes a snapshot that a crash left torn for its newest one, and refuses to open. One
+        // that is whole it reads rightly, and it may be the only one: its renaming may be lost while
+        // the removal of the one before it is not.
+        remove_unfinished(path, UNFINISHED_SNAPSHOT, is_whole_snapshot)?;
         let database = sled::Config::new()
             .path(path)
             .cache_capacity(CACHE_BYTES)
@@ -70,6 +71,19 @@ impl Catalog for SledCatalog {
             return Ok(());
         }
         sync_tree(&self.path)
+    }
+}
+
+/// Whether a snapshot of sled ends with the checksum of what is before its length.
+fn is_whole_snapshot(bytes: &[u8]) -> bool {
+    let Some((head, checksum)) = bytes.split_last_chunk::<4>() else {
+        return false;
+    };
+    match head.split_last_chunk::<8>() {
+        Some((content, _)) if !content.is_empty() => {
+            crc32fast::hash(content) == u32::from_le_bytes(*checksum)
+        }
+        _ => false,
     }
 }
 

@@ -47,8 +47,8 @@ pub(crate) struct File {
 pub(crate) struct Directory {
     pub(crate) current: Names,
     durable: Names,
-    /// Each a name and what it means from now on.
-    pending: Vec<(OsString, Option<u64>)>,
+    /// Each a change that is made as a whole: names and what they mean from now on.
+    pending: Vec<Vec<(OsString, Option<u64>)>>,
 }
 
 type Names = BTreeMap<OsString, u64>;
@@ -107,8 +107,17 @@ impl Medium {
         let Some(Node::Directory(directory)) = self.nodes.get_mut(&directory) else {
             return None;
         };
-        set(&mut directory.current, name, node);
-        directory.pending.push((name.to_owned(), node));
+        directory.change(vec![(name.to_owned(), node)]);
+        Some(())
+    }
+
+    /// Renames within a directory, in one step.
+    pub(crate) fn rename(&mut self, directory: u64, from: &OsStr, to: &OsStr) -> Option<()> {
+        let node = self.find(directory, from)?;
+        let Some(Node::Directory(directory)) = self.nodes.get_mut(&directory) else {
+            return None;
+        };
+        directory.change(vec![(from.to_owned(), None), (to.to_owned(), Some(node))]);
         Some(())
     }
 
@@ -141,7 +150,7 @@ impl Medium {
                 }
             }
             Node::Directory(directory) => {
-                for (name, node) in directory.pending.drain(..) {
+                for (name, node) in directory.pending.drain(..).flatten() {
                     set(&mut directory.durable, &name, node);
                 }
             }
@@ -211,14 +220,24 @@ impl File {
 }
 
 impl Directory {
+    fn change(&mut self, change: Vec<(OsString, Option<u64>)>) {
+        for (name, node) in &change {
+            set(&mut self.current, name, *node);
+        }
+        self.pending.push(change);
+    }
+
     fn after_power_cut(mut self, random: &mut Option<&mut Random>, losses: &mut Losses) -> Self {
-        for (name, node) in &self.pending {
+        for change in &self.pending {
             let is_kept = random
                 .as_mut()
                 .is_some_and(|random| random.random_bool(0.5));
-            match is_kept {
-                true => set(&mut self.durable, name, *node),
-                false => losses.names += 1,
+            if !is_kept {
+                losses.names += 1;
+                continue;
+            }
+            for (name, node) in change {
+                set(&mut self.durable, name, *node);
             }
         }
         Self {
@@ -324,10 +343,12 @@ mod tests {
             .make(ROOT, OsStr::new("a"), Node::File(File::default()))
             .unwrap();
         medium.sync(ROOT).unwrap();
-        medium.name(ROOT, OsStr::new("a"), None).unwrap();
-        medium.name(ROOT, OsStr::new("b"), Some(number)).unwrap();
+        medium.sync(number).unwrap();
+        medium
+            .rename(ROOT, OsStr::new("a"), OsStr::new("b"))
+            .unwrap();
         let (survivor, losses) = medium.after_power_cut(None);
-        assert_eq!(losses.names, 2);
+        assert_eq!(losses.names, 1);
         assert!(bytes(&survivor, "a").is_some() && bytes(&survivor, "b").is_none());
     }
 }

@@ -99,11 +99,10 @@ impl Files {
         if !flags.is_empty() {
             return Err(Errno::EINVAL);
         }
-        self.change(|medium| {
-            let node = medium.find(from.0.0, from.1).ok_or(Errno::ENOENT)?;
-            medium.name(to.0.0, to.1, Some(node)).ok_or(Errno::ENOENT)?;
-            medium.name(from.0.0, from.1, None).ok_or(Errno::ENOENT)
-        })
+        if from.0 != to.0 {
+            return Err(Errno::EXDEV);
+        }
+        self.change(|medium| medium.rename(from.0.0, from.1, to.1).ok_or(Errno::ENOENT))
     }
 
     fn remove(&self, directory: INodeNo, name: &OsStr) -> Answer<()> {
