@@ -33,7 +33,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
             .map_err(|e| StoreError::io("create", path, e))?;
     }
     let lock = take_lock(&*vfs, &paths)?;
-    if super::repair::is_begun(&*vfs, &paths) {
+    if super::repair::is_begun(&*vfs, &paths)? {
         let what = "a repair was begun and not ended: run `sqd repair --apply` again";
         return Err(StoreError::corrupt(&paths.root, 0, what));
     }

@@ -76,8 +76,13 @@ pub(super) struct Begun {
 }
 
 /// Whether a repair of this store was begun and not ended.
-pub(in crate::store) fn is_begun(vfs: &dyn Vfs, paths: &Paths) -> bool {
-    vfs.metadata(&paths.root.join(FILE)).is_ok()
+pub(in crate::store) fn is_begun(vfs: &dyn Vfs, paths: &Paths) -> Result<bool> {
+    let path = paths.root.join(FILE);
+    match vfs.metadata(&path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::io("look for", &path, error)),
+    }
 }
 
 /// The repair that was begun and not ended.
