@@ -4,7 +4,7 @@
 //! is tried is what lies behind. Each function reads all that its input leads to and demands no more
 //! than that nothing panics, or what it says.
 
-use crate::catalog::{Contents, Fingerprints};
+use crate::catalog::{self, Contents};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::log::file_path;
@@ -160,7 +160,7 @@ pub fn entry_bytes(entries: &Entries) -> Vec<u8> {
 
 /// Gives the header of a catalog, whose last field it is, the digest of the other entries.
 fn fit_catalog(entries: &mut Entries) {
-    let digest = Fingerprints::of(entries).digest().to_le_bytes();
+    let digest = catalog::Entries::of(entries).digest().to_le_bytes();
     let header = entries.iter_mut().find(|(key, _)| key == b"meta");
     if let Some((_, value)) = header
         && let Some(at) = value.len().checked_sub(digest.len())
