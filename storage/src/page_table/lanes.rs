@@ -228,9 +228,14 @@ fn region_sources<'a>(
         sources.push(walk(&frozen.scrolls, Some(&frozen.hidden)));
     }
     for view in &phext.parts {
-        let matches = matches::matches(view, region, Kernels::detect(), figures)?;
-        let matches = matches.into_iter();
-        sources.push(Source::new(Walk::Matches { view, matches }));
+        let walk = match matches::matches(view, region, Kernels::detect(), figures)? {
+            Some(matches) => Walk::Matches {
+                view,
+                matches: matches.into_iter(),
+            },
+            None => Walk::Part(PartWalk::whole(view)),
+        };
+        sources.push(Source::new(walk));
     }
     for source in &mut sources {
         source.advance()?;
@@ -307,10 +312,7 @@ impl<'a> Walk<'a> {
         match self {
             Walk::Memory { scrolls, hidden } => Ok(next_in_memory(scrolls, *hidden)),
             Walk::MemoryRegion { scrolls, hidden } => Ok(next_in_memory(scrolls, *hidden)),
-            Walk::Matches { view, matches } => match matches.next() {
-                Some(found) => found.lane(view).map(Some),
-                None => Ok(None),
-            },
+            Walk::Matches { view, matches } => matches::next_lane(view, matches),
             Walk::Ready(lanes) => Ok(lanes.next()),
             Walk::Part(walk) => Ok(walk.next()?.map(|entry| Lane {
                 coordinate: entry.coordinate,

@@ -15,9 +15,27 @@ pub(super) struct Match {
     pub(super) position: u32,
 }
 
+/// Matches ahead of the one that is read whose keys are asked for.
+const AHEAD: usize = 8;
+
+/// The next match, as a lane.
+#[inline]
+pub(super) fn next_lane<'a>(
+    view: &'a PartView,
+    matches: &mut std::vec::IntoIter<Match>,
+) -> Result<Option<Lane<'a>>> {
+    if let Some(ahead) = matches.as_slice().get(AHEAD) {
+        view.part.prefetch_key(ahead.position);
+    }
+    match matches.next() {
+        Some(found) => found.lane(view).map(Some),
+        None => Ok(None),
+    }
+}
+
 impl Match {
     /// The scroll in the slot.
-    pub(super) fn lane(self, view: &PartView) -> Result<Lane<'_>> {
+    fn lane(self, view: &PartView) -> Result<Lane<'_>> {
         let slot = self.slot;
         Ok(Lane {
             coordinate: view.part.coordinate_at_position(self.position)?,
@@ -26,7 +44,7 @@ impl Match {
     }
 }
 
-/// The current slots of `view` that lie in the region, in coordinate order.
+/// The current slots of `view` that lie in the region, in coordinate order; `None` where all do.
 ///
 /// A match takes eight bytes and its coordinate is read when it is reached, so that an answer that
 /// is ended early has cost little. Where slots are not in coordinate order, coordinates are needed
@@ -36,10 +54,13 @@ pub(super) fn matches(
     region: &Region,
     kernels: Kernels,
     figures: &mut ScanFigures,
-) -> Result<Vec<Match>> {
+) -> Result<Option<Vec<Match>>> {
     let part = &view.part;
-    let mut matches = Vec::new();
-    for position in scan::positions(part, region, kernels, figures)? {
+    let Some(positions) = scan::positions(part, region, kernels, figures)? else {
+        return Ok(None);
+    };
+    let mut matches = Vec::with_capacity(positions.len());
+    for position in positions {
         let slot = part.slot_at_position(position)?;
         if !view.shadow.contains(slot) {
             matches.push(Match { slot, position });
@@ -47,7 +68,7 @@ pub(super) fn matches(
     }
     if part.has_coordinate_slots() {
         matches.sort_unstable();
-        return Ok(matches);
+        return Ok(Some(matches));
     }
     let with_coordinate = |found: Match| -> Result<(Coordinate, Match)> {
         Ok((part.coordinate_at_position(found.position)?, found))
@@ -55,5 +76,5 @@ pub(super) fn matches(
     let keyed: Result<Vec<_>> = matches.into_iter().map(with_coordinate).collect();
     let mut keyed = keyed?;
     keyed.sort_unstable();
-    Ok(keyed.into_iter().map(|(_, found)| found).collect())
+    Ok(Some(keyed.into_iter().map(|(_, found)| found).collect()))
 }

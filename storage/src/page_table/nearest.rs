@@ -173,9 +173,15 @@ impl<'a> Search<'a, '_> {
         measures: &[(&'a PartView, Measure<'a>)],
     ) -> Result<()> {
         let mut positions = Vec::with_capacity(LANES);
-        for block in blocks {
+        for (index, block) in blocks.iter().enumerate() {
             if block.bound > self.limit() {
                 break;
+            }
+            if let Some(ahead) = blocks.get(index + 1) {
+                measures[ahead.part as usize]
+                    .0
+                    .part
+                    .prefetch_block(ahead.block);
             }
             let (view, measure) = &measures[block.part as usize];
             let distances = measure.distances(block.block, self.kernels)?;

@@ -25,14 +25,20 @@ use roaring::RoaringBitmap;
 /// matter.
 mod cost {
     /// To compare a block's zone in one dimension.
-    pub(super) const ZONE: f64 = 0.15;
+    pub(super) const ZONE: f64 = 0.1;
     /// To test a block's 128 keys.
-    pub(super) const BLOCK: f64 = 45.0;
+    pub(super) const BLOCK: f64 = 100.0;
     /// To read a posting list, besides its entries.
     pub(super) const LIST: f64 = 300.0;
     /// To take an entry of a posting list, and to test one key.
     pub(super) const ENTRY: f64 = 15.0;
 }
+
+/// Blocks ahead of the one that is tested whose codes are asked for.
+const BLOCKS_AHEAD: usize = 4;
+
+/// Tests whose codes are asked for ahead: few blocks have a key left after more.
+const TESTS_AHEAD: usize = 2;
 
 /// A constraint over more codes than this is left to the zone map.
 const MOST_LISTS: u32 = 8;
@@ -52,19 +58,22 @@ struct PartTest {
     test: CodeTest,
 }
 
-/// The positions of `part` whose keys lie in the region, ascending.
+/// The positions of `part` whose keys lie in the region, ascending; `None` where all do.
 pub(super) fn positions(
     part: &Part,
     region: &Region,
     kernels: Kernels,
     figures: &mut ScanFigures,
-) -> Result<Vec<u32>> {
+) -> Result<Option<Vec<u32>>> {
+    let tests = translate(part, region);
+    if tests.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(None);
+    }
     let blocks = u64::from(part.blocks());
     figures.blocks_considered += blocks;
     let verified_before = figures.blocks_verified;
-    let positions = match translate(part, region) {
+    let positions = match tests {
         None => Vec::new(),
-        Some(tests) if tests.is_empty() => (0..part.slots()).collect(),
         Some(tests) => Scan {
             part,
             tests,
@@ -75,7 +84,7 @@ pub(super) fn positions(
     };
     let verified = figures.blocks_verified - verified_before;
     figures.blocks_pruned += blocks.saturating_sub(verified);
-    Ok(positions)
+    Ok(Some(positions))
 }
 
 /// At most how many slots of the part lie in the region.
@@ -209,7 +218,12 @@ impl Scan<'_> {
         self.figures.blocks_verified += survivors.len() as u64;
         let tests: Vec<CodeTest> = self.tests.iter().map(|test| test.test.clone()).collect();
         let mut positions = Vec::new();
-        for &block in survivors {
+        for (index, &block) in survivors.iter().enumerate() {
+            if let Some(&ahead) = survivors.get(index + BLOCKS_AHEAD) {
+                for test in tests.iter().take(TESTS_AHEAD) {
+                    self.part.prefetch_column(ahead, test.at, test.width);
+                }
+            }
             let bits = self
                 .kernels
                 .keep_within(self.part.key_block(block)?, &tests);

@@ -8,7 +8,11 @@ use super::part::Part;
 use super::postings;
 use crate::coordinate::DIMENSIONS;
 use crate::error::Result;
+use crate::prefetch::prefetch;
 use roaring::RoaringBitmap;
+
+/// Bytes that come into the cache together.
+const LINE_BYTES: usize = 64;
 
 /// Where a dimension's codes are in a key block.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +95,39 @@ impl Part {
     pub(crate) fn key_block(&self, block: u32) -> Result<&[u8]> {
         let length = self.keys.block_bytes();
         self.bytes(Section::KeyBlocks, block as usize * length, length)
+    }
+
+    /// Asks for the codes of a column of a block to be brought into the cache.
+    #[inline]
+    pub(crate) fn prefetch_column(&self, block: u32, at: usize, width: usize) {
+        let start = block as usize * self.keys.block_bytes() + at;
+        let section = self.unverified(Section::KeyBlocks);
+        for line in (0..width * BLOCK_SLOTS).step_by(LINE_BYTES) {
+            prefetch(section, start + line);
+        }
+    }
+
+    /// Asks for a whole block to be brought into the cache.
+    #[inline]
+    pub(crate) fn prefetch_block(&self, block: u32) {
+        self.prefetch_column(block, 0, self.keys.block_bytes() / BLOCK_SLOTS);
+    }
+
+    /// Asks for the codes of one key to be brought into the cache.
+    #[inline]
+    pub(crate) fn prefetch_key(&self, position: u32) {
+        let (block, index) = (
+            position as usize / BLOCK_SLOTS,
+            position as usize % BLOCK_SLOTS,
+        );
+        let start = block * self.keys.block_bytes();
+        let section = self.unverified(Section::KeyBlocks);
+        for dimension in 0..DIMENSIONS {
+            let KeyColumn { width, at } = self.keys.column(dimension);
+            if width > 0 {
+                prefetch(section, start + at + index * width);
+            }
+        }
     }
 
     /// Verifies the key blocks as a whole, for readers that want most of them.
