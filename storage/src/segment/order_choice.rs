@@ -13,8 +13,8 @@
 //! | box | five are within a twentieth of the keys to each side; the others are free |
 //! | nearest | all are within a fiftieth of the keys to each side |
 //!
-//! Coordinate order stays unless another leaves less than half of its blocks: the other costs four
-//! bytes a key, and a way through a permutation from a key to its text. A part of few keys is not
+//! Coordinate order stays unless another leaves less than four fifths of its blocks: the other costs
+//! four bytes a key, and a way through a permutation from a key to its text. A part of few keys is not
 //! measured. The sample is an eighth of the keys and at most [`MOST_SAMPLED`], so that choosing is a
 //! small part of building. What was measured is kept in the part's header.
 
@@ -100,7 +100,7 @@ pub(super) fn choose(keys: &[Coordinate], suggested: Placement) -> (Placement, W
     let best = (1..candidates.len())
         .min_by_key(|&candidate| shares[candidate])
         .expect("there are candidates");
-    let is_worth_it = shares[best] * 2 < shares[0];
+    let is_worth_it = shares[best] * 5 < shares[0] * 4;
     (
         candidates[if is_worth_it { best } else { 0 }],
         Why::Measured(shares),
