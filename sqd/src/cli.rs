@@ -1,7 +1,7 @@
 //! Commands and options. Every option of `serve` is also read from the environment.
 
 use clap::{Args, Parser, Subcommand};
-use phext_storage::Order;
+use phext_storage::{MemoryBudget, Options, Order};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -172,13 +172,42 @@ pub(crate) struct CommonArgs {
     /// The largest scroll in bytes.
     #[arg(long, env = "SQD_SCROLL_LIMIT", default_value_t = 64 << 20)]
     pub(crate) scroll_limit: u64,
-    /// Bytes of unsealed scrolls kept in memory.
-    #[arg(long, env = "SQD_MEMTABLE_BYTES", default_value_t = 64 << 20)]
-    pub(crate) memtable_bytes: u64,
+    /// Bytes of memory that each data directory may take for memtables, sealing, merging and imports;
+    /// without it they take what suits a machine with some GiB.
+    #[arg(long, env = "SQD_MEMORY_BUDGET", value_name = "BYTES", value_parser = memory_budget)]
+    pub(crate) memory_budget: Option<MemoryBudget>,
+    /// Bytes of unsealed scrolls kept in memory: 67108864, or a sixteenth of the memory budget.
+    #[arg(long, env = "SQD_MEMTABLE_BYTES")]
+    pub(crate) memtable_bytes: Option<u64>,
     /// Days over which every byte of the segments is read from the medium and verified, again and
     /// again; 0 is never.
     #[arg(long, env = "SQD_SCRUB_DAYS", default_value_t = 7)]
     pub(crate) scrub_days: u32,
+}
+
+fn memory_budget(text: &str) -> Result<MemoryBudget, String> {
+    let bytes: u64 = text
+        .parse()
+        .map_err(|error| format!("{error}: give a number of bytes"))?;
+    MemoryBudget::new(bytes).map_err(|error| error.to_string())
+}
+
+impl CommonArgs {
+    /// What stores are opened with.
+    pub(crate) fn store_options(&self) -> Options {
+        let options = Options {
+            max_scroll_bytes: self.scroll_limit,
+            order: self.order,
+            ..Options::default()
+        };
+        let mut options = match self.memory_budget {
+            Some(budget) => options.within(budget),
+            None => options,
+        };
+        // What is said of one limit counts for more than what follows from the budget.
+        options.memtable_bytes = self.memtable_bytes.unwrap_or(options.memtable_bytes);
+        options
+    }
 }
 
 #[cfg(test)]
@@ -189,5 +218,43 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    fn options(arguments: &[&str]) -> Result<Options, clap::Error> {
+        let arguments = ["sqd", "serve"].iter().chain(arguments);
+        let cli = Cli::try_parse_from(arguments)?;
+        let Command::Serve(serve) = cli.command else {
+            panic!("it serves");
+        };
+        Ok(serve.common.store_options())
+    }
+
+    #[test]
+    fn a_budget_sets_the_limits_and_one_limit_overrides_it() {
+        let limits = |arguments: &[&str]| {
+            let options = options(arguments).unwrap();
+            (options.memtable_bytes, options.merge_memory_bytes)
+        };
+        assert_eq!(limits(&[]), (64 << 20, 512 << 20));
+        assert_eq!(limits(&["--memtable-bytes", "5000"]), (5000, 512 << 20));
+        let budget = ["--memory-budget", "268435456"];
+        assert_eq!(limits(&budget), (16 << 20, 64 << 20));
+        let both = ["--memory-budget", "268435456", "--memtable-bytes", "5000"];
+        assert_eq!(limits(&both), (5000, 64 << 20));
+    }
+
+    #[test]
+    fn budgets_that_are_none_are_refused() {
+        let refused = |budget| {
+            let error = options(&["--memory-budget", budget]).unwrap_err();
+            error.to_string()
+        };
+        let said = refused("1000");
+        assert!(
+            said.contains("of 1000 bytes is too small: give at least 16777216"),
+            "{said}"
+        );
+        let said = refused("512MB");
+        assert!(said.contains("give a number of bytes"), "{said}");
     }
 }

@@ -53,6 +53,7 @@ impl Library {
             let path = path.display();
             tracing::warn!(%path, offset, "dropped a torn tail: writes that were never acknowledged");
         }
+        log_memory(directory, &store);
         let library = Library::over(store, files);
         library.import_all();
         Ok(library)
@@ -305,4 +306,19 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or(Err(LibraryError::Task))
+}
+
+/// Says what a store holds in memory, for whoever sets a limit to it.
+fn log_memory(directory: &Path, store: &Store) {
+    let held = store.statistics();
+    tracing::info!(
+        data_dir = %directory.display(),
+        heap_bytes = held.heap_bytes(),
+        memtable_bytes = held.memtable_bytes,
+        shadow_bytes = held.shadow_bytes,
+        table_bytes = held.table_bytes,
+        catalog_bytes = held.catalog_bytes,
+        mapped_bytes = held.mapped_bytes,
+        "opened"
+    );
 }

@@ -7,7 +7,6 @@ use crate::phext_file::FileError;
 use crate::routes::App;
 use crate::scrub::Scrubber;
 use crate::tenants::{TenantError, Tenants};
-use phext_storage::Options;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -92,12 +91,7 @@ async fn run(settings: Settings) -> Result<(), ServeError> {
 /// Opens the stores and imports what is to be imported.
 fn open(settings: &Settings) -> Result<Tenants, ServeError> {
     let common = &settings.common;
-    let options = Options {
-        memtable_bytes: common.memtable_bytes,
-        max_scroll_bytes: common.scroll_limit,
-        order: common.order,
-        ..Options::default()
-    };
+    let options = common.store_options();
     if let Some(config) = &common.config {
         if !common.import.is_empty() {
             return Err(ServeError::ImportWithTenants);

@@ -26,8 +26,8 @@ pub use log::Lsn;
 pub use segment::{Order, OrderError};
 pub use store::{CheckProgress, CheckReport, Damage, ScrubStep, check, check_with};
 pub use store::{
-    CheckpointMode, Commit, Derived, Follower, Ingest, IngestMode, IngestSummary, OnCommit,
-    Options, PartSummary, PartView, Phext, Recovery, Snapshot, SnapshotSummary, Statistics, Store,
-    WriteBatch, WriteOp, validate_name,
+    CheckpointMode, Commit, Derived, Follower, Ingest, IngestMode, IngestSummary, MemoryBudget,
+    MemoryBudgetTooSmall, OnCommit, Options, PartSummary, PartView, Phext, Recovery, Snapshot,
+    SnapshotSummary, Statistics, Store, WriteBatch, WriteOp, validate_name,
 };
 pub use store::{Loss, RepairMode, RepairReport, repair, repair_with};

@@ -121,5 +121,7 @@ fn checkpoints_and_snapshots_are_made_beside_a_running_server() {
     let said = refused(&fixture, &export);
     assert!(said.contains("no snapshot named \"monday\""), "{said}");
     assert!(told(&fixture, &["order", "notes", "hilbert"]).starts_with("hilbert\n"));
-    assert!(told(&fixture, &["statistics"]).contains("memtable_bytes: "));
+    let statistics = told(&fixture, &["statistics"]);
+    assert!(statistics.contains("memtable_bytes: "), "{statistics}");
+    assert!(statistics.contains("mapped_bytes: "), "{statistics}");
 }

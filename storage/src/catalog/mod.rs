@@ -122,6 +122,12 @@ impl Entries {
         fingerprints.fold(0, |sum, fingerprint| sum.wrapping_add(*fingerprint))
     }
 
+    /// Bytes of keys, values and fingerprints.
+    pub(crate) fn byte_len(&self) -> u64 {
+        let entry = |(key, (value, _)): (&Vec<u8>, &(Vec<u8>, u64))| key.len() + value.len() + 8;
+        self.by_key.iter().map(entry).sum::<usize>() as u64
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.by_key.len()

@@ -57,6 +57,12 @@ impl ChunkTable {
         self.checksums.len()
     }
 
+    /// Bytes of memory that it takes.
+    pub(super) fn heap_bytes(&self) -> u64 {
+        let words = self.checksums.len() + self.verified.len() + self.bad.len();
+        words as u64 * 8
+    }
+
     /// Makes sure that the chunks under `range` of a map are good. The checksum table begins at
     /// `data_end`.
     #[inline]

@@ -122,6 +122,11 @@ impl Segment {
         self.chunks.bad_chunks()
     }
 
+    /// Bytes of memory that its tables take, the map apart.
+    pub(crate) fn table_bytes(&self) -> u64 {
+        self.chunks.heap_bytes() + size_of_val(self.parts.as_slice()) as u64
+    }
+
     /// Number of parts.
     pub(crate) fn parts(&self) -> u32 {
         self.parts.len() as u32

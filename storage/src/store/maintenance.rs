@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Memtables may grow to this many times their limit while the previous ones are being sealed; then
 /// writers wait.
-const STALL_FACTOR: u64 = 2;
+pub(super) const STALL_FACTOR: u64 = 2;
 /// The longest that one commit group is held back because memtables fill faster than they are sealed.
 /// It is below what counts as a stall.
 const LONGEST_DELAY: Duration = Duration::from_millis(20);

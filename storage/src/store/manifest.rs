@@ -25,6 +25,13 @@ pub(super) struct Manifests {
 }
 
 impl Manifests {
+    /// Bytes of memory in entries and settings.
+    pub(super) fn heap_bytes(&self) -> u64 {
+        let setting = |(name, value): (&String, &Vec<u8>)| (name.len() + value.len()) as u64;
+        let entries = self.entries.as_ref().map_or(0, Entries::byte_len);
+        entries + self.settings.iter().map(setting).sum::<u64>()
+    }
+
     /// Commits changes together with `header`, whose sequence is raised, durably, and publishes
     /// them.
     pub(super) fn commit(&mut self, mut header: Header, mut changes: Vec<Change>) -> Result<()> {

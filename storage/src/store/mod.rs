@@ -42,7 +42,7 @@ pub use checkpoint::CheckpointMode;
 pub use commit::OnCommit;
 pub use ingest::{Ingest, IngestMode, IngestSummary};
 pub use named::SnapshotSummary;
-pub use options::Options;
+pub use options::{MemoryBudget, MemoryBudgetTooSmall, Options};
 pub use orders::PartSummary;
 pub use read_only::Follower;
 pub use repair::{Loss, RepairMode, RepairReport, repair, repair_with};

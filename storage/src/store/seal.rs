@@ -86,7 +86,7 @@ impl Shared {
                 Arc::make_mut(phext).freeze();
             }
         }
-        state.active_bytes = 0;
+        state.frozen_bytes = std::mem::take(&mut state.active_bytes);
         let frost = Frost {
             first_lsn: sealed_lsn + 1,
             last_lsn: writer.next_lsn - 1,
@@ -184,6 +184,7 @@ impl Shared {
                 Arc::make_mut(phext).frozen = None;
             }
         }
+        state.frozen_bytes = 0;
         for sealed in sealed {
             let phext = state
                 .phexts

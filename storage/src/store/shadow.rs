@@ -24,6 +24,16 @@ impl Shadow {
         self.len
     }
 
+    /// About how many bytes of memory it takes, with what clones share. A piece is counted as long as
+    /// when it is stored, which is what it needs; a list of few slots may have as much to spare.
+    pub(super) fn heap_bytes(&self) -> u64 {
+        const PIECE_BYTES: usize = size_of::<Arc<RoaringBitmap>>() + size_of::<RoaringBitmap>();
+        let pieces = self.pieces.iter();
+        pieces
+            .map(|piece| (PIECE_BYTES + piece.serialized_size()) as u64)
+            .sum()
+    }
+
     /// Whether `slot` is in the set.
     #[inline]
     pub(crate) fn contains(&self, slot: u32) -> bool {
@@ -110,6 +120,22 @@ mod tests {
         assert_eq!(shadow.since(&earlier), [70_001, 200_000]);
         assert_eq!((earlier.len(), shadow.len()), (2, 4));
         assert!(shadow.contains(200_000) && !earlier.contains(200_000));
+    }
+
+    #[test]
+    fn memory_grows_with_slots_and_ends_at_a_bit_each() {
+        let mut shadow = Shadow::default();
+        assert_eq!(shadow.heap_bytes(), 0);
+        shadow.insert(7);
+        let one = shadow.heap_bytes();
+        (0..65_536).step_by(2).for_each(|slot| {
+            shadow.insert(slot);
+        });
+        let many = shadow.heap_bytes();
+        assert!(
+            one >= 2 && many >= one + 8000 && many < 9000,
+            "{one} {many}"
+        );
     }
 
     #[test]

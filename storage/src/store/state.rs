@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) reserved: imbl::OrdMap<Arc<str>, u64>,
     /// Bytes in active memtables, overhead included.
     pub(crate) active_bytes: u64,
+    /// Bytes in memtables that are being sealed, overhead included.
+    pub(crate) frozen_bytes: u64,
 }
 
 /// One phext at one LSN.

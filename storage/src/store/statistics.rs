@@ -5,6 +5,10 @@
 //! scrolls would take if they were written anew. The log comes on top; it holds at most what is in
 //! memtables and a reserve. Bytes of the catalog are counted apart: they are values given to it, of
 //! which it makes what it likes.
+//!
+//! Memory is counted by what holds it: memtables, active and frozen; shadows; the tables of segments;
+//! the catalog's entries. Mapped bytes are files, of which the system keeps in memory what it likes,
+//! and how much that is only the system knows.
 
 use super::Shared;
 use super::manifest::Manifests;
@@ -17,8 +21,18 @@ use std::time::Duration;
 /// Figures for operators. Counts are since the store was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// In memtables, with their overhead.
+    /// Of memory in memtables that are written to, with their overhead.
     pub memtable_bytes: u64,
+    /// Of memory in memtables that are being sealed, with their overhead.
+    pub frozen_bytes: u64,
+    /// Of memory in shadows: the slots of segments that are not current.
+    pub shadow_bytes: u64,
+    /// Of memory in checksums of segments and what is known of their chunks and parts.
+    pub table_bytes: u64,
+    /// Of memory in entries of the catalog, manifests and shadows as they are stored among them.
+    pub catalog_bytes: u64,
+    /// Of segment files in use, which are mapped: address space, not memory of the process.
+    pub mapped_bytes: u64,
     /// Of the log file that is written to.
     pub log_bytes: u64,
     /// Written by users: texts, and coordinates at 36 bytes each.
@@ -68,6 +82,12 @@ pub struct Statistics {
 }
 
 impl Statistics {
+    /// Bytes of memory in what is counted; mapped ones are none of it.
+    pub fn heap_bytes(&self) -> u64 {
+        let memtables = self.memtable_bytes + self.frozen_bytes;
+        memtables + self.shadow_bytes + self.table_bytes + self.catalog_bytes
+    }
+
     /// Bytes written to log and segments for each byte that users wrote; 0 before the first.
     pub fn write_amplification(&self) -> f64 {
         let written = self.logged_bytes + self.sealed_bytes + self.merged_bytes;
@@ -152,9 +172,15 @@ impl Shared {
         let segments = self.segments();
         let (scrubbed_bytes, scrub_passes) = self.scrubbed();
         let counters = &self.counters;
+        let views = || state.phexts.values().flat_map(|phext| &phext.parts);
         let parts = || state.phexts.values().map(|phext| phext.parts.len() as u64);
         Statistics {
             memtable_bytes: state.active_bytes,
+            frozen_bytes: state.frozen_bytes,
+            shadow_bytes: views().map(|view| view.shadow.heap_bytes()).sum(),
+            table_bytes: segments.iter().map(|segment| segment.table_bytes()).sum(),
+            catalog_bytes: self.manifests.lock().heap_bytes(),
+            mapped_bytes: segments.iter().map(|segment| segment.byte_len()).sum(),
             log_bytes: self.writer.lock().log.len(),
             user_bytes: get(&counters.user_bytes),
             logged_bytes: get(&counters.logged_bytes),

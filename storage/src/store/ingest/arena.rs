@@ -13,9 +13,13 @@ const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=32 << 20;
 /// From here on huge pages pay.
 const HUGE_BYTES: usize = 8 << 20;
 /// A generous count of what an entry takes, here and while a part is built of it.
-const ENTRY_BYTES: u64 = 64;
+pub(super) const ENTRY_BYTES: u64 = 64;
 /// How far ahead texts are asked for that lie in no order.
 const AHEAD: usize = 12;
+
+/// What an entry takes in an arena.
+#[cfg(test)]
+pub(super) const HELD_BYTES: u64 = size_of::<Entry>() as u64;
 
 /// Scrolls in the order they were pushed, or sorted.
 #[derive(Debug, Default)]

@@ -20,7 +20,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 /// Builders of an ingest: each holds an arena and what a part under construction needs.
-const BUILDERS: usize = 2;
+pub(super) const BUILDERS: usize = 2;
 /// The last arena is cut into a piece for each builder where it holds at least this much text.
 const PIECE_BYTES: u64 = 16 << 20;
 

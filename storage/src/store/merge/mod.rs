@@ -31,7 +31,7 @@ use std::sync::atomic::Ordering;
 const MERGE_BYTES: u64 = 1 << 30;
 /// What a slot takes in memory while its part is written: its coordinate twice, where it comes from,
 /// its codes, its place on the curve, its record.
-const SLOT_BYTES: u64 = 192;
+pub(super) const SLOT_BYTES: u64 = 192;
 /// Bytes written to log and segments for each thousand of users', up to which merges are spent on
 /// fewer parts: below the four that are promised, to leave some for cleaning that has to be.
 const BUDGET_PERMILLE: u64 = 3500;
