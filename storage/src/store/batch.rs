@@ -35,7 +35,7 @@ pub enum WriteOp {
 
 /// Changes to one phext that take effect together or not at all, in order.
 ///
-/// A batch on an unknown phext creates it, also when it is empty, unless it only deletes.
+/// A batch on an unknown phext creates it, unless it is empty or only deletes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteBatch {
     /// The phext's name.
