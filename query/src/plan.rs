@@ -2,8 +2,8 @@
 
 use crate::query::{Fields, Output, Query, Target};
 use phext_siw::{
-    Comparison, Constant, CoordinationOp, DenseOp, Fold, K, LaneSpec, Level, M, Operand, P, R, Row,
-    SparseOp, Stream, StreamBuilder, T, Word,
+    Comparison, Constant, CoordinationOp, DenseOp, Destination, Extent, Fold, K, LaneKind,
+    LaneSpec, Level, M, Operand, P, R, Row, SparseOp, Stream, StreamBuilder, T, Word,
 };
 use phext_storage::coordinate::{Coordinate, DIMENSIONS, MAX_COMPONENT};
 use phext_storage::{Phext, StoreError};
@@ -97,12 +97,22 @@ fn prefix(components: &[u32]) -> LaneSpec {
     }
 }
 
+/// Begins `each` with what finds the lanes.
+fn batches(stream: &mut StreamBuilder, lanes: LaneSpec) {
+    let kind = LaneKind::of(&lanes);
+    let (to, lanes) = (PLACE, stream.constant(Constant::Lanes(lanes)));
+    stream.each(Word::sparse(match kind {
+        LaneKind::Region => SparseOp::Assoc { to, lanes },
+        LaneKind::Nearest => SparseOp::Neighbr { to, lanes },
+        _ => SparseOp::Lanes { to, lanes },
+    }));
+}
+
 /// A row a lane.
 fn rows(lanes: LaneSpec, fields: Fields) -> Stream {
     let mut stream = StreamBuilder::new(TIER);
     let is_point = matches!(&lanes, LaneSpec::Points(points) if points.len() == 1);
-    let lanes = stream.constant(Constant::Lanes(lanes));
-    stream.each(Word::sparse(SparseOp::Lanes { to: PLACE, lanes }));
+    batches(&mut stream, lanes);
     if fields.text && !is_point {
         // Two passes over the batch bring records, then texts, close before either is needed.
         for level in [Level::Record, Level::Text] {
@@ -113,6 +123,7 @@ fn rows(lanes: LaneSpec, fields: Fields) -> Stream {
     if fields.text {
         word = word.with_sparse(SparseOp::Gather {
             to: TEXT,
+            extent: Extent::Whole,
             at: PLACE,
             mask: None,
         });
@@ -148,6 +159,7 @@ fn rows(lanes: LaneSpec, fields: Fields) -> Stream {
         row,
     }));
     stream.each(Word::coordination(CoordinationOp::Send {
+        to: Destination::Sink,
         from: MESSAGE,
         mask: None,
     }));
@@ -159,10 +171,9 @@ fn total(lanes: LaneSpec, fold: Fold) -> Stream {
     let mut stream = StreamBuilder::new(TIER);
     let zero = stream.constant(Constant::Number(0));
     let has_points = matches!(&lanes, LaneSpec::Points(_) | LaneSpec::Union { .. });
-    let lanes = stream.constant(Constant::Lanes(lanes));
     let from = Operand::Constant(zero);
     stream.once(Word::dense(DenseOp::Mov { to: TOTAL, from }));
-    stream.each(Word::sparse(SparseOp::Lanes { to: PLACE, lanes }));
+    batches(&mut stream, lanes);
     if fold.source().is_some() || has_points {
         stream.each(Word::dense(DenseOp::Len {
             to: LENGTH,
@@ -198,6 +209,7 @@ fn total(lanes: LaneSpec, fold: Fold) -> Stream {
         row,
     }));
     stream.last(Word::coordination(CoordinationOp::Send {
+        to: Destination::Sink,
         from: MESSAGE,
         mask: None,
     }));

@@ -1,7 +1,7 @@
 //! Construction of streams by the compiler.
 
 use crate::stream::MAX_COUNT;
-use crate::validate::validate;
+use crate::validate::check_rules;
 use crate::word::link;
 use crate::{Constant, ConstantId, Stream, Word};
 
@@ -9,7 +9,7 @@ use crate::{Constant, ConstantId, Stream, Word};
 ///
 /// ```
 /// use phext_siw::{
-///     Constant, CoordinationOp, DenseOp, Fold, LaneSpec, M, Operand, P, R, Row, SparseOp,
+///     Constant, CoordinationOp, DenseOp, Destination, Fold, LaneSpec, M, Operand, P, R, Row, SparseOp,
 ///     StreamBuilder, Word,
 /// };
 ///
@@ -23,7 +23,7 @@ use crate::{Constant, ConstantId, Stream, Word};
 /// stream.each(Word::dense(DenseOp::Red { accumulator, fold, mask }));
 /// let row = Row { number: Some(R(0)), ..Row::default() };
 /// stream.last(Word::coordination(CoordinationOp::Pack { to: M(0), row }));
-/// stream.last(Word::coordination(CoordinationOp::Send { from: M(0), mask: None }));
+/// stream.last(Word::coordination(CoordinationOp::Send { to: Destination::Sink, from: M(0), mask }));
 /// assert_eq!(stream.build().each.len(), 2);
 /// ```
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ impl StreamBuilder {
         link(&mut stream.once);
         link(&mut stream.each);
         link(&mut stream.last);
-        debug_assert_eq!(validate(&stream), Ok(()), "{stream}");
+        debug_assert_eq!(check_rules(&stream), Ok(()), "{stream}");
         stream
     }
 }

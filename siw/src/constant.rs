@@ -25,14 +25,16 @@ impl fmt::Display for ConstantId {
 /// A value that operations name by its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Constant {
-    /// A number: an operand of DMOV, DADD and DCMP.
+    /// A number: 64 bits, an unsigned integer or a double as the operation reads it.
     Number(u64),
-    /// A coordinate. No operation of the first set takes one.
+    /// A coordinate. No operation takes one.
     Coordinate(Coordinate),
-    /// What SLANES iterates over.
+    /// What SLANES, SASSOC and SNEIGHBR iterate over, STEST looks in and SDIST measures from.
     Lanes(LaneSpec),
     /// What SSCATTR writes: a text a point of the lane specification, in its order.
     Texts(Vec<Bytes>),
+    /// A text: the pattern of DMATCH, or a vector.
+    Text(Bytes),
 }
 
 impl Constant {
@@ -43,6 +45,7 @@ impl Constant {
             Self::Coordinate(_) => ConstantKind::Coordinate,
             Self::Lanes(_) => ConstantKind::Lanes,
             Self::Texts(_) => ConstantKind::Texts,
+            Self::Text(_) => ConstantKind::Text,
         }
     }
 }
@@ -58,6 +61,8 @@ pub enum ConstantKind {
     Lanes,
     /// [`Constant::Texts`].
     Texts,
+    /// [`Constant::Text`].
+    Text,
 }
 
 impl fmt::Display for ConstantKind {
@@ -67,6 +72,7 @@ impl fmt::Display for ConstantKind {
             Self::Coordinate => "coordinate",
             Self::Lanes => "lanes",
             Self::Texts => "texts",
+            Self::Text => "text",
         })
     }
 }

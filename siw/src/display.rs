@@ -93,13 +93,18 @@ impl Display for Constant {
                     if index > 0 {
                         f.write_char(' ')?;
                     }
-                    // Control characters are structure in a phext and must not reach a terminal.
-                    write!(f, "\"{}\"", text.escape_ascii())?;
+                    write_text(f, text)?;
                 }
                 Ok(())
             }
+            Self::Text(text) => write_text(f, text),
         }
     }
+}
+
+/// Control characters are structure in a phext and must not reach a terminal.
+fn write_text(f: &mut Formatter<'_>, text: &[u8]) -> fmt::Result {
+    write!(f, "\"{}\"", text.escape_ascii())
 }
 
 fn write_lanes(f: &mut Formatter<'_>, lanes: &LaneSpec) -> fmt::Result {

@@ -45,14 +45,15 @@ pub mod word;
 pub use builder::StreamBuilder;
 pub use constant::{Constant, ConstantId, ConstantKind};
 pub use encoding::{DecodeError, DecodeReason};
-pub use lanes::LaneSpec;
+pub use lanes::{LaneKind, LaneSpec};
 pub use operation::{
-    Comparison, CoordinationOp, DenseOp, Fold, Level, Operand, Reduction, Row, Scatter, SparseOp,
+    Comparison, CoordinationOp, DenseOp, Destination, Extent, Fold, Level, NumberKind, Operand,
+    Ranking, Reduction, Row, Scatter, SparseOp, TallyKey, TextMatch, TextOperand,
 };
 pub use register::{K, M, P, R, T};
 pub use stream::{LoadError, Part, Stream};
 pub use validate::{Site, ValidateError, ValidateReason, validate};
 pub use word::{Pipe, Word};
 
-/// Most lanes of one batch: SLANES yields between 1 and this many.
+/// Most lanes of one batch: SLANES, SASSOC and SNEIGHBR yield between 1 and this many.
 pub const BATCH_LANES: usize = 1024;

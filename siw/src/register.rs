@@ -2,15 +2,16 @@
 //!
 //! | registers | lane holds |
 //! |---|---|
-//! | `r0`-`r15` | a 64-bit integer |
+//! | `r0`-`r15` | 64 bits, an unsigned integer or a double |
 //! | `p0`-`p7` | a coordinate and the slot of its scroll, if it has one |
-//! | `t0`-`t3` | a text borrowed from the map, or no text |
+//! | `t0`-`t3` | a text, borrowed from the map or made in this batch, or no text |
 //! | `m0`-`m3` | a packed row |
 //! | `k0`-`k3` | a bit: whether the lane is active |
 //!
 //! A register is a vector of the lanes of the current batch. An `r` register written in `once` is a
 //! *scalar*: all its lanes are equal, it outlives the batch, and operations on lanes read it as a
-//! broadcast value.
+//! broadcast value. An `m` register that CTOP or CTALLY accumulates into in `each` outlives the batch
+//! too; `last` reads its rows.
 //!
 //! An operation without a mask acts on all lanes of the batch.
 
@@ -105,7 +106,7 @@ impl fmt::Display for Register {
     }
 }
 
-/// A set of registers, and of the phext as what SSCATTR writes and SFLUSH waits for.
+/// A set of registers, of the phext as what SSCATTR writes and SFLUSH waits for, and of the mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct RegisterSet(u64);
 
@@ -113,8 +114,10 @@ impl RegisterSet {
     pub(crate) const EMPTY: Self = Self(0);
     /// The writes to the phext, a resource like a register as far as dependencies go.
     pub(crate) const PHEXT: Self = Self(1 << 36);
+    /// The messages on their way to the sink and to other sentrons, likewise.
+    pub(crate) const MAIL: Self = Self(1 << 37);
     /// Number of members a set can have.
-    pub(crate) const MEMBERS: usize = 37;
+    pub(crate) const MEMBERS: usize = 38;
 
     /// The set of one register; empty when the class has no register of that number.
     pub(crate) const fn of(register: Register) -> Self {
@@ -149,7 +152,7 @@ mod tests {
 
     #[test]
     fn every_register_has_its_own_bit() {
-        let mut all = RegisterSet::PHEXT;
+        let mut all = RegisterSet::PHEXT.union(RegisterSet::MAIL);
         for class in [
             RegisterClass::Number,
             RegisterClass::Place,

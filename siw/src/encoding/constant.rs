@@ -11,6 +11,7 @@ const NUMBER: u8 = 1;
 const COORDINATE: u8 = 2;
 const LANES: u8 = 3;
 const TEXTS: u8 = 4;
+const TEXT: u8 = 5;
 
 const ALL: u8 = 0;
 const RANGE: u8 = 1;
@@ -42,6 +43,7 @@ pub(super) fn payload_bytes(constant: &Constant) -> usize {
             // A pool may name one text many times, so that the sum can exceed the memory.
             lengths.fold(0, usize::saturating_add)
         }
+        Constant::Text(text) => text.len(),
     }
 }
 
@@ -51,6 +53,7 @@ pub(super) fn encode(constant: &Constant, bytes: &mut Vec<u8>) {
         Constant::Coordinate(_) => COORDINATE,
         Constant::Lanes(_) => LANES,
         Constant::Texts(_) => TEXTS,
+        Constant::Text(_) => TEXT,
     });
     bytes.extend(length(payload_bytes(constant)));
     match constant {
@@ -63,6 +66,7 @@ pub(super) fn encode(constant: &Constant, bytes: &mut Vec<u8>) {
                 bytes.extend_from_slice(text);
             }
         }
+        Constant::Text(text) => bytes.extend_from_slice(text),
     }
 }
 
@@ -119,6 +123,7 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Constant, DecodeError> {
         COORDINATE => Constant::Coordinate(decode_coordinate(&mut payload)?),
         LANES => Constant::Lanes(decode_lanes(&mut payload)?),
         TEXTS => Constant::Texts(decode_texts(&mut payload)?),
+        TEXT => Constant::Text(payload.slice(payload.left())?),
         kind => return Err(DecodeError::new(start, DecodeReason::ConstantKind(kind))),
     };
     payload.finish()?;

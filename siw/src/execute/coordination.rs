@@ -22,12 +22,13 @@ impl<'a> Machine<'a, '_> {
                 self.registers.put(Write::Messages(to, rows));
                 Ok(Next::Word)
             }
-            CoordinationOp::Send { from, mask } => self.send(from, mask),
+            CoordinationOp::Send { from, mask, .. } => self.send(from, mask),
             // One sentron is a group of its own: its partial result is the result.
             CoordinationOp::Reduce { .. } => {
                 self.report.ops += 1;
                 Ok(Next::Word)
             }
+            _ => unreachable!("the validator refuses what is not executed yet"),
         }
     }
 

@@ -21,7 +21,9 @@ impl<'a> Machine<'a, '_> {
                 self.report.ops += self.width as u64;
                 Write::Numbers(to, value)
             }
-            DenseOp::Add { to, left, right } => {
+            DenseOp::Add {
+                to, left, right, ..
+            } => {
                 let sum = self.zip(part, left, right, u64::wrapping_add);
                 Write::Numbers(to, sum)
             }
@@ -49,6 +51,7 @@ impl<'a> Machine<'a, '_> {
                 at,
                 mask,
             } => return self.hash(low, high, at, mask),
+            _ => unreachable!("the validator refuses what is not executed yet"),
         };
         Ok([Some(write), None])
     }
@@ -84,6 +87,7 @@ impl<'a> Machine<'a, '_> {
             Comparison::Le => left <= right,
             Comparison::Gt => left > right,
             Comparison::Ge => left >= right,
+            _ => unreachable!("the validator refuses what is not executed yet"),
         };
         let right = self.value(right);
         let left = self.registers.numbers(left);
@@ -103,6 +107,7 @@ impl<'a> Machine<'a, '_> {
                 Fold::Min(register) => total.min(value(register)),
                 Fold::Max(register) => total.max(value(register)),
                 Fold::Count => total.wrapping_add(1),
+                _ => unreachable!("the validator refuses what is not executed yet"),
             }
         });
         self.report.ops += count;

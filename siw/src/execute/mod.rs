@@ -154,7 +154,10 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn run_word(&mut self, part: Part, word: &Word) -> Result<Next, ExecuteError> {
-        if let SparseOp::Lanes { to, lanes } = word.sparse {
+        if let SparseOp::Lanes { to, lanes }
+        | SparseOp::Assoc { to, lanes }
+        | SparseOp::Neighbr { to, lanes } = word.sparse
+        {
             let batch = self.next_lanes(lanes)?;
             if batch.is_empty() {
                 return Ok(Next::EndOfLanes);

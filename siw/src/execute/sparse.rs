@@ -39,7 +39,12 @@ impl<'a> Machine<'a, '_> {
     ) -> Result<Option<Write<'a>>, ExecuteError> {
         match word.sparse {
             SparseOp::Nop => Ok(None),
-            SparseOp::Lanes { .. } => unreachable!("SLANES is run with the word as a whole"),
+            SparseOp::Lanes { .. } | SparseOp::Assoc { .. } | SparseOp::Neighbr { .. } => {
+                unreachable!("a batch is found with the word as a whole")
+            }
+            SparseOp::Test { .. } | SparseOp::Dist { .. } => {
+                unreachable!("the validator refuses what is not executed yet")
+            }
             SparseOp::Index { to, dimension, at } => {
                 let component = |lane: &phext_storage::page_table::Lane<'_>| {
                     u64::from(lane.coordinate.components()[usize::from(dimension)])
@@ -48,7 +53,7 @@ impl<'a> Machine<'a, '_> {
                 self.report.ops += self.width as u64;
                 Ok(Some(Write::Numbers(to, Numbers::Lanes(numbers))))
             }
-            SparseOp::Gather { to, at, mask } => {
+            SparseOp::Gather { to, at, mask, .. } => {
                 let texts = self.gather(at, mask)?;
                 Ok(Some(Write::Texts(to, texts)))
             }

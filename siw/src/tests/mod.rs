@@ -38,6 +38,7 @@ fn length(to: u8, at: u8) -> DenseOp {
 fn gather(to: u8, at: u8) -> SparseOp {
     SparseOp::Gather {
         to: T(to),
+        extent: Extent::Whole,
         at: P(at),
         mask: None,
     }
@@ -57,6 +58,7 @@ fn pack(to: u8, row: Row) -> CoordinationOp {
 
 fn send(from: u8) -> CoordinationOp {
     CoordinationOp::Send {
+        to: Destination::Sink,
         from: M(from),
         mask: None,
     }
@@ -96,6 +98,7 @@ fn survey() -> Stream {
         })
         .with_sparse(SparseOp::Gather {
             to: T(0),
+            extent: Extent::Whole,
             at: P(0),
             mask: Some(K(1)),
         }),
@@ -110,6 +113,7 @@ fn survey() -> Stream {
         },
     )));
     stream.each(Word::coordination(CoordinationOp::Send {
+        to: Destination::Sink,
         from: M(0),
         mask: Some(K(1)),
     }));

@@ -26,13 +26,13 @@ DMOV r0, c0 | SNOP | CNOP
 DNOP | SLANES p0, c2 | CNOP
 DLEN r1, p0 | SPREFCH.text p0 | CNOP ; deps 1
 DCMP.gt k1, r1, c1 | SNOP | CNOP ; deps 1
-DRED.sum r0, r1 {k1} | SGATHER t0, p0 {k1} | CNOP ; deps 1
+DRED.sum r0, r1 {k1} | SGATHER.whole t0, p0 {k1} | CNOP ; deps 1
 DNOP | SNOP | CPACK m0, coordinate=p0, text=t0, length=r1 ; deps 1
-DNOP | SNOP | CSEND m0 {k1} ; deps 1
+DNOP | SNOP | CSEND.sink m0 {k1} ; deps 1
 .last
 DNOP | SNOP | CREDUCE.sum r0
 DNOP | SNOP | CPACK m1, number=r0 ; deps 1
-DNOP | SNOP | CSEND m1 ; deps 1
+DNOP | SNOP | CSEND.sink m1 ; deps 1
 ",
     );
     check(

@@ -1,9 +1,11 @@
 use super::*;
+use crate::validate::check_rules;
 use crate::word::link;
+use phext_storage::page_table::{Metric, Nearest, Region};
 
 /// `expected` is empty for a valid stream, else the error after `invalid stream: `.
 fn check(stream: &Stream, expected: &str) {
-    let found = match validate(stream) {
+    let found = match check_rules(stream) {
         Ok(()) => String::new(),
         Err(error) => error.to_string(),
     };
@@ -11,7 +13,8 @@ fn check(stream: &Stream, expected: &str) {
     assert_eq!(found, expected, "{stream}");
 }
 
-/// A stream with constants c0 number, c1 all lanes, c2 two points, c3 two texts, c4 one text.
+/// A stream with constants c0 number, c1 all lanes, c2 two points, c3 two texts, c4 one text of
+/// several, c5 a region, c6 a nearest search, c7 a text, c8 a hypervector that is a vector.
 fn stream(once: &[Word], each: &[Word], last: &[Word]) -> Stream {
     let text = || "x".into();
     let mut stream = Stream {
@@ -22,6 +25,10 @@ fn stream(once: &[Word], each: &[Word], last: &[Word]) -> Stream {
             Constant::Lanes(LaneSpec::Points(vec![point(1), point(2)])),
             Constant::Texts(vec![text(), text()]),
             Constant::Texts(vec![text()]),
+            Constant::Lanes(LaneSpec::Region(Region::default())),
+            Constant::Lanes(LaneSpec::Nearest(nearest())),
+            Constant::Text("\u{7f}\n".into()),
+            Constant::Text("@~".into()),
         ],
         once: once.to_vec(),
         each: each.to_vec(),
@@ -31,6 +38,15 @@ fn stream(once: &[Word], each: &[Word], last: &[Word]) -> Stream {
     link(&mut stream.each);
     link(&mut stream.last);
     stream
+}
+
+fn nearest() -> Nearest {
+    Nearest {
+        to: point(1),
+        count: 1,
+        metric: Metric::Chebyshev,
+        radius: None,
+    }
 }
 
 /// The words, after a SLANES of p0 over all lanes and with r0 a scalar.
@@ -56,6 +72,7 @@ const C: fn(CoordinationOp) -> Word = Word::coordination;
 fn add(to: u8, left: u8, right: u8) -> DenseOp {
     DenseOp::Add {
         to: R(to),
+        kind: NumberKind::U64,
         left: R(left),
         right: Operand::Register(R(right)),
     }
@@ -162,8 +179,8 @@ fn operands() {
             "each word 1 pipe S: there is no dimension 9, dimensions are 0 to 8",
         ),
         (
-            each(&[D(mov(1, 5))]),
-            "each word 1 pipe D: there is no constant c5",
+            each(&[D(mov(1, 9))]),
+            "each word 1 pipe D: there is no constant c9",
         ),
         (
             each(&[D(mov(1, 65_535))]),
@@ -302,19 +319,19 @@ fn parts() {
         ),
         (
             stream(&[], &[D(mov(1, 0))], &[]),
-            "each: `each` has no SLANES",
+            "each: `each` has no SLANES, SASSOC or SNEIGHBR",
         ),
         (
             each(&[S(lanes(1, 1))]),
-            "each word 1 pipe S: `each` has one SLANES only",
+            "each word 1 pipe S: `each` has one SLANES, SASSOC or SNEIGHBR only",
         ),
         (
             stream(&[], &[S(SparseOp::Flush), S(lanes(0, 1))], &[]),
-            "each word 0 pipe S: SLANES comes first in `each`, alone in its word: without a batch there are no lanes",
+            "each word 0 pipe S: SLANES, SASSOC or SNEIGHBR comes first in `each`, alone in its word: without a batch there are no lanes",
         ),
         (
             stream(&[], &[D(mov(1, 0)), S(lanes(0, 1))], &[]),
-            "each word 0 pipe D: SLANES comes first in `each`, alone in its word: without a batch there are no lanes",
+            "each word 0 pipe D: SLANES, SASSOC or SNEIGHBR comes first in `each`, alone in its word: without a batch there are no lanes",
         ),
         (
             stream(
@@ -322,7 +339,7 @@ fn parts() {
                 &[S(lanes(0, 1)).with_coordination(pack(0, number(0)))],
                 &[],
             ),
-            "each word 0 pipe C: SLANES comes first in `each`, alone in its word: without a batch there are no lanes",
+            "each word 0 pipe C: SLANES, SASSOC or SNEIGHBR comes first in `each`, alone in its word: without a batch there are no lanes",
         ),
     ] {
         check(&stream, expected);
@@ -355,6 +372,202 @@ fn writes() {
     }
 }
 
+fn dot(vector: u16) -> DenseOp {
+    DenseOp::Dot {
+        to: R(1),
+        text: T(0),
+        vector: ConstantId(vector),
+        mask: None,
+    }
+}
+
+fn similarity(right: u16) -> DenseOp {
+    DenseOp::HdSim {
+        to: R(1),
+        left: T(0),
+        right: TextOperand::Constant(ConstantId(right)),
+        mask: None,
+    }
+}
+
+fn contains(pattern: u16) -> DenseOp {
+    DenseOp::Match {
+        to: K(0),
+        place: TextMatch::Contains,
+        text: T(0),
+        pattern: ConstantId(pattern),
+        mask: None,
+    }
+}
+
+#[test]
+fn vectors() {
+    let vector = "each word 2 pipe D: constant c7 is no q7 vector: its bytes are 0x20 to 0x7e";
+    let hypervector =
+        "each word 2 pipe D: constant c7 is no hypervector: its bytes are 0x40 to 0x7f";
+    for (op, expected) in [
+        (dot(8), ""),
+        (dot(7), vector),
+        (similarity(8), ""),
+        (similarity(7), hypervector),
+        (contains(7), ""),
+        (
+            contains(3),
+            "each word 2 pipe D: constant c3 is of kind texts, text is expected",
+        ),
+    ] {
+        check(&each(&[S(gather(0, 0)), D(op)]), expected);
+    }
+}
+
+#[test]
+fn lane_kinds() {
+    let (to, at) = (P(0), P(0));
+    type Batches = fn(P, ConstantId) -> SparseOp;
+    let batches: [(&str, &[u16], Batches); 3] = [
+        ("SLANES", &[1, 2], |to, lanes| SparseOp::Lanes { to, lanes }),
+        ("SASSOC", &[5], |to, lanes| SparseOp::Assoc { to, lanes }),
+        ("SNEIGHBR", &[6], |to, lanes| SparseOp::Neighbr {
+            to,
+            lanes,
+        }),
+    ];
+    let kinds = [(1, "all"), (2, "points"), (5, "region"), (6, "nearest")];
+    for (id, kind) in kinds {
+        let lanes = ConstantId(id);
+        let refused = |takes: &[u16], word, mnemonic| match takes.contains(&id) {
+            true => String::new(),
+            false => {
+                format!("each word {word} pipe S: {mnemonic} takes no lanes of kind {kind} (c{id})")
+            }
+        };
+        for (mnemonic, takes, op) in batches {
+            let stream = stream(&[], &[S(op(to, lanes))], &[]);
+            check(&stream, &refused(takes, 0, mnemonic));
+        }
+        let test = SparseOp::Test {
+            to: K(0),
+            at,
+            lanes,
+        };
+        check(&each(&[S(test)]), &refused(&[1, 5], 1, "STEST"));
+        let to = R(1);
+        let distance = SparseOp::Dist { to, at, lanes };
+        check(&each(&[S(distance)]), &refused(&[6], 1, "SDIST"));
+    }
+}
+
+fn top(accumulator: u8, by: u8) -> CoordinationOp {
+    CoordinationOp::Top {
+        accumulator: M(accumulator),
+        ranking: Ranking::Least,
+        at: P(0),
+        by: R(by),
+        count: ConstantId(0),
+        mask: None,
+    }
+}
+
+fn tally(accumulator: u8, key: TallyKey) -> CoordinationOp {
+    CoordinationOp::Tally {
+        accumulator: M(accumulator),
+        key,
+        at: P(0),
+        value: None,
+        mask: None,
+    }
+}
+
+#[test]
+fn accumulators() {
+    let shared = |word| {
+        format!(
+            "each word {word} pipe C: m0 accumulates rows: no other operation of `each` may use it"
+        )
+    };
+    let key = TallyKey::Leading(2);
+    let no_key = "each word 1 pipe C: there is no such key: 1 to 9 leading components, or a dimension 0 to 8";
+    let merged = [
+        C(CoordinationOp::Merge { message: M(0) }),
+        C(CoordinationOp::Cast { message: M(0) }),
+        C(send(0)),
+    ];
+    let over = |words: &[Word], last: &[Word]| Stream {
+        last: stream(&[], &[], last).last,
+        ..each(words)
+    };
+    for (stream, expected) in [
+        (over(&[C(top(0, 0)), C(tally(1, key))], &merged), ""),
+        (over(&[C(top(0, 0)), C(top(0, 0))], &[]), &*shared(2)),
+        (over(&[C(top(0, 0)), C(tally(0, key))], &[]), &shared(2)),
+        (over(&[C(top(0, 0)), C(send(0))], &[]), &shared(2)),
+        (
+            over(&[C(pack(0, number(0))), C(top(0, 0))], &[]),
+            &shared(1),
+        ),
+        // They are none in `last`, nor is what no accumulator left.
+        (over(&[C(top(0, 0))], &[C(pack(0, number(0)))]), ""),
+        (
+            over(&[C(pack(0, number(0)))], &[C(send(0))]),
+            "last word 0 pipe C: m0 is read but nothing has written it before",
+        ),
+        (
+            over(&[C(top(0, 9))], &[]),
+            "each word 1 pipe C: r9 is read but nothing has written it before",
+        ),
+        (
+            last(&[C(top(0, 0))]),
+            "last word 0 pipe C: CTOP may not be in this part",
+        ),
+        (over(&[C(tally(0, TallyKey::Leading(9)))], &[]), ""),
+        (over(&[C(tally(0, TallyKey::Leading(0)))], &[]), no_key),
+        (over(&[C(tally(0, TallyKey::Leading(10)))], &[]), no_key),
+        (over(&[C(tally(0, TallyKey::Component(9)))], &[]), no_key),
+    ] {
+        check(&stream, expected);
+    }
+}
+
+#[test]
+fn groups() {
+    let (bar, fence) = (C(CoordinationOp::Bar), C(CoordinationOp::Fence));
+    let receive = C(CoordinationOp::Recv { to: M(0) });
+    let merge = C(CoordinationOp::Merge { message: M(0) });
+    let first = |word| stream(&[word], &[], &[]);
+    for (stream, expected) in [
+        (first(bar), ""),
+        (last(&[bar, receive, merge, C(send(0)), fence]), ""),
+        (each(&[fence]), ""),
+        (
+            each(&[bar]),
+            "each word 1 pipe C: CBAR may not be in this part",
+        ),
+        (
+            each(&[receive]),
+            "each word 1 pipe C: CRECV may not be in this part",
+        ),
+        // Nothing can have been sent yet.
+        (
+            first(receive),
+            "once word 0 pipe C: CRECV may not be in this part",
+        ),
+        (
+            each(&[merge]),
+            "each word 1 pipe C: CMERGE may not be in this part",
+        ),
+        (
+            last(&[merge]),
+            "last word 0 pipe C: m0 is read but nothing has written it before",
+        ),
+    ] {
+        check(&stream, expected);
+    }
+    // What is sent, received and passed on keeps its order.
+    let words = last(&[C(pack(1, number(0))), C(send(1)), bar, receive, fence]);
+    let found: Vec<_> = words.last.iter().map(|word| word.deps).collect();
+    assert_eq!(found, [0, 1, 1, 1, 1]);
+}
+
 #[test]
 fn limits() {
     let mut tier = each(&[]);
@@ -375,13 +588,13 @@ fn limits() {
     let mut texts = each(&[]);
     let text = bytes::Bytes::from(vec![0; 1 << 26]);
     texts.constants.push(Constant::Texts(vec![text; 64]));
-    check(&texts, "constant c5: the constant takes 4 GiB or more");
+    check(&texts, "constant c9: the constant takes 4 GiB or more");
 }
 
 #[test]
 fn points_ascend() {
     let order =
-        "constant c5: point 1 is not above the one before: points are ascending and distinct";
+        "constant c9: point 1 is not above the one before: points are ascending and distinct";
     for (points, expected) in [
         (vec![point(1), point(2)], ""),
         (vec![point(2), point(1)], order),
@@ -393,7 +606,7 @@ fn points_ascend() {
             .push(Constant::Lanes(LaneSpec::Points(points.clone())));
         check(&stream, expected);
         let (from, to) = (point(1), point(2));
-        stream.constants[5] = Constant::Lanes(LaneSpec::Union { from, to, points });
+        stream.constants[9] = Constant::Lanes(LaneSpec::Union { from, to, points });
         check(&stream, expected);
     }
 }

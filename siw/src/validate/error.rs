@@ -1,7 +1,7 @@
 //! Why a stream is refused.
 
 use crate::register::Register;
-use crate::{ConstantId, ConstantKind, Part, Pipe};
+use crate::{ConstantId, ConstantKind, LaneKind, Part, Pipe};
 use std::fmt;
 
 /// A stream that must not run.
@@ -88,6 +88,25 @@ pub enum ValidateReason {
     /// A dimension that does not exist.
     #[error("there is no dimension {0}, dimensions are 0 to 8")]
     Dimension(u8),
+    /// A lane specification that the operation does not take.
+    #[error("{mnemonic} takes no lanes of kind {found} ({id})")]
+    LaneKind {
+        /// The operation.
+        mnemonic: &'static str,
+        /// The constant.
+        id: ConstantId,
+        /// Its kind.
+        found: LaneKind,
+    },
+    /// A constant of DDOT that is no q7 vector.
+    #[error("constant {0} is no q7 vector: its bytes are 0x20 to 0x7e")]
+    NotVector(ConstantId),
+    /// A constant of an operation on hypervectors that is none.
+    #[error("constant {0} is no hypervector: its bytes are 0x40 to 0x7f")]
+    NotHypervector(ConstantId),
+    /// A key of CTALLY that does not exist.
+    #[error("there is no such key: 1 to 9 leading components, or a dimension 0 to 8")]
+    TallyKey,
     /// An operation in a part where it has no meaning.
     #[error("{0} may not be in this part")]
     WrongPart(&'static str),
@@ -112,14 +131,19 @@ pub enum ValidateReason {
     /// Two writes to one register in one word, by one operation or by two.
     #[error("{0} is written twice in one word")]
     WriteConflict(Register),
-    /// An operation of `each` before SLANES or in its word.
-    #[error("SLANES comes first in `each`, alone in its word: without a batch there are no lanes")]
+    /// A message register that CTOP or CTALLY accumulates into, in another operation of `each`.
+    #[error("{0} accumulates rows: no other operation of `each` may use it")]
+    AccumulatorShared(Register),
+    /// An operation of `each` before SLANES, SASSOC or SNEIGHBR, or in its word.
+    #[error(
+        "SLANES, SASSOC or SNEIGHBR comes first in `each`, alone in its word: without a batch there are no lanes"
+    )]
     LanesNotFirst,
-    /// A second SLANES.
-    #[error("`each` has one SLANES only")]
+    /// A second SLANES, SASSOC or SNEIGHBR.
+    #[error("`each` has one SLANES, SASSOC or SNEIGHBR only")]
     LanesTwice,
-    /// An `each` without SLANES: it would never end.
-    #[error("`each` has no SLANES")]
+    /// An `each` without SLANES, SASSOC and SNEIGHBR: it would never end.
+    #[error("`each` has no SLANES, SASSOC or SNEIGHBR")]
     LanesMissing,
     /// Writes with texts over something else than points.
     #[error("texts are written to points, the lane specification is another")]
@@ -143,4 +167,7 @@ pub enum ValidateReason {
         /// What the word says.
         found: u8,
     },
+    /// An operation that the executor does not run yet.
+    #[error("{0} is not executed yet")]
+    NotExecutedYet(&'static str),
 }

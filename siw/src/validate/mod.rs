@@ -7,12 +7,15 @@
 //! | limits | tier 0 to 3; at most 65,535 constants, and words in a part; a constant below 4 GiB |
 //! | lanes | points are ascending and distinct; [`LaneSpec::Points`] of a stream that writes is exempt |
 //! | regions | any [`LaneSpec::Region`] and [`LaneSpec::Nearest`]: their types hold valid ones only |
-//! | operands | registers, constants and dimensions exist, constants are of the right kind |
-//! | parts | `once`: DMOV of numbers; `last`: DMOV, DADD, SFLUSH, CREDUCE, CPACK of a number, CSEND |
+//! | operands | registers, constants, dimensions and keys exist, constants are of the right kind |
+//! | lane kinds | SLANES: all, range, points, union; SASSOC: region; SNEIGHBR and SDIST: nearest; STEST: all, range, region |
+//! | vectors | the constant of DDOT is a q7 vector, those of DHDBIND, DHDBUND and DHDSIM are hypervectors |
+//! | parts | as [`crate::table`] says; in `once` DMOV takes numbers only, and in `last` a row has a number only |
 //! | reads | what is read was written before: earlier in the part, or in `once` |
 //! | scalars | a register of `once` is written in `each` by DRED only, and DRED accumulates into no other |
+//! | accumulators | a register that CTOP or CTALLY accumulates into is in no other operation of `each` |
 //! | words | no register is written twice in a word |
-//! | `each` | empty, or its first operation is its one SLANES, alone in its word |
+//! | `each` | empty, or its first operation is its one SLANES, SASSOC or SNEIGHBR, alone in its word |
 //! | writes | put and append run over points, one text each; `last` holds SFLUSH |
 //! | deps | as [`crate::word::link`] computes them |
 //!
@@ -21,6 +24,7 @@
 mod error;
 mod operands;
 mod state;
+mod unexecuted;
 
 pub use error::{Site, ValidateError, ValidateReason};
 
@@ -39,13 +43,19 @@ use state::Written;
 /// # Errors
 /// The first rule of the module's table that the stream breaks, and where.
 pub fn validate(stream: &Stream) -> Result<(), ValidateError> {
+    check_rules(stream)?;
+    unexecuted::check(stream)
+}
+
+/// The rules of the module's table.
+pub(crate) fn check_rules(stream: &Stream) -> Result<(), ValidateError> {
     check_limits(stream)?;
     check_constants(stream)?;
     let mut once = Written::default();
     check_part(stream, Part::Once, &mut once)?;
-    for part in [Part::Each, Part::Last] {
-        check_part(stream, part, &mut once.after_once())?;
-    }
+    let accumulators = state::accumulators(stream);
+    check_part(stream, Part::Each, &mut once.each(accumulators))?;
+    check_part(stream, Part::Last, &mut once.last(accumulators))?;
     check_lanes(stream)?;
     check_writes(stream)
 }
@@ -146,7 +156,7 @@ fn check_word(
 fn check_lanes(stream: &Stream) -> Result<(), ValidateError> {
     let part = Part::Each;
     let site = |word, pipe| Site::Operation { part, word, pipe };
-    let is_lanes = |word: &Word| matches!(word.sparse, SparseOp::Lanes { .. });
+    let is_lanes = |word: &Word| word.sparse.batches().is_some();
     let Some(first) = stream.each.iter().position(is_lanes) else {
         return match stream.each.is_empty() {
             true => Ok(()),
@@ -170,12 +180,9 @@ fn check_lanes(stream: &Stream) -> Result<(), ValidateError> {
     }
 }
 
-/// The lane specification that SLANES iterates over, of a stream whose operands are checked.
+/// The lane specification of the batches, of a stream whose operands are checked.
 fn lanes_of(stream: &Stream) -> Option<&LaneSpec> {
-    let lanes = stream.each.iter().find_map(|word| match word.sparse {
-        SparseOp::Lanes { lanes, .. } => Some(lanes),
-        _ => None,
-    })?;
+    let lanes = stream.each.iter().find_map(|word| word.sparse.batches())?;
     match stream.constants.get(lanes.index())? {
         Constant::Lanes(lanes) => Some(lanes),
         _ => None,

@@ -4,7 +4,13 @@ use super::ValidateReason;
 use crate::form::Form;
 use crate::register::{Register, RegisterClass};
 use crate::table::{Access, opcode};
-use crate::{ConstantId, Part, Pipe, Stream};
+use crate::{Constant, ConstantId, LaneKind, LaneSpec, Part, Pipe, Stream};
+use std::ops::RangeInclusive;
+
+/// The bytes of a q7 vector.
+const VECTOR_BYTES: RangeInclusive<u8> = 0x20..=0x7E;
+/// The bytes of a hypervector.
+const HYPERVECTOR_BYTES: RangeInclusive<u8> = 0x40..=0x7F;
 
 pub(super) fn check(stream: &Stream, part: Part, form: &Form) -> Result<(), ValidateReason> {
     let description = form.description();
@@ -13,15 +19,23 @@ pub(super) fn check(stream: &Stream, part: Part, form: &Form) -> Result<(), Vali
     }
     let functions = description.functions.len().max(1);
     if usize::from(form.function) >= functions {
-        // Only a dimension is a number in the types; other functions are enums.
-        return Err(ValidateReason::Dimension(form.function));
+        return Err(no_function(form));
     }
     check_registers(part, form)?;
     check_constant(stream, form)?;
-    if part == Part::Once && form.opcode != opcode::NOP && form.constant.is_none() {
+    let reads = |access: Access| access.reads();
+    if part == Part::Once && form.operands().any(|(operand, _)| reads(operand.access)) {
         return Err(ValidateReason::OnceReads);
     }
     Ok(())
+}
+
+/// Only dimensions and keys of tallies are numbers in the types; other functions are enums.
+fn no_function(form: &Form) -> ValidateReason {
+    match form.pipe {
+        Pipe::Coordination => ValidateReason::TallyKey,
+        _ => ValidateReason::Dimension(form.function),
+    }
 }
 
 fn check_registers(part: Part, form: &Form) -> Result<(), ValidateReason> {
@@ -64,5 +78,34 @@ fn check_constant(stream: &Stream, form: &Form) -> Result<(), ValidateReason> {
             found,
         });
     }
-    Ok(())
+    match constant {
+        Constant::Lanes(lanes) => check_lanes(form, id, lanes),
+        Constant::Text(text) => check_text(form, id, text),
+        _ => Ok(()),
+    }
+}
+
+fn check_lanes(form: &Form, id: ConstantId, lanes: &LaneSpec) -> Result<(), ValidateReason> {
+    let description = form.description();
+    let found = LaneKind::of(lanes);
+    match description.lanes.contains(&found) {
+        true => Ok(()),
+        false => Err(ValidateReason::LaneKind {
+            mnemonic: description.mnemonic,
+            id,
+            found,
+        }),
+    }
+}
+
+/// Of the operations that take a text, DMATCH takes any.
+fn check_text(form: &Form, id: ConstantId, text: &[u8]) -> Result<(), ValidateReason> {
+    let within = |range: RangeInclusive<u8>| text.iter().all(|byte| range.contains(byte));
+    match form.opcode {
+        opcode::DDOT if !within(VECTOR_BYTES) => Err(ValidateReason::NotVector(id)),
+        opcode::DHDBIND | opcode::DHDBUND | opcode::DHDSIM if !within(HYPERVECTOR_BYTES) => {
+            Err(ValidateReason::NotHypervector(id))
+        }
+        _ => Ok(()),
+    }
 }

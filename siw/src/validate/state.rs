@@ -1,10 +1,10 @@
 //! Which registers have a value at a point of a stream.
 
 use super::ValidateReason;
-use crate::Part;
 use crate::form::Form;
-use crate::register::RegisterSet;
+use crate::register::{RegisterClass, RegisterSet};
 use crate::table::Access;
+use crate::{Part, Stream};
 
 /// The registers written so far, in the order of execution.
 #[derive(Debug, Clone, Default)]
@@ -15,18 +15,43 @@ pub(super) struct Written {
     word: RegisterSet,
     /// By `once`, when that is done.
     scalars: RegisterSet,
+    /// The message registers that `each` accumulates into.
+    accumulators: RegisterSet,
+}
+
+/// The message registers that CTOP and CTALLY accumulate into.
+pub(super) fn accumulators(stream: &Stream) -> RegisterSet {
+    let mut accumulators = RegisterSet::EMPTY;
+    for word in &stream.each {
+        let form = word.coordination.form();
+        for (operand, register) in form.operands() {
+            let is_message = register.class == RegisterClass::Message;
+            if is_message && operand.access == Access::Accumulate {
+                accumulators = accumulators.union(RegisterSet::of(register));
+            }
+        }
+    }
+    accumulators
 }
 
 impl Written {
-    /// What `each` and `last` start from, given what `once` left. Lane registers and masks of
-    /// `each` do not outlive their batch, so that `last` starts from no more than `each`.
-    pub(super) fn after_once(&self) -> Self {
+    /// What `each` starts from, given what `once` left.
+    pub(super) fn each(&self, accumulators: RegisterSet) -> Self {
         let scalars = self.before.union(self.word);
         Self {
             before: scalars,
             word: RegisterSet::EMPTY,
             scalars,
+            accumulators,
         }
+    }
+
+    /// What `last` starts from, given what `once` left. Of `each` the accumulators outlive the batch
+    /// only.
+    pub(super) fn last(&self, accumulators: RegisterSet) -> Self {
+        let mut last = self.each(RegisterSet::EMPTY);
+        last.before = last.before.union(accumulators);
+        last
     }
 
     /// Ends the word at hand: what it wrote can be read from now on.
@@ -40,6 +65,13 @@ impl Written {
         for (operand, register) in form.operands() {
             let one = RegisterSet::of(register);
             let scalar = self.scalars.contains(one);
+            if self.accumulators.contains(one) {
+                let is_its_own = operand.access == Access::Accumulate;
+                if !is_its_own || self.before.contains(one) {
+                    return Err(ValidateReason::AccumulatorShared(register));
+                }
+                continue;
+            }
             match operand.access {
                 Access::Accumulate if part == Part::Each && !scalar => {
                     return Err(ValidateReason::NotScalar(register));

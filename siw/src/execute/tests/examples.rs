@@ -56,7 +56,13 @@ fn mov(to: R, from: Operand) -> DenseOp {
 
 fn add(to: R, left: R, right: R) -> DenseOp {
     let right = Operand::Register(right);
-    DenseOp::Add { to, left, right }
+    let kind = NumberKind::U64;
+    DenseOp::Add {
+        to,
+        kind,
+        left,
+        right,
+    }
 }
 
 fn length(to: R, mask: Option<K>) -> DenseOp {
@@ -76,7 +82,13 @@ fn compare(comparison: Comparison) -> DenseOp {
 
 fn gather(mask: Option<K>) -> SparseOp {
     let (to, at) = (T(0), PLACE);
-    SparseOp::Gather { to, at, mask }
+    let extent = Extent::Whole;
+    SparseOp::Gather {
+        to,
+        extent,
+        at,
+        mask,
+    }
 }
 
 fn scatter(scatter: Scatter, mask: Option<K>) -> SparseOp {
@@ -103,7 +115,8 @@ fn pack_number(number: R) -> CoordinationOp {
 }
 
 fn send(mask: Option<K>) -> CoordinationOp {
-    CoordinationOp::Send { from: M(0), mask }
+    let (to, from) = (Destination::Sink, M(0));
+    CoordinationOp::Send { to, from, mask }
 }
 
 fn all(words: &[Word]) -> Stream {
@@ -230,6 +243,7 @@ fn reductions_span_batches_and_last_sees_them() {
             D(mov(R(7), Operand::Register(start))),
             D(DenseOp::Add {
                 to: R(7),
+                kind: NumberKind::U64,
                 left: R(7),
                 right: Operand::Constant(FIVE),
             }),

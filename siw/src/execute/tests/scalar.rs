@@ -87,7 +87,9 @@ impl Model<'_> {
 
     fn each(&mut self) -> Result<(), Stopped> {
         let lanes = self.stream.each.iter().find_map(|word| match word.sparse {
-            SparseOp::Lanes { to, lanes } => Some((to, lanes)),
+            SparseOp::Lanes { to, lanes }
+            | SparseOp::Assoc { to, lanes }
+            | SparseOp::Neighbr { to, lanes } => Some((to, lanes)),
             _ => None,
         });
         let Some((to, lanes)) = lanes else {
@@ -170,6 +172,7 @@ impl Model<'_> {
                     Fold::Min(r) => total.min(lane.r[r.index()].unwrap()),
                     Fold::Max(r) => total.max(lane.r[r.index()].unwrap()),
                     Fold::Count => total.wrapping_add(1),
+                    _ => unreachable!("the validator refuses what is not executed yet"),
                 };
             }
             assert_eq!(part, Part::Each);
@@ -196,7 +199,9 @@ impl Model<'_> {
         match op {
             DenseOp::Nop | DenseOp::Red { .. } => self.outcome.ops -= 1,
             DenseOp::Mov { to, from } => lane.r[to.index()] = Some(value(from)),
-            DenseOp::Add { to, left, right } => {
+            DenseOp::Add {
+                to, left, right, ..
+            } => {
                 let sum = value(Operand::Register(left)).wrapping_add(value(right));
                 lane.r[to.index()] = Some(sum);
             }
@@ -214,6 +219,7 @@ impl Model<'_> {
                     Comparison::Le => order.is_le(),
                     Comparison::Gt => order.is_gt(),
                     Comparison::Ge => order.is_ge(),
+                    _ => unreachable!("the validator refuses what is not executed yet"),
                 });
             }
             DenseOp::Len { to, at, mask } => {
@@ -236,6 +242,7 @@ impl Model<'_> {
                 lane.r[high.index()] = Some((hash >> 64) as u64);
                 self.outcome.ops -= u64::from(!active);
             }
+            _ => unreachable!("the validator refuses what is not executed yet"),
         }
     }
 
@@ -254,14 +261,20 @@ impl Model<'_> {
     fn sparse_lane(&mut self, op: SparseOp, before: &Lane, lane: &mut Lane, index: usize) {
         match op {
             SparseOp::Nop | SparseOp::Flush => {}
-            SparseOp::Lanes { .. } | SparseOp::Prefch { .. } => self.outcome.ops += 1,
+            SparseOp::Lanes { .. }
+            | SparseOp::Assoc { .. }
+            | SparseOp::Neighbr { .. }
+            | SparseOp::Prefch { .. } => self.outcome.ops += 1,
+            SparseOp::Test { .. } | SparseOp::Dist { .. } => {
+                unreachable!("the validator refuses what is not executed yet")
+            }
             SparseOp::Index { to, dimension, at } => {
                 let coordinate = before.p[at.index()].unwrap();
                 let component = coordinate.components()[usize::from(dimension)];
                 lane.r[to.index()] = Some(u64::from(component));
                 self.outcome.ops += 1;
             }
-            SparseOp::Gather { to, at, mask } => {
+            SparseOp::Gather { to, at, mask, .. } => {
                 lane.t[to.index()] = Some(None);
                 if before.is_active(mask) {
                     self.outcome.ops += 1;
@@ -314,7 +327,7 @@ impl Model<'_> {
                     lane.m[to.index()] = Some(pack(&row, before));
                 }
             }
-            CoordinationOp::Send { from, mask } => {
+            CoordinationOp::Send { from, mask, .. } => {
                 for lane in before.iter().filter(|lane| lane.is_active(mask)) {
                     self.outcome.ops += 1;
                     self.outcome
@@ -325,6 +338,7 @@ impl Model<'_> {
                     }
                 }
             }
+            _ => unreachable!("the validator refuses what is not executed yet"),
         }
         Ok(())
     }
