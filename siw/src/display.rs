@@ -1,4 +1,4 @@
-//! The text of a stream, for people and for `explain`.
+//! The text of a stream, for people and for `explain`. [`mod@crate::assemble`] reads it back.
 //!
 //! ```text
 //! .tier 2

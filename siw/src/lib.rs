@@ -7,7 +7,7 @@
 //! ```text
 //! StreamBuilder --build--> Stream --encode--> bytes --decode--> Stream --validate--> executor
 //!                            |
-//!                            +--Display--> one word a line, `D | S | C`
+//!                            +--Display--> one word a line, `D | S | C` --assemble--> Stream
 //! ```
 //!
 //! | question | module |
@@ -19,6 +19,7 @@
 //! | What is a stream, and in which order does it run? | [`stream`] |
 //! | How do I make a stream? | [`builder`] |
 //! | How is a stream written in bytes? | [`encoding`] |
+//! | How is a stream written by hand? | [`mod@assemble`] |
 //! | Which streams are refused? | [`mod@validate`] |
 //! | How does a stream run? | [`execute`] |
 //!
@@ -26,6 +27,7 @@
 //! [`table`], and its two arms in `form`. Encoding, dependencies, the validator's checks of
 //! operands and the text follow from these.
 
+pub mod assemble;
 pub mod builder;
 pub mod constant;
 mod display;
@@ -42,6 +44,7 @@ mod tests;
 pub mod validate;
 pub mod word;
 
+pub use assemble::{AssembleError, AssembleReason, Assembly, assemble};
 pub use builder::StreamBuilder;
 pub use constant::{Constant, ConstantId, ConstantKind};
 pub use encoding::{DecodeError, DecodeReason};

@@ -33,6 +33,15 @@ pub enum RegisterClass {
 }
 
 impl RegisterClass {
+    /// All classes.
+    pub const ALL: [Self; 5] = [
+        Self::Number,
+        Self::Place,
+        Self::Text,
+        Self::Message,
+        Self::Mask,
+    ];
+
     /// How many registers the class has.
     pub const fn count(self) -> u8 {
         match self {
@@ -153,13 +162,7 @@ mod tests {
     #[test]
     fn every_register_has_its_own_bit() {
         let mut all = RegisterSet::PHEXT.union(RegisterSet::MAIL);
-        for class in [
-            RegisterClass::Number,
-            RegisterClass::Place,
-            RegisterClass::Text,
-            RegisterClass::Message,
-            RegisterClass::Mask,
-        ] {
+        for class in RegisterClass::ALL {
             for number in 0..class.count() {
                 let one = RegisterSet::of(Register { class, number });
                 assert!(!all.contains(one), "{class:?} {number}");

@@ -1,5 +1,6 @@
 //! Tests of the crate as its users see it.
 
+mod assembler;
 mod encoding;
 pub(crate) mod random;
 mod text;
