@@ -11,12 +11,14 @@
 
 mod bulk;
 mod mutation;
+pub mod pattern;
 mod plan;
 mod query;
 mod run;
 
 pub use bulk::{Bulk, IntoIngest};
 pub use mutation::{Mutation, MutationKind};
+pub use pattern::{Pattern, PatternError};
 pub use phext_siw::execute::{ExecuteError, Flow, Flush, Report, ResultRow, Sink};
 pub use plan::Plan;
 pub use query::{
