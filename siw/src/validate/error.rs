@@ -67,7 +67,7 @@ pub enum ValidateReason {
     #[error("the constant takes 4 GiB or more")]
     TooLong,
     /// Points of a lane specification out of order or repeated.
-    #[error("point {0} is not above the one before: points are ascending and distinct")]
+    #[error("point {0} is not above the one before: points of a union are ascending and distinct")]
     PointOrder(usize),
     /// A register that does not exist.
     #[error("there is no register {0}")]

@@ -5,7 +5,7 @@
 //! | about | rule |
 //! |---|---|
 //! | limits | tier 0 to 3; at most 65,535 constants, and words in a part; a constant below 4 GiB |
-//! | lanes | points are ascending and distinct; [`LaneSpec::Points`] of a stream that writes is exempt |
+//! | lanes | the points of a [`LaneSpec::Union`] are ascending and distinct, those of [`LaneSpec::Points`] as they like |
 //! | regions | any [`LaneSpec::Region`] and [`LaneSpec::Nearest`]: their types hold valid ones only |
 //! | operands | registers, constants, dimensions and keys exist, constants are of the right kind |
 //! | lane kinds | SLANES: all, range, points, union; SASSOC: region; SNEIGHBR and SDIST: nearest; STEST: all, range, region |
@@ -82,14 +82,12 @@ fn check_limits(stream: &Stream) -> Result<(), ValidateError> {
 }
 
 fn check_constants(stream: &Stream) -> Result<(), ValidateError> {
-    let writes = scatters(stream).next().is_some();
     for (constant, id) in stream.constants.iter().zip(0..) {
         let site = Site::Constant(ConstantId(id));
         if !encoding::fits(constant) {
             return fail(site, ValidateReason::TooLong);
         }
         let points: &[Coordinate] = match constant {
-            Constant::Lanes(LaneSpec::Points(points)) if !writes => points,
             Constant::Lanes(LaneSpec::Union { points, .. }) => points,
             _ => &[],
         };

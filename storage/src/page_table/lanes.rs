@@ -28,15 +28,15 @@ pub enum LaneSpec {
         /// The last coordinate; a range whose end is below its start is empty.
         to: Coordinate,
     },
-    /// These coordinates, ascending and distinct, whether or not they hold a scroll.
+    /// These coordinates in this order, whether or not they hold a scroll.
     Points(Vec<Coordinate>),
-    /// The scrolls of a range together with these coordinates (as in [`LaneSpec::Points`]).
+    /// The scrolls of a range together with coordinates, whether or not these hold a scroll.
     Union {
         /// The first coordinate of the range.
         from: Coordinate,
         /// The last coordinate of the range.
         to: Coordinate,
-        /// The coordinates.
+        /// The coordinates, ascending and distinct.
         points: Vec<Coordinate>,
     },
     /// The scrolls that lie in a region.
@@ -46,7 +46,7 @@ pub enum LaneSpec {
 }
 
 /// The lanes of a specification over one phext, batch by batch, in coordinate order; those of
-/// [`LaneSpec::Nearest`] in order of distance.
+/// [`LaneSpec::Points`] in theirs, those of [`LaneSpec::Nearest`] in order of distance.
 #[derive(Debug)]
 pub struct LaneCursor<'a> {
     phext: &'a Phext,
@@ -66,8 +66,8 @@ impl<'a> LaneCursor<'a> {
             LaneSpec::Nearest(nearest) => return LaneCursor::of_nearest(phext, nearest),
         };
         debug_assert!(
-            points.is_sorted_by(|a, b| a < b),
-            "points are ascending and distinct"
+            range.is_none() || points.is_sorted_by(|a, b| a < b),
+            "points of a union are ascending and distinct"
         );
         let sources = match range {
             Some(range) if range.start() <= range.end() => sources(phext, &range)?,
