@@ -113,8 +113,15 @@ impl Coordinate {
     }
 
     /// The components, library first.
+    #[inline]
     pub fn components(&self) -> &[u32; DIMENSIONS] {
         &self.0
+    }
+
+    /// The first two components as one number, which is ordered as they are.
+    #[inline]
+    pub(crate) fn leading(&self) -> u64 {
+        u64::from(self.0[0]) << 32 | u64::from(self.0[1])
     }
 
     /// Reads the canonical form: three arms separated by `/`, each of three fields separated by

@@ -123,15 +123,8 @@ impl<'a> LaneCursor<'a> {
         if self.sources.is_empty() {
             return self.take_points(out, most);
         }
-        if self.points.is_empty() && self.sources.len() == 1 {
-            return self.sources[0].take(out, most);
-        }
-        for _ in 0..most {
-            match self.next()? {
-                Some(lane) => out.push(lane),
-                None => break,
-            }
-        }
+        let until = out.len() + most;
+        while out.len() < until && self.take_run(out, until)? {}
         Ok(())
     }
 
@@ -157,44 +150,51 @@ impl<'a> LaneCursor<'a> {
         Ok(())
     }
 
-    /// The lane with the least coordinate among points and sources.
-    fn next(&mut self) -> Result<Option<Lane<'a>>> {
-        let mut least: Option<(usize, Coordinate)> = None;
-        for (index, source) in self.sources.iter().enumerate() {
-            if let Some(lane) = &source.head
-                && least.is_none_or(|(_, coordinate)| lane.coordinate < coordinate)
-            {
-                least = Some((index, lane.coordinate));
-            }
-        }
+    /// Appends what comes first: a point, or the lanes of a source up to where something else comes,
+    /// until `out` holds `until`. The parts of an ingest lie one behind the other, and are read so.
+    /// `false` means the end.
+    fn take_run(&mut self, out: &mut Vec<Lane<'a>>, until: usize) -> Result<bool> {
+        let least = heads(&self.sources).min();
         if let Some((&point, rest)) = self.points.split_first()
-            && least.is_none_or(|(_, coordinate)| point <= coordinate)
+            && least.is_none_or(|(coordinate, _)| point <= coordinate)
         {
             self.points = rest;
-            if least.is_none_or(|(_, coordinate)| point < coordinate) {
+            if least.is_none_or(|(coordinate, _)| point < coordinate) {
                 let location = self.phext.locate(&point)?;
-                return Ok(Some(Lane {
+                out.push(Lane {
                     coordinate: point,
                     location,
-                }));
+                });
             }
+            return Ok(true);
         }
-        let Some((index, _)) = least else {
-            return Ok(None);
+        let Some((_, first)) = least else {
+            return Ok(false);
         };
-        let source = &mut self.sources[index];
-        let lane = source.head.take();
-        source.advance()?;
-        Ok(lane)
+        let others = heads(&self.sources).filter(|&(_, index)| index != first);
+        let others = others.map(|(coordinate, _)| coordinate);
+        let bound = others.chain(self.points.first().copied()).min();
+        self.sources[first].take(out, until, bound.as_ref())?;
+        Ok(true)
     }
+}
+
+/// The next coordinate of each source that is not at its end, and which source that is.
+fn heads(sources: &[Source<'_>]) -> impl Iterator<Item = (Coordinate, usize)> {
+    let heads = sources.iter().map(|source| source.head.as_ref());
+    let heads = heads.zip(0..);
+    heads.filter_map(|(head, index)| Some((head?.coordinate, index)))
 }
 
 /// The places that hold scrolls of a range, each with its first scroll at hand.
 fn sources<'a>(phext: &'a Phext, range: &RangeInclusive<Coordinate>) -> Result<Vec<Source<'a>>> {
-    let mut sources = vec![Source::new(Walk::Memory {
-        scrolls: phext.active.range(range.clone()),
-        hidden: None,
-    })];
+    let mut sources = Vec::new();
+    if !phext.active.is_empty() {
+        sources.push(Source::new(Walk::Memory {
+            scrolls: phext.active.range(range.clone()),
+            hidden: None,
+        }));
+    }
     if let Some(frozen) = &phext.frozen {
         let scrolls = frozen.scrolls.range(range.clone());
         sources.push(Source::new(Walk::Memory {
@@ -283,25 +283,26 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// Appends up to `most` lanes to `out`.
-    fn take(&mut self, out: &mut Vec<Lane<'a>>, most: usize) -> Result<()> {
-        if most == 0 {
+    /// Appends lanes to `out`, the head and what follows it below a bound, until it holds `until`.
+    fn take(
+        &mut self,
+        out: &mut Vec<Lane<'a>>,
+        until: usize,
+        bound: Option<&Coordinate>,
+    ) -> Result<()> {
+        out.extend(self.head.take());
+        if let Walk::Part(walk) = &mut self.walk {
+            self.head = walk.take(out, until, bound)?;
             return Ok(());
         }
-        let before = out.len();
-        out.extend(self.head.take());
-        match &mut self.walk {
-            Walk::Part(walk) => walk.take(out, before + most)?,
-            others => {
-                while out.len() < before + most {
-                    match others.next()? {
-                        Some(lane) => out.push(lane),
-                        None => break,
-                    }
-                }
+        while let Some(lane) = self.walk.next()? {
+            if out.len() >= until || bound.is_some_and(|bound| lane.coordinate >= *bound) {
+                self.head = Some(lane);
+                break;
             }
+            out.push(lane);
         }
-        self.advance()
+        Ok(())
     }
 }
 
@@ -314,10 +315,7 @@ impl<'a> Walk<'a> {
             Walk::MemoryRegion { scrolls, hidden } => Ok(next_in_memory(scrolls, *hidden)),
             Walk::Matches { view, matches } => matches::next_lane(view, matches),
             Walk::Ready(lanes) => Ok(lanes.next()),
-            Walk::Part(walk) => Ok(walk.next()?.map(|entry| Lane {
-                coordinate: entry.coordinate,
-                location: walk.location(&entry),
-            })),
+            Walk::Part(walk) => Ok(walk.next()?.map(|entry| walk.lane(&entry))),
         }
     }
 }

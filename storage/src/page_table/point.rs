@@ -99,7 +99,7 @@ impl Phext {
             }
             pending.find_in(view, coordinates, |index, location| out[index] = location)?;
             if let Some(next) = self.parts.get(number + 1) {
-                pending.prefetch_buckets(next);
+                pending.prefetch_buckets(next, coordinates);
             }
         }
         Ok(())
@@ -188,9 +188,11 @@ impl Pending {
     }
 
     #[inline]
-    fn prefetch_buckets(&self, view: &PartView) {
+    fn prefetch_buckets(&self, view: &PartView, coordinates: &[Coordinate]) {
         for &index in &self.indexes[..self.len] {
-            view.part.prefetch_bucket(self.probes[usize::from(index)]);
+            let index = usize::from(index);
+            view.part
+                .prefetch_bucket(&coordinates[index], self.probes[index]);
         }
     }
 
@@ -202,7 +204,7 @@ impl Pending {
         coordinates: &[Coordinate],
         mut tell: impl FnMut(usize, Location<'a>),
     ) -> Result<()> {
-        self.prefetch_buckets(view);
+        self.prefetch_buckets(view, coordinates);
         let mut candidates = [const { Candidate::None }; GROUP];
         for &index in &self.indexes[..self.len] {
             let index = usize::from(index);

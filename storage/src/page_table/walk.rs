@@ -7,8 +7,9 @@
 use super::{Lane, Location};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
-use crate::segment::{Entry, Part};
+use crate::segment::{Entry, Part, Probe};
 use crate::store::PartView;
+use std::ops::Range;
 
 /// Ranks ahead of the walk whose records are asked for.
 const RECORDS_AHEAD: u32 = 24;
@@ -70,18 +71,25 @@ impl<'a> PartWalk<'a> {
         let (first, last) = view.part.coordinates();
         let mut walk = PartWalk::whole(view);
         walk.to = (to < last).then_some(*to);
-        if from > first {
-            walk.from = Some(*from);
-            walk.go_before(from)?;
-        }
         if to < first || from > last {
             walk.end();
+        } else if from > first {
+            walk.go_to(from)?;
         }
         Ok(walk)
     }
 
-    fn go_before(&mut self, from: &Coordinate) -> Result<()> {
+    /// Moves to a coordinate, or a little before it. Ranges often begin at a scroll, as the next page
+    /// of an answer does: there the directory leads straight to its entry.
+    fn go_to(&mut self, from: &Coordinate) -> Result<()> {
         let part: &Part = &self.view.part;
+        if let Place::Heap { offset, .. } = &mut self.place
+            && let Some(found) = part.find(from, Probe::new(from))?
+        {
+            *offset = found.offset;
+            return Ok(());
+        }
+        self.from = Some(*from);
         let start = part.rank_before(from)?;
         match &mut self.place {
             Place::Heap { offset, .. } => *offset = part.record(start)?.offset,
@@ -115,17 +123,60 @@ impl<'a> PartWalk<'a> {
         Ok(None)
     }
 
-    /// Appends scrolls to `out` until it holds `until` lanes or the walk ends.
-    pub(crate) fn take(&mut self, out: &mut Vec<Lane<'a>>, until: usize) -> Result<()> {
-        out.reserve(until.saturating_sub(out.len()));
-        while out.len() < until {
-            let Some(entry) = self.next()? else { break };
-            out.push(Lane {
-                coordinate: entry.coordinate,
-                location: self.location(&entry),
-            });
+    /// Appends scrolls below a bound to `out` until it holds `until` lanes. Gives the scroll that
+    /// follows them, unless the walk ends there.
+    pub(crate) fn take(
+        &mut self,
+        out: &mut Vec<Lane<'a>>,
+        until: usize,
+        bound: Option<&Coordinate>,
+    ) -> Result<Option<Lane<'a>>> {
+        if self.from.is_none()
+            && let Place::Heap { offset, end } = self.place
+        {
+            return self.take_from_heap(offset..end, out, until, bound);
         }
-        Ok(())
+        while let Some(entry) = self.next()? {
+            let lane = self.lane(&entry);
+            if out.len() >= until || bound.is_some_and(|bound| lane.coordinate >= *bound) {
+                return Ok(Some(lane));
+            }
+            out.push(lane);
+        }
+        Ok(None)
+    }
+
+    /// [`PartWalk::take`] where it goes by the heap and has passed its start: the same as entry after
+    /// entry by [`PartWalk::next`], in the one loop that a scan spends its time in.
+    fn take_from_heap(
+        &mut self,
+        left: Range<u64>,
+        out: &mut Vec<Lane<'a>>,
+        until: usize,
+        bound: Option<&Coordinate>,
+    ) -> Result<Option<Lane<'a>>> {
+        let part: &Part = &self.view.part;
+        let Range { start, end } = left;
+        let mut offset = start;
+        while offset < end {
+            part.prefetch_entry(offset + HEAP_AHEAD_BYTES);
+            let entry = part.entry(offset)?;
+            if self.to.is_some_and(|to| entry.coordinate > to) {
+                break;
+            }
+            offset = entry.end();
+            self.place = Place::Heap { offset, end };
+            if self.view.shadow.contains(entry.found.slot) {
+                continue;
+            }
+            let lane = self.lane(&entry);
+            if out.len() >= until || bound.is_some_and(|bound| lane.coordinate >= *bound) {
+                return Ok(Some(lane));
+            }
+            out.push(lane);
+        }
+        self.end();
+        Ok(None)
     }
 
     /// The next entry, current or not.
@@ -149,13 +200,16 @@ impl<'a> PartWalk<'a> {
         }
     }
 
-    /// The location of an entry of this walk.
+    /// The lane of an entry of this walk.
     #[inline]
-    pub(crate) fn location(&self, entry: &Entry) -> Location<'a> {
-        Location::Entry {
-            view: self.view,
-            slot: entry.found.slot,
-            text: entry.found.text,
+    pub(crate) fn lane(&self, entry: &Entry) -> Lane<'a> {
+        Lane {
+            coordinate: entry.coordinate,
+            location: Location::Entry {
+                view: self.view,
+                slot: entry.found.slot,
+                text: entry.found.text,
+            },
         }
     }
 }

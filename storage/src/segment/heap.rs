@@ -14,6 +14,7 @@ use crate::coordinate::{Coordinate, DIMENSIONS};
 
 const SLOT_BYTES: usize = 4;
 const MAX_VARINT_BYTES: usize = 5;
+const WORD_BYTES: usize = 8;
 /// A varint may write one byte behind itself.
 const KEY_ROOM: usize = MAX_VARINT_BYTES * DIMENSIONS + 1;
 /// The longest header of an entry.
@@ -53,6 +54,24 @@ impl HeapKey {
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
+
+    /// Whether the bytes start with it. Compares words that overlap, since a call to compare so few
+    /// bytes of a length that varies takes longer than they do.
+    #[inline]
+    pub(super) fn starts(&self, bytes: &[u8]) -> bool {
+        let last = self.length - WORD_BYTES;
+        if bytes.len() < self.length || self.length > 3 * WORD_BYTES {
+            return bytes.starts_with(self.as_bytes());
+        }
+        let same = |at| word_at(&self.bytes, at) == word_at(bytes, at);
+        same(0) && same(last) && (last <= WORD_BYTES || same(WORD_BYTES))
+    }
+}
+
+#[inline]
+fn word_at(bytes: &[u8], at: usize) -> [u8; WORD_BYTES] {
+    let word = bytes[at..at + WORD_BYTES].try_into();
+    word.expect("the length was asked for")
 }
 
 /// Length of the header of an entry.
@@ -128,6 +147,14 @@ fn encode_varint(value: u32, out: &mut [u8]) -> usize {
         out[1] = (value >> 7) as u8;
         return 1 + usize::from(is_long);
     }
+    if value < 1 << 21 {
+        out[..3].copy_from_slice(&[
+            value as u8 | 0x80,
+            (value >> 7) as u8 | 0x80,
+            (value >> 14) as u8,
+        ]);
+        return 3;
+    }
     let mut rest = value;
     let mut length = 0;
     while rest >= 0x80 {
@@ -152,6 +179,11 @@ fn decode_varint(bytes: &[u8]) -> Option<(u32, usize)> {
     let second = *bytes.get(1)?;
     if second < 0x80 {
         return Some((u32::from(first & 0x7f) | u32::from(second) << 7, 2));
+    }
+    let third = *bytes.get(2)?;
+    if third < 0x80 {
+        let low = u32::from(first & 0x7f) | u32::from(second & 0x7f) << 7;
+        return Some((low | u32::from(third) << 14, 3));
     }
     decode_long_varint(bytes)
 }
@@ -217,5 +249,24 @@ mod tests {
         assert_eq!(HeapKey::new(&key(300)).as_bytes()[8..], [0xac, 0x02]);
         let (short, long) = (HeapKey::new(&key(44)), HeapKey::new(&key(44 + 128)));
         assert!(!long.as_bytes().starts_with(short.as_bytes()));
+    }
+
+    #[test]
+    fn a_key_is_told_from_one_that_differs_anywhere() {
+        for long in 0..=DIMENSIONS {
+            for component in [200, 20_000, 1 << 30] {
+                let components =
+                    std::array::from_fn(|d| if d < long { component } else { d as u32 + 1 });
+                let key = HeapKey::new(&Coordinate::new(components).unwrap());
+                let exact = key.as_bytes().to_vec();
+                assert!(key.starts(&exact) && key.starts(&[&exact[..], &[7; 9]].concat()));
+                for at in 0..exact.len() {
+                    let mut other = exact.clone();
+                    other[at] ^= 1;
+                    assert!(!key.starts(&other), "{components:?} at {at}");
+                    assert!(!key.starts(&exact[..at]), "{components:?} cut to {at}");
+                }
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! | question | sections | module |
 //! |---|---|---|
-//! | here is a coordinate, where is its text? | directory, then the entry in the heap | [`directory`], [`heap`] |
+//! | here is a coordinate, where is its text? | directory, then the entry in the heap | [`lookup`], [`directory`], [`heap`] |
 //! | here is a slot, which coordinate? | records, then the entry in the heap | [`heap`] |
 //! | here is a slot, how long is its text, and where? | records | [`records`] |
 //! | which slots lie between two coordinates? | fences, permutation | [`part`] |
@@ -34,6 +34,7 @@ mod heap;
 mod keys;
 mod layout;
 mod lines;
+mod lookup;
 mod medium;
 mod order;
 mod order_choice;
@@ -50,7 +51,8 @@ pub(crate) use directory::Probe;
 #[cfg(feature = "fuzzing")]
 pub(crate) use file::reseal;
 pub(crate) use file::{Segment, file_id, file_name, write_metered, write_segment};
+pub(crate) use lookup::Candidate;
 pub(crate) use medium::is_absent;
 pub use order::{Order, OrderError};
 pub use part::TextPlace;
-pub(crate) use part::{Candidate, Entry, Found, Part};
+pub(crate) use part::{Entry, Found, Part};

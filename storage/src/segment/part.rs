@@ -1,8 +1,7 @@
 //! Reading one part of a mapped segment.
 
-use super::directory::{self, BUCKET_BYTES, Probe};
 use super::file::Segment;
-use super::heap::{Front, HeapKey, MAX_HEADER_BYTES, decode_key};
+use super::heap::{Front, MAX_HEADER_BYTES, decode_key};
 use super::layout::{
     BLOCK_SLOTS, FENCE_BYTES, FENCE_SLOTS, PART_HEADER_BYTES, PartHeader, Section, coordinate_at,
     u32_at,
@@ -16,10 +15,6 @@ use crate::prefetch::prefetch;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Lines of the cache that a point read asks for at the start of an entry.
-const PREFETCH_LINES: usize = 4;
-const LINE_BYTES: usize = 64;
 
 /// The scrolls of one phext in one segment.
 #[derive(Debug)]
@@ -66,16 +61,6 @@ impl Entry {
     pub(crate) fn end(&self) -> u64 {
         self.found.text.at + u64::from(self.found.text.length)
     }
-}
-
-/// What a bucket says of a probe.
-pub(crate) enum Candidate {
-    /// The coordinate is not in the part.
-    None,
-    /// The entry at this offset of the heap may be it, and nothing else.
-    One(u64),
-    /// Only the whole search tells.
-    Several,
 }
 
 impl Part {
@@ -188,104 +173,14 @@ impl Part {
         self.header.placement.has_coordinate_slots()
     }
 
-    /// The entry of a coordinate.
-    #[inline]
-    pub(crate) fn find(&self, coordinate: &Coordinate, probe: Probe) -> Result<Option<Found>> {
-        if !self.spans(coordinate) {
-            return Ok(None);
-        }
-        for at in directory::buckets_of(self.length(Section::Directory), probe) {
-            let bucket = self.bucket(at)?;
-            for offset in directory::candidates(bucket, probe) {
-                self.prefetch_entry(offset);
-                if let Some(found) = self.confirm(offset, coordinate)? {
-                    return Ok(Some(found));
-                }
-            }
-            if !directory::goes_on(bucket) {
-                break;
-            }
-        }
-        Ok(None)
-    }
-
-    /// The slot of a coordinate.
-    pub(crate) fn slot_of(&self, coordinate: &Coordinate) -> Result<Option<u32>> {
-        let found = self.find(coordinate, Probe::new(coordinate))?;
-        Ok(found.map(|found| found.slot))
-    }
-
     /// The coordinate of a slot.
     pub(crate) fn coordinate(&self, slot: u32) -> Result<Coordinate> {
         Ok(self.entry_of(slot)?.coordinate)
     }
 
-    /// Whether the coordinate lies between the least and the greatest one.
-    #[inline]
-    fn spans(&self, coordinate: &Coordinate) -> bool {
-        *coordinate >= self.first && *coordinate <= self.header.last
-    }
-
-    /// The entry at `offset` of the heap, if its key is this coordinate's.
-    #[inline]
-    pub(crate) fn confirm(&self, offset: u64, coordinate: &Coordinate) -> Result<Option<Found>> {
-        let bytes = self.entry_bytes(offset)?;
-        let front = self.front(bytes, offset)?;
-        let key = HeapKey::new(coordinate);
-        let key = key.as_bytes();
-        if !bytes[front.key_at..].starts_with(key) {
-            return Ok(None);
-        }
-        Ok(Some(self.found(offset, front, key.len())))
-    }
-
-    /// Asks for the bucket of a probe to be brought into the cache.
-    #[inline]
-    pub(crate) fn prefetch_bucket(&self, probe: Probe) {
-        let directory = self.unverified(Section::Directory);
-        let at = probe.bucket(directory.len() / BUCKET_BYTES) * BUCKET_BYTES;
-        prefetch(directory, at);
-    }
-
-    /// What the directory says of a coordinate, and asks for the entry it leads to.
-    #[inline]
-    pub(crate) fn candidate(&self, coordinate: &Coordinate, probe: Probe) -> Result<Candidate> {
-        if !self.spans(coordinate) {
-            return Ok(Candidate::None);
-        }
-        let length = self.length(Section::Directory);
-        let bucket = self.bucket(probe.bucket(length / BUCKET_BYTES) * BUCKET_BYTES)?;
-        if directory::goes_on(bucket) {
-            return Ok(Candidate::Several);
-        }
-        let mut candidates = directory::candidates(bucket, probe);
-        let Some(offset) = candidates.next() else {
-            return Ok(Candidate::None);
-        };
-        if candidates.next().is_some() {
-            return Ok(Candidate::Several);
-        }
-        self.prefetch_entry(offset);
-        Ok(Candidate::One(offset))
-    }
-
-    /// Asks for the first lines of an entry: its text is wanted when its key is right.
-    #[inline]
-    pub(crate) fn prefetch_entry(&self, offset: u64) {
-        let heap = self.unverified(Section::Heap);
-        for line in 0..PREFETCH_LINES {
-            prefetch(heap, offset as usize + line * LINE_BYTES);
-        }
-    }
-
-    #[inline]
-    fn bucket(&self, at: usize) -> Result<&[u8; BUCKET_BYTES]> {
-        let bytes = self.bytes(Section::Directory, at, BUCKET_BYTES)?;
-        Ok(bytes.try_into().expect("the length was asked for"))
-    }
-
-    /// The entry at `offset` of the heap, with its coordinate.
-    #[inline]
+    /// The entry at `offset` of the heap, with its coordinate. Always inlined, since a scan would copy
+    /// the result on its way to a lane.
+    #[inline(always)]
     pub(crate) fn entry(&self, offset: u64) -> Result<Entry> {
         let bytes = self.entry_bytes(offset)?;
         let front = self.front(bytes, offset)?;
@@ -309,7 +204,7 @@ impl Part {
     }
 
     #[inline]
-    fn found(&self, offset: u64, front: Front, key_length: usize) -> Found {
+    pub(super) fn found(&self, offset: u64, front: Front, key_length: usize) -> Found {
         Found {
             slot: front.slot,
             offset,
@@ -322,14 +217,14 @@ impl Part {
 
     /// Bytes of the heap from an entry's start, at most as many as its header may have.
     #[inline]
-    fn entry_bytes(&self, offset: u64) -> Result<&[u8]> {
+    pub(super) fn entry_bytes(&self, offset: u64) -> Result<&[u8]> {
         let left = (self.length(Section::Heap) as u64).saturating_sub(offset);
         let length = left.min(MAX_HEADER_BYTES as u64) as usize;
         self.bytes(Section::Heap, offset as usize, length)
     }
 
     #[inline]
-    fn front(&self, bytes: &[u8], offset: u64) -> Result<Front> {
+    pub(super) fn front(&self, bytes: &[u8], offset: u64) -> Result<Front> {
         match Front::read(bytes) {
             Some(front) if front.slot < self.header.slots => Ok(front),
             _ => Err(self.corrupt(Section::Heap, offset as usize, "there is no entry")),

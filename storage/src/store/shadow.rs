@@ -37,6 +37,10 @@ impl Shadow {
     /// Whether `slot` is in the set.
     #[inline]
     pub(crate) fn contains(&self, slot: u32) -> bool {
+        // Most parts have none, and a slot may still be on its way from memory.
+        if self.len == 0 {
+            return false;
+        }
         match self.pieces.get((slot >> PIECE_BITS) as usize) {
             Some(piece) => piece.contains(slot & 0xffff),
             None => false,

@@ -10,21 +10,21 @@
 //! | a created, renamed or removed entry | [`Vfs::sync_dir`] of its directory |
 //! | a change of the catalog | [`Catalog::apply`] returning |
 
+mod mapping;
 mod medium;
 mod memory;
 mod real;
 mod sigbus;
 mod sled_catalog;
 
+pub use mapping::Mapping;
 pub use memory::{Fault, Losses, MemoryVfs, Moment};
 pub use real::RealVfs;
 pub use sigbus::{UNREADABLE_MAP_EXIT_CODE, stop_cleanly_on_unreadable_maps};
 
 use std::fmt::Debug;
 use std::io;
-use std::ops::{Deref, Range};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A file system as the engine sees it.
@@ -156,53 +156,4 @@ pub trait Catalog: Debug + Send + Sync {
     /// Makes what [`Catalog::scan`] gives durable: a process that was killed may have left changes
     /// that only the system's memory holds.
     fn sync(&self) -> io::Result<()>;
-}
-
-/// A mapped file, known to the handler of unreadable maps while it lives.
-#[derive(Debug)]
-pub struct MappedFile {
-    // Dropped first: an address is forgotten before the system can use it for something else.
-    _registration: sigbus::Registration,
-    map: memmap2::Mmap,
-}
-
-impl MappedFile {
-    fn new(map: memmap2::Mmap, path: &Path) -> MappedFile {
-        MappedFile {
-            _registration: sigbus::Registration::new(map.as_ptr() as usize, map.len(), path),
-            map,
-        }
-    }
-}
-
-/// The bytes of a complete, immutable file.
-#[derive(Debug, Clone)]
-pub enum Mapping {
-    /// Pages of the system's page cache.
-    Mapped(Arc<MappedFile>),
-    /// Plain memory, in tests.
-    Heap(Arc<Vec<u8>>),
-}
-
-impl Mapping {
-    /// Asks for bytes to be read in soon, with as few reads as the system can make of it.
-    pub fn will_need(&self, range: Range<usize>) {
-        if let Mapping::Mapped(file) = self {
-            // A hint: where it is refused the bytes are read when they are touched.
-            let _ = file
-                .map
-                .advise_range(memmap2::Advice::WillNeed, range.start, range.len());
-        }
-    }
-}
-
-impl Deref for Mapping {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Mapping::Mapped(file) => &file.map,
-            Mapping::Heap(bytes) => bytes,
-        }
-    }
 }

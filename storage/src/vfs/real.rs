@@ -8,13 +8,12 @@
 
 use super::medium;
 use super::sled_catalog::SledCatalog;
-use super::{Catalog, File, MappedFile, Mapping, Metadata, Vfs};
+use super::{Catalog, File, Mapping, Metadata, Vfs};
 use std::fmt::Debug;
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Files, directories and maps of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -70,7 +69,7 @@ impl Vfs for RealVfs {
         // only after they were written, synced and renamed into place; nothing writes to them
         // afterwards, they are only ever unlinked, and the lock file keeps other sqd processes out.
         let map = unsafe { memmap2::Mmap::map(&file)? };
-        Ok(Mapping::Mapped(Arc::new(MappedFile::new(map, path))))
+        Ok(Mapping::of_file(map, path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -293,7 +293,7 @@ impl Vfs for MemoryVfs {
         let mut disk = self.disk.lock();
         disk.access()?;
         let inode = disk.inode(path)?;
-        Ok(Mapping::Heap(Arc::clone(&disk.inodes[inode].current)))
+        Ok(Mapping::of_memory(&disk.inodes[inode].current))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
