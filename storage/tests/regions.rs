@@ -37,9 +37,17 @@ enum Data {
     Tree,
     /// One dimension of more than 65,536 components, and some that do not vary.
     Wide,
+    /// Popular components and rare ones, in two dimensions far apart and in no order.
+    Skewed,
 }
 
-const DATA: [Data; 4] = [Data::Uniform, Data::Strewn, Data::Tree, Data::Wide];
+const DATA: [Data; 5] = [
+    Data::Uniform,
+    Data::Strewn,
+    Data::Tree,
+    Data::Wide,
+    Data::Skewed,
+];
 
 impl Data {
     fn components(self, random: &mut StdRng) -> [u32; 9] {
@@ -68,6 +76,16 @@ impl Data {
                 let wide = random.random_range(1..=MAX_COMPONENT);
                 let near = random.random_range(1..=200_000);
                 [1, 1, wide, 7, 1, 1, near, 1, random.random_range(1..=3)]
+            }
+            Data::Skewed => {
+                let mut skewed = |most: f64| most.powf(random.random()) as u32;
+                let far = |rank: u32| 1 + rank.wrapping_mul(0x9e37_79b1) % 1_000_000;
+                let (topic, entity) = (far(skewed(800.0)), far(skewed(4000.0)));
+                let (tenant, kind) = (skewed(64.0), skewed(12.0));
+                let session = random.random_range(1..=934);
+                let day = session * 3 / 4 + random.random_range(1..=3);
+                let turn = random.random_range(1..=30);
+                [tenant, 1, session, day, kind, topic, entity, turn, 1]
             }
         }
     }
@@ -266,7 +284,7 @@ proptest! {
         order in prop::sample::select(vec![
             "auto", "lexicographic", "hilbert", "morton", "prefix=2,peano",
         ]),
-        count in prop::sample::select(vec![0usize, 60, 1000, 12_000]),
+        count in prop::sample::select(vec![0usize, 60, 1000, 12_000, 24_000]),
     ) {
         let random = &mut StdRng::seed_from_u64(seed);
         let fixture = Fixture::new(data, order, count, random);

@@ -9,6 +9,7 @@ mod counters;
 mod kernels;
 mod lanes;
 mod matches;
+mod measure;
 mod memory;
 mod metric;
 mod nearest;

@@ -1,33 +1,32 @@
 //! The scrolls nearest to a coordinate, exactly.
 //!
 //! ```text
-//! zone maps -> least possible distance of every block, all parts, one pass
-//! blocks    -> the nearest few first: their scrolls give a limit
-//!           -> the others up to the limit, nearest first, until a block lies beyond it
+//! zone maps -> least possible distance of every group of blocks, all parts, one pass
+//! groups    -> the nearest one is replaced by its blocks
+//! blocks    -> the nearest one is read: its scrolls give a limit
+//!           -> and so on, whichever is nearest, until that lies beyond the limit
 //! memory    -> the box around the coordinate that the limit leaves
 //! ```
 //!
-//! The distance of a block is that of its box, which no key in it can be below. A block as far away
+//! The distance of a block or group is that of its box, which no key in it can be below. One as far away
 //! as the limit is still read, because ties are broken by coordinate order: the answer is the first
 //! scrolls by (distance, coordinate), and so one only.
 
 use super::counters::ScanFigures;
-use super::kernels::{Codes, Fold, Kernels, LANES, Ruler};
+use super::kernels::{Kernels, LANES};
+use super::measure::Measure;
 use super::memory::RegionWalk;
 use super::metric::Metric;
 use super::region::{Constraint, Region};
 use super::scan::push_positions;
 use super::{Lane, Location};
-use crate::coordinate::{Coordinate, DIMENSIONS, MAX_COMPONENT};
+use crate::coordinate::{Coordinate, MAX_COMPONENT};
 use crate::error::Result;
-use crate::segment::{Components, Part};
+use crate::segment::GROUP_BLOCKS;
 use crate::store::{PartView, Phext};
 use bytes::Bytes;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
-
-/// Blocks read before the others are compared with a limit.
-const FIRST_BLOCKS: usize = 16;
 
 /// Which scrolls: the `count` nearest to a coordinate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +53,7 @@ pub(super) fn nearest<'a>(
         kernels,
         figures,
         found: BinaryHeap::new(),
+        positions: Vec::with_capacity(LANES),
     };
     if query.count > 0 {
         search.parts(&phext.parts)?;
@@ -96,12 +96,27 @@ impl PartialEq for Found<'_> {
 
 impl Eq for Found<'_> {}
 
-/// A block of one of the parts, and how near its keys can be.
+/// A group of blocks, or a block, of one of the parts. The nearest comes first; of equally near ones
+/// blocks do, so that a limit is known early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Block {
+struct Node {
+    /// How near its keys can be.
     bound: u64,
+    kind: Kind,
     part: u32,
-    block: u32,
+    index: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Block,
+    Group,
+}
+
+/// A part in which to search.
+struct Ground<'a> {
+    view: &'a PartView,
+    measure: Measure<'a>,
 }
 
 struct Search<'a, 'q> {
@@ -110,6 +125,8 @@ struct Search<'a, 'q> {
     figures: &'q mut ScanFigures,
     /// The nearest so far, the farthest of them on top.
     found: BinaryHeap<Found<'a>>,
+    /// Those of the block that is read; kept for its memory.
+    positions: Vec<u32>,
 }
 
 impl<'a> Search<'a, '_> {
@@ -136,63 +153,94 @@ impl<'a> Search<'a, '_> {
     }
 
     fn parts(&mut self, views: &'a [PartView]) -> Result<()> {
-        let mut measures = Vec::with_capacity(views.len());
-        let mut blocks = Vec::new();
-        for (view, part) in views.iter().zip(0..) {
-            let measure = Measure::new(&view.part, self.query);
-            let bounds = measure.bounds(self.kernels)?;
-            let limit = self.limit();
-            let near = bounds
-                .into_iter()
-                .zip(0..)
-                .filter(|&(bound, _)| bound <= limit);
-            blocks.extend(near.map(|(bound, block)| Block { bound, part, block }));
-            self.figures.blocks_considered += u64::from(view.part.blocks());
-            measures.push((view, measure));
+        let mut grounds = Vec::with_capacity(views.len());
+        for view in views {
+            let measure = Measure::new(&view.part, self.query)?;
+            grounds.push(Ground { view, measure });
         }
         let before = self.figures.blocks_verified;
-        if blocks.len() > FIRST_BLOCKS {
-            let (first, ..) = blocks.select_nth_unstable(FIRST_BLOCKS);
-            first.sort_unstable();
-            self.read_blocks(first, &measures)?;
-            let limit = self.limit();
-            blocks.drain(..FIRST_BLOCKS);
-            blocks.retain(|block| block.bound <= limit);
+        let mut frontier = self.groups(&grounds);
+        while let Some(Reverse(node)) = frontier.pop() {
+            if node.bound > self.limit() {
+                break;
+            }
+            let ground = &grounds[node.part as usize];
+            match node.kind {
+                Kind::Group => self.open_group(ground, node, &mut frontier),
+                Kind::Block => {
+                    if let Some(Reverse(next)) = frontier.peek()
+                        && next.kind == Kind::Block
+                    {
+                        let view = grounds[next.part as usize].view;
+                        view.part.prefetch_block(next.index);
+                    }
+                    self.read_block(ground, node.index)?;
+                }
+            }
         }
-        blocks.sort_unstable();
-        self.read_blocks(&blocks, &measures)?;
         let considered: u64 = views.iter().map(|view| u64::from(view.part.blocks())).sum();
+        self.figures.blocks_considered += considered;
         self.figures.blocks_pruned += considered - (self.figures.blocks_verified - before);
         Ok(())
     }
 
-    /// Reads blocks, nearest first, up to the first that lies beyond the limit.
-    fn read_blocks(
-        &mut self,
-        blocks: &[Block],
-        measures: &[(&'a PartView, Measure<'a>)],
-    ) -> Result<()> {
-        let mut positions = Vec::with_capacity(LANES);
-        for (index, block) in blocks.iter().enumerate() {
-            if block.bound > self.limit() {
-                break;
-            }
-            if let Some(ahead) = blocks.get(index + 1) {
-                measures[ahead.part as usize]
-                    .0
-                    .part
-                    .prefetch_block(ahead.block);
-            }
-            let (view, measure) = &measures[block.part as usize];
-            let distances = measure.distances(block.block, self.kernels)?;
-            let bits = self.kernels.keep_up_to(&distances, self.limit());
-            self.figures.blocks_verified += 1;
-            positions.clear();
-            push_positions(block.block, bits, view.part.slots(), &mut positions);
-            for &position in &positions {
-                let distance = distances[position as usize % LANES];
-                self.offer_position(view, position, distance)?;
-            }
+    /// The groups of all parts that are not too far away.
+    fn groups(&self, grounds: &[Ground<'_>]) -> BinaryHeap<Reverse<Node>> {
+        let limit = self.limit();
+        let mut groups = Vec::new();
+        for (ground, part) in grounds.iter().zip(0..) {
+            let bounds = ground.measure.group_bounds(self.kernels);
+            let near = bounds.into_iter().zip(0..);
+            let near = near.filter(|&(bound, _)| bound <= limit);
+            groups.extend(near.map(|(bound, index)| {
+                Reverse(Node {
+                    bound,
+                    kind: Kind::Group,
+                    part,
+                    index,
+                })
+            }));
+        }
+        BinaryHeap::from(groups)
+    }
+
+    /// Adds the blocks of a group that are not too far away.
+    fn open_group(
+        &self,
+        ground: &Ground<'_>,
+        group: Node,
+        frontier: &mut BinaryHeap<Reverse<Node>>,
+    ) {
+        let limit = self.limit();
+        let blocks = ground.view.part.blocks_of_group(group.index);
+        let bounds = &mut [0; GROUP_BLOCKS][..blocks.len()];
+        ground
+            .measure
+            .block_bounds(blocks.clone(), self.kernels, bounds);
+        let near = bounds.iter().zip(blocks);
+        let near = near.filter(|&(&bound, _)| bound <= limit);
+        frontier.extend(near.map(|(&bound, block)| {
+            Reverse(Node {
+                bound,
+                kind: Kind::Block,
+                part: group.part,
+                index: block as u32,
+            })
+        }));
+    }
+
+    fn read_block(&mut self, ground: &Ground<'a>, block: u32) -> Result<()> {
+        let Ground { view, measure } = ground;
+        self.figures.blocks_verified += 1;
+        let Some(near) = measure.near_keys(block, self.limit(), self.kernels)? else {
+            return Ok(());
+        };
+        self.positions.clear();
+        push_positions(block, near.bits, view.part.slots(), &mut self.positions);
+        for index in 0..self.positions.len() {
+            let position = self.positions[index];
+            let distance = near.distances[position as usize % LANES];
+            self.offer_position(view, position, distance)?;
         }
         Ok(())
     }
@@ -257,108 +305,5 @@ impl<'a> Search<'a, '_> {
                 .expect("the range holds the component that it is around")
         };
         Region::new(std::array::from_fn(constraint))
-    }
-}
-
-/// How to measure distances in a part.
-struct Measure<'a> {
-    part: &'a Part,
-    /// What the dimensions with one component add to every distance.
-    base: u64,
-    axes: Vec<Axis<'a>>,
-}
-
-/// A dimension with more than one component.
-struct Axis<'a> {
-    dimension: usize,
-    width: usize,
-    /// Where its codes are in a key block.
-    at: usize,
-    scale: Scale<'a>,
-    fold: Fold,
-}
-
-/// From codes to distances.
-enum Scale<'a> {
-    /// The components are consecutive, so that differences of codes are differences of components.
-    Even(Ruler),
-    /// Each component is looked up.
-    Uneven { components: Components<'a>, to: u32 },
-}
-
-impl<'a> Measure<'a> {
-    fn new(part: &'a Part, query: &Nearest) -> Measure<'a> {
-        let mut measure = Measure {
-            part,
-            base: 0,
-            axes: Vec::with_capacity(DIMENSIONS),
-        };
-        for (dimension, &to) in query.to.components().iter().enumerate() {
-            let fold = query.metric.fold(dimension);
-            let components = part.components(dimension);
-            let column = part.key_column(dimension);
-            if column.width == 0 {
-                fold.apply(&mut measure.base, to.abs_diff(components.first()));
-                continue;
-            }
-            let scale = match components.last().wrapping_sub(components.first()) {
-                span if span == components.len() - 1 => Scale::Even(Ruler {
-                    origin: (to as i32).wrapping_sub(components.first() as i32),
-                    fold,
-                }),
-                _ => Scale::Uneven { components, to },
-            };
-            measure.axes.push(Axis {
-                dimension,
-                width: column.width,
-                at: column.at,
-                scale,
-                fold,
-            });
-        }
-        measure
-    }
-
-    /// The least distance that a key of each block can have.
-    fn bounds(&self, kernels: Kernels) -> Result<Vec<u64>> {
-        let mut bounds = vec![self.base; self.part.blocks() as usize];
-        for axis in &self.axes {
-            let zones = self.part.zone_map(axis.dimension)?;
-            axis.fold_gaps(kernels, zones.least, zones.greatest, &mut bounds);
-        }
-        Ok(bounds)
-    }
-
-    /// The distances of a block's keys.
-    fn distances(&self, block: u32, kernels: Kernels) -> Result<[u64; LANES]> {
-        let bytes = self.part.key_block(block)?;
-        let mut distances = [self.base; LANES];
-        for axis in &self.axes {
-            let codes = &bytes[axis.at..axis.at + axis.width * LANES];
-            axis.fold_gaps(kernels, codes, codes, &mut distances);
-        }
-        Ok(distances)
-    }
-}
-
-impl Axis<'_> {
-    fn fold_gaps(&self, kernels: Kernels, least: &[u8], greatest: &[u8], sums: &mut [u64]) {
-        let codes = |bytes| Codes {
-            width: self.width,
-            bytes,
-        };
-        match &self.scale {
-            Scale::Even(ruler) => kernels.fold_gaps(codes(least), codes(greatest), *ruler, sums),
-            Scale::Uneven { components, to } => {
-                for (index, sum) in sums.iter_mut().enumerate() {
-                    let least = components.get(codes(least).get(index));
-                    let greatest = components.get(codes(greatest).get(index));
-                    // An unknown code is damage, which reading the coordinate reports.
-                    let above = least.map_or(0, |least| least.saturating_sub(*to));
-                    let below = greatest.map_or(0, |greatest| to.saturating_sub(greatest));
-                    self.fold.apply(sum, above.max(below));
-                }
-            }
-        }
     }
 }

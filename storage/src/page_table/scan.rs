@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! constraints -> codes       binary search in the dictionaries; no code, no match in this part
-//! zone map    -> blocks      SIMD over the least and greatest code of every block
+//! zone map    -> groups      SIMD over the least and greatest code of every group of 64 blocks
+//!             -> blocks      the same over the blocks of each group left
 //! blocks      -> positions   SIMD over the 128 keys of each block left
 //! or
 //! postings    -> positions   of the rarest codes, ANDed; the other constraints per key
@@ -10,21 +11,21 @@
 //!
 //! Dictionaries know how many slots have a code, so that dimensions are tested in order of
 //! selectivity, and so that what postings cost is known before one is read. What the blocks cost is
-//! known once the zone map was scanned; unless the postings are cheaper than that scan alone, it is
-//! done first. See [`cost`] for the figures.
+//! known once the zone map was scanned; unless the postings are cheaper than the next step of that
+//! scan alone, the step is done first. See [`cost`] for the figures.
 
 use super::counters::ScanFigures;
 use super::kernels::{CodeSpan, CodeTest, Codes, Kernels, LANES};
 use super::region::{Constraint, Region};
 use crate::coordinate::DIMENSIONS;
 use crate::error::Result;
-use crate::segment::{Components, Part};
+use crate::segment::{Components, GROUP_BLOCKS, Part, ZoneMap, Zones};
 use roaring::RoaringBitmap;
 
 /// What steps take, in nanoseconds, on the machine that docs/BENCHMARKS.md names. Only their ratios
 /// matter.
 mod cost {
-    /// To compare a block's zone in one dimension.
+    /// To compare a block's or a group's zone in one dimension.
     pub(super) const ZONE: f64 = 0.1;
     /// To test a block's 128 keys.
     pub(super) const BLOCK: f64 = 100.0;
@@ -167,11 +168,16 @@ impl Scan<'_> {
             Some(&shortest) => self.cost_of_lists(shortest),
             None => f64::INFINITY,
         };
-        let zones = f64::from(self.part.blocks()) * self.tests.len() as f64 * cost::ZONE;
-        if of_lists < zones {
+        let of_zones = |zones: usize| (zones * self.tests.len()) as f64 * cost::ZONE;
+        if of_lists < of_zones(self.part.groups() as usize) {
             return self.by_postings(&lists);
         }
-        let survivors = self.zone_scan()?;
+        let maps = self.zone_maps()?;
+        let groups = self.groups_left(&maps);
+        if of_lists < of_zones(groups.len() * GROUP_BLOCKS) {
+            return self.by_postings(&lists);
+        }
+        let survivors = self.blocks_left(&maps, &groups);
         if of_lists < survivors.len() as f64 * cost::BLOCK {
             return self.by_postings(&lists);
         }
@@ -194,20 +200,53 @@ impl Scan<'_> {
         f64::from(test.codes) * cost::LIST + f64::from(test.slots) * cost::ENTRY
     }
 
-    /// The blocks that may hold a match.
-    fn zone_scan(&self) -> Result<Vec<u32>> {
-        let mut keep = vec![1; self.part.blocks() as usize];
-        for test in &self.tests {
-            let zones = self.part.zone_map(test.dimension)?;
-            let codes = |bytes| Codes {
-                width: zones.width,
-                bytes,
-            };
-            let (least, greatest) = (codes(zones.least), codes(zones.greatest));
-            self.kernels
-                .keep_overlapping(least, greatest, &test.test.spans, &mut keep);
+    /// The zone maps of the tests, in their order.
+    fn zone_maps(&self) -> Result<Vec<ZoneMap<'_>>> {
+        let maps = self.tests.iter();
+        maps.map(|test| self.part.zone_map(test.dimension))
+            .collect()
+    }
+
+    /// The groups that may hold a match.
+    fn groups_left(&self, maps: &[ZoneMap<'_>]) -> Vec<u32> {
+        let mut keep = vec![1; self.part.groups() as usize];
+        for (test, map) in self.tests.iter().zip(maps) {
+            self.keep_overlapping(test, map.groups, &mut keep);
         }
-        Ok(kept(&keep))
+        let mut groups = Vec::new();
+        push_kept(&keep, 0, &mut groups);
+        groups
+    }
+
+    /// The blocks of these groups that may hold a match. Groups that follow each other are scanned as
+    /// one.
+    fn blocks_left(&self, maps: &[ZoneMap<'_>], groups: &[u32]) -> Vec<u32> {
+        let mut blocks = Vec::new();
+        let mut keep = Vec::new();
+        for run in groups.chunk_by(|a, b| a + 1 == *b) {
+            let first = self.part.blocks_of_group(run[0]).start;
+            let end = self.part.blocks_of_group(run[run.len() - 1]).end;
+            keep.clear();
+            keep.resize(end - first, 1);
+            for (test, map) in self.tests.iter().zip(maps) {
+                self.keep_overlapping(test, map.blocks.range(first..end), &mut keep);
+                if !keep.contains(&1) {
+                    break;
+                }
+            }
+            push_kept(&keep, first as u32, &mut blocks);
+        }
+        blocks
+    }
+
+    fn keep_overlapping(&self, test: &PartTest, zones: Zones<'_>, keep: &mut [u8]) {
+        let codes = |bytes| Codes {
+            width: zones.width,
+            bytes,
+        };
+        let (least, greatest) = (codes(zones.least), codes(zones.greatest));
+        self.kernels
+            .keep_overlapping(least, greatest, &test.test.spans, keep);
     }
 
     fn by_blocks(&mut self, survivors: &[u32]) -> Result<Vec<u32>> {
@@ -287,17 +326,15 @@ impl Scan<'_> {
     }
 }
 
-/// The indexes of the flags that are set.
-fn kept(keep: &[u8]) -> Vec<u32> {
-    let mut indexes = Vec::new();
+/// Appends the indexes of the flags that are set, counted from `first`.
+fn push_kept(keep: &[u8], first: u32, out: &mut Vec<u32>) {
     for (chunk, flags) in keep.chunks(8).enumerate() {
         // Most regions leave few blocks: eight flags are skipped at a time.
         if flags.iter().any(|&flag| flag != 0) {
             let set = flags.iter().enumerate().filter(|&(_, &flag)| flag != 0);
-            indexes.extend(set.map(|(index, _)| (chunk * 8 + index) as u32));
+            out.extend(set.map(|(index, _)| first + (chunk * 8 + index) as u32));
         }
     }
-    indexes
 }
 
 /// Appends the positions of a block's bits. The last block repeats its last key beyond the slots.

@@ -3,7 +3,7 @@
 //! Chunk checksums find bytes that changed since they were written; this finds what was written
 //! wrong. The heap's keys and texts are taken as the truth that the other sections must repeat.
 
-use super::layout::{BLOCK_SLOTS, FENCE_SLOTS, Section, code_at, code_width, u32_at};
+use super::layout::{BLOCK_SLOTS, FENCE_SLOTS, GROUP_BLOCKS, Section, code_at, code_width, u32_at};
 use super::lines::MARK_LINES;
 use super::part::Part;
 use crate::coordinate::Coordinate;
@@ -203,12 +203,12 @@ impl Part {
             if width > 0 {
                 let zones = column.check_zones(&zone_map[zones_at..]);
                 let checked =
-                    zones.map_err(|at| (zones_at + at, "a zone does not bound its block"));
+                    zones.map_err(|at| (zones_at + at, "a zone does not bound its block or group"));
                 checked.map_err(|(at, what)| self.corrupt(Section::ZoneMap, at, what))?;
             }
             entries_at += distinct as usize * 8;
             column_at += width * BLOCK_SLOTS;
-            zones_at += width * 2 * column.slots.div_ceil(BLOCK_SLOTS);
+            zones_at += width * 2 * (self.blocks() + self.groups()) as usize;
         }
         Ok(())
     }
@@ -231,17 +231,25 @@ impl Column<'_> {
         (0..slots).map(|index| code_at(codes, index, self.width))
     }
 
-    /// Compares least and greatest code of each block with the zone map's; gives where they differ.
+    /// Compares least and greatest code of each block and of each group with the zone map's; gives
+    /// where they differ.
     fn check_zones(&self, zones: &[u8]) -> std::result::Result<(), usize> {
         let blocks = self.slots.div_ceil(BLOCK_SLOTS);
-        for block in 0..blocks {
-            let least = self.codes(block).min();
-            let greatest = self.codes(block).max();
-            for (index, code) in [(block, least), (blocks + block, greatest)] {
-                if code != Some(code_at(zones, index, self.width)) {
-                    return Err(index * self.width);
+        let mut level = 0;
+        for blocks_each in [1, GROUP_BLOCKS] {
+            let length = blocks.div_ceil(blocks_each);
+            for zone in 0..length {
+                let first = zone * blocks_each;
+                let codes = || {
+                    (first..(first + blocks_each).min(blocks)).flat_map(|block| self.codes(block))
+                };
+                for (index, code) in [(zone, codes().min()), (length + zone, codes().max())] {
+                    if code != Some(code_at(zones, level + index, self.width)) {
+                        return Err((level + index) * self.width);
+                    }
                 }
             }
+            level += 2 * length;
         }
         Ok(())
     }

@@ -3,13 +3,14 @@
 //! A *position* is a place in the key blocks. What is found there leads to a slot by
 //! [`Part::slot_at_position`] only.
 
-use super::layout::{BLOCK_SLOTS, Section, code_at, u32_at};
+use super::layout::{BLOCK_SLOTS, GROUP_BLOCKS, Section, code_at, u32_at};
 use super::part::Part;
 use super::postings;
 use crate::coordinate::DIMENSIONS;
 use crate::error::Result;
 use crate::prefetch::prefetch;
 use roaring::RoaringBitmap;
+use std::ops::Range;
 
 /// Bytes that come into the cache together.
 const LINE_BYTES: usize = 64;
@@ -23,12 +24,32 @@ pub(crate) struct KeyColumn {
     pub(crate) at: usize,
 }
 
-/// The least and the greatest code of each block, `width` bytes each.
+/// The least and the greatest code of each block, or of each group of blocks, `width` bytes each.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ZoneMap<'a> {
+pub(crate) struct Zones<'a> {
     pub(crate) width: usize,
     pub(crate) least: &'a [u8],
     pub(crate) greatest: &'a [u8],
+}
+
+/// Both levels of the zone map of a dimension.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ZoneMap<'a> {
+    pub(crate) blocks: Zones<'a>,
+    pub(crate) groups: Zones<'a>,
+}
+
+impl<'a> Zones<'a> {
+    /// Those of some blocks, or groups.
+    #[inline]
+    pub(crate) fn range(&self, range: Range<usize>) -> Zones<'a> {
+        let bytes = range.start * self.width..range.end * self.width;
+        Zones {
+            width: self.width,
+            least: &self.least[bytes.clone()],
+            greatest: &self.greatest[bytes],
+        }
+    }
 }
 
 /// The components of a dimension, by code.
@@ -41,7 +62,7 @@ pub(crate) struct Components<'a> {
     slots: u32,
 }
 
-impl Components<'_> {
+impl<'a> Components<'a> {
     /// How many there are; at least one.
     #[inline]
     pub(crate) fn len(&self) -> u32 {
@@ -53,6 +74,12 @@ impl Components<'_> {
     pub(crate) fn get(&self, code: u32) -> Option<u32> {
         let bytes = self.components.get(code as usize)?;
         Some(u32::from_le_bytes(*bytes))
+    }
+
+    /// The components by code, four little-endian bytes each.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &'a [[u8; 4]] {
+        self.components
     }
 
     /// The component of the first code.
@@ -83,6 +110,18 @@ impl Part {
     /// Number of key blocks.
     pub(crate) fn blocks(&self) -> u32 {
         self.slots().div_ceil(BLOCK_SLOTS as u32)
+    }
+
+    /// Number of groups of key blocks.
+    pub(crate) fn groups(&self) -> u32 {
+        self.blocks().div_ceil(GROUP_BLOCKS as u32)
+    }
+
+    /// The blocks of a group.
+    #[inline]
+    pub(crate) fn blocks_of_group(&self, group: u32) -> Range<usize> {
+        let first = group as usize * GROUP_BLOCKS;
+        first..(first + GROUP_BLOCKS).min(self.blocks() as usize)
     }
 
     /// Where a dimension's codes are in a key block.
@@ -139,15 +178,21 @@ impl Part {
     /// The zone map of a dimension that has codes.
     pub(crate) fn zone_map(&self, dimension: usize) -> Result<ZoneMap<'_>> {
         let KeyColumn { width, at } = self.keys.column(dimension);
-        let blocks = self.blocks() as usize;
-        // Two codes a block, where a key block has 128.
-        let start = at / BLOCK_SLOTS * 2 * blocks;
-        let bytes = self.bytes(Section::ZoneMap, start, 2 * blocks * width)?;
-        let (least, greatest) = bytes.split_at(blocks * width);
+        let (blocks, groups) = (self.blocks() as usize, self.groups() as usize);
+        // Two codes a block and two a group, where a key block has 128.
+        let start = at / BLOCK_SLOTS * 2 * (blocks + groups);
+        let zones = |start: usize, zones: usize| -> Result<Zones<'_>> {
+            let bytes = self.bytes(Section::ZoneMap, start, 2 * zones * width)?;
+            let (least, greatest) = bytes.split_at(zones * width);
+            Ok(Zones {
+                width,
+                least,
+                greatest,
+            })
+        };
         Ok(ZoneMap {
-            width,
-            least,
-            greatest,
+            blocks: zones(start, blocks)?,
+            groups: zones(start + 2 * blocks * width, groups)?,
         })
     }
 

@@ -2,14 +2,19 @@
 //!
 //! ```text
 //! block b   codes of dimension i of positions 128 b .. 128 b + 127 | codes of dimension j | ...
-//! zone map  dimension i: least code per block, greatest code per block | dimension j: ...
+//! zone map  dimension i: least code per block, greatest code per block, least code per group of 64
+//!           blocks, greatest code per group | dimension j: ...
 //! ```
 //!
 //! A dimension with a single component has no column. The last block repeats its last key.
+//!
+//! Groups are what a query looks at first: of a large part it then reads the zones of few blocks only.
+//! They are stored, a sixty-fourth of the zone map, rather than worked out when a part is opened or
+//! first asked, which would read the whole zone map and keep it in memory.
 
 use super::columns::KeyColumn;
 use super::dictionary::Dictionary;
-use super::layout::{BLOCK_SLOTS, code_at, code_width, push_code, u32_at};
+use super::layout::{BLOCK_SLOTS, GROUP_BLOCKS, code_at, code_width, push_code, u32_at};
 use crate::coordinate::{Coordinate, DIMENSIONS};
 
 /// Where a dimension's codes and components are.
@@ -128,29 +133,50 @@ pub(super) fn encode_zone_map(
     let mut out = Vec::new();
     for dictionary in varying(dictionaries) {
         let width = code_width(dictionary.len());
-        let codes = |block: &[u32]| {
-            block
-                .iter()
-                .map(|&key| dictionary.codes[key as usize])
-                .collect()
-        };
-        let blocks: Vec<Vec<u32>> = positions.chunks(BLOCK_SLOTS).map(codes).collect();
-        for block in &blocks {
-            push_code(
-                &mut out,
-                *block.iter().min().expect("blocks are not empty"),
-                width,
-            );
-        }
-        for block in &blocks {
-            push_code(
-                &mut out,
-                *block.iter().max().expect("blocks are not empty"),
-                width,
-            );
+        let blocks = positions.chunks(BLOCK_SLOTS);
+        let blocks: Vec<Zone> = blocks.map(|keys| Zone::of_keys(dictionary, keys)).collect();
+        let groups: Vec<Zone> = blocks.chunks(GROUP_BLOCKS).map(Zone::of_zones).collect();
+        for zones in [blocks, groups] {
+            for code in zones.iter().map(|zone| zone.least) {
+                push_code(&mut out, code, width);
+            }
+            for code in zones.iter().map(|zone| zone.greatest) {
+                push_code(&mut out, code, width);
+            }
         }
     }
     out
+}
+
+/// The least and the greatest code of a block or group.
+#[derive(Clone, Copy)]
+struct Zone {
+    least: u32,
+    greatest: u32,
+}
+
+impl Zone {
+    const EMPTY: Zone = Zone {
+        least: u32::MAX,
+        greatest: 0,
+    };
+
+    fn of_keys(dictionary: &Dictionary, keys: &[u32]) -> Zone {
+        let codes = keys.iter().map(|&key| dictionary.codes[key as usize]);
+        codes.fold(Zone::EMPTY, |zone, code| zone.with(code, code))
+    }
+
+    fn of_zones(zones: &[Zone]) -> Zone {
+        let zones = zones.iter();
+        zones.fold(Zone::EMPTY, |all, zone| all.with(zone.least, zone.greatest))
+    }
+
+    fn with(self, least: u32, greatest: u32) -> Zone {
+        Zone {
+            least: self.least.min(least),
+            greatest: self.greatest.max(greatest),
+        }
+    }
 }
 
 fn varying(dictionaries: &[Dictionary; DIMENSIONS]) -> impl Iterator<Item = &Dictionary> {

@@ -13,13 +13,15 @@ pub(super) const FILE_MAGIC: [u8; 8] = *b"SQDSEG\r\n";
 /// First bytes of a part.
 pub(super) const PART_MAGIC: [u8; 8] = *b"SQDPART\n";
 /// The version of the segment format that this program writes and reads.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// Length of the file header and of the trailer.
 pub(super) const FILE_HEADER_BYTES: usize = 64;
 /// Sections and parts start at multiples of this.
 pub(super) const ALIGNMENT: u64 = 64;
 /// Slots in a key block.
 pub(super) const BLOCK_SLOTS: usize = 128;
+/// Blocks in a group: what the zone map's second level bounds together.
+pub(crate) const GROUP_BLOCKS: usize = 64;
 
 /// Slots between two fences.
 pub(super) const FENCE_SLOTS: u32 = 32;
@@ -201,7 +203,7 @@ impl PartHeader {
         [
             Some(entries * 8),
             Some(blocks * columns * BLOCK_SLOTS as u64),
-            Some(blocks * columns * 2),
+            Some((blocks + blocks.div_ceil(GROUP_BLOCKS as u64)) * columns * 2),
             Some(permutation),
             Some(fences),
             Some(super::directory::byte_len(self.slots as usize) as u64),

@@ -46,11 +46,12 @@ mod writer;
 
 pub(crate) use builder::PartSource;
 pub(crate) use checksums::CHUNK_BYTES;
-pub(crate) use columns::Components;
+pub(crate) use columns::{Components, KeyColumn, ZoneMap, Zones};
 pub(crate) use directory::Probe;
 #[cfg(feature = "fuzzing")]
 pub(crate) use file::reseal;
 pub(crate) use file::{Segment, file_id, file_name, write_metered, write_segment};
+pub(crate) use layout::GROUP_BLOCKS;
 pub(crate) use lookup::Candidate;
 pub(crate) use medium::is_absent;
 pub use order::{Order, OrderError};

@@ -269,8 +269,7 @@ impl Part {
             return prefetch(records, at);
         }
         if let Some(record) = records.get(at..at + RECORD_BYTES) {
-            let offset = RecordInfo::decode(record).offset as usize;
-            prefetch(self.unverified(Section::Heap), offset);
+            self.prefetch_entry(RecordInfo::decode(record).offset);
         }
     }
 

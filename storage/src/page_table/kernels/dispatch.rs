@@ -1,6 +1,6 @@
 //! Which instruction set the loops run with, and the calls into functions compiled for it.
 
-use super::{CodeSpan, CodeTest, Codes, LANES, Ruler, loops};
+use super::{CodeSpan, CodeTest, Codes, LANES, Lookup, Ruler, loops};
 use std::sync::LazyLock;
 
 /// The loops, for one of the instruction sets that this processor has.
@@ -75,6 +75,16 @@ kernel! {
 kernel! {
     /// Folds into `sums` how far each interval of codes is from the ruler's target; 0 inside.
     fold_gaps(least: Codes<'_>, greatest: Codes<'_>, ruler: Ruler, sums: &mut [u64]) -> ()
+}
+kernel! {
+    /// Folds into `sums` how far each interval of components is from the target; 0 inside.
+    fold_looked_up_gaps(
+        least: Codes<'_>, greatest: Codes<'_>, lookup: Lookup<'_>, sums: &mut [u64]
+    ) -> ()
+}
+kernel! {
+    /// Folds into `sums` how far the component of each code is from the target.
+    fold_looked_up(codes: Codes<'_>, lookup: Lookup<'_>, sums: &mut [u64]) -> ()
 }
 kernel! {
     /// Which distances are not above the limit, as bits.

@@ -4,7 +4,7 @@
 //! Flags are bytes, 0 or 1: a processor of any width compares, narrows and ANDs them without
 //! leaving its vector registers. They become bits only where somebody has to walk over them.
 
-use super::{CodeSpan, CodeTest, Codes, Fold, LANES, Ruler};
+use super::{CodeSpan, CodeTest, Codes, Fold, LANES, Lookup, Ruler};
 
 /// A code as it is stored.
 trait Code: Copy + Ord {
@@ -12,6 +12,8 @@ trait Code: Copy + Ord {
     fn read(bytes: Self::Bytes) -> Self;
     fn from_u32(code: u32) -> Self;
     fn to_i32(self) -> i32;
+    fn to_usize(self) -> usize;
+    fn wrapping_sub(self, other: Self) -> Self;
 }
 
 macro_rules! code {
@@ -29,6 +31,14 @@ macro_rules! code {
             #[inline(always)]
             fn to_i32(self) -> i32 {
                 u32::from(self).cast_signed()
+            }
+            #[inline(always)]
+            fn to_usize(self) -> usize {
+                u32::from(self) as usize
+            }
+            #[inline(always)]
+            fn wrapping_sub(self, other: Self) -> Self {
+                self.wrapping_sub(other)
             }
         }
     };
@@ -109,13 +119,31 @@ pub(super) fn keep_within(block: &[u8], tests: &[CodeTest]) -> u128 {
         let codes = &block[test.at..test.at + test.width * LANES];
         by_width!(test.width, C => {
             let codes = chunks::<C, _>(codes);
-            and_overlapping::<C>(codes, codes, &test.spans, &mut keep);
+            let codes = codes.try_into().expect("a block has a code for each lane");
+            and_within::<C>(codes, &test.spans, &mut keep);
         });
         if keep.iter().fold(0, |any, keep| any | keep) == 0 {
             return 0;
         }
     }
     bits(&keep)
+}
+
+/// Keeps those codes that are in a span. The length is fixed, so that no loop has a rest.
+#[inline(always)]
+fn and_within<C: Code>(codes: &[C::Bytes; LANES], spans: &[CodeSpan], keep: &mut [u8; LANES]) {
+    let mut found = [0; LANES];
+    for span in spans {
+        let (first, last) = (C::from_u32(span.first), C::from_u32(span.last));
+        // Codes below the first one wrap around to above.
+        let reach = last.wrapping_sub(first);
+        for (found, &code) in found.iter_mut().zip(codes) {
+            *found |= u8::from(C::read(code).wrapping_sub(first) <= reach);
+        }
+    }
+    keep.iter_mut()
+        .zip(found)
+        .for_each(|(keep, found)| *keep &= found);
 }
 
 /// Flags as bits, the first one lowest.
@@ -140,16 +168,55 @@ pub(super) fn fold_gaps(least: Codes<'_>, greatest: Codes<'_>, ruler: Ruler, sum
             let below = ruler.origin.wrapping_sub(C::read(*greatest).to_i32());
             above.max(below).max(0) as u32
         };
-        let gaps = ends.map(|(least, greatest)| u64::from(gap(least, greatest)));
-        let pairs = sums.iter_mut().zip(gaps);
-        match ruler.fold {
-            Fold::Max => pairs.for_each(|(sum, gap)| *sum = gap.max(*sum)),
-            Fold::Sum => pairs.for_each(|(sum, gap)| *sum += gap),
-            Fold::Weighted(weight) => {
-                pairs.for_each(|(sum, gap)| *sum += gap * u64::from(weight));
-            }
-        }
+        fold_into(sums, ends.map(|(least, greatest)| gap(least, greatest)), ruler.fold);
     });
+}
+
+#[inline(always)]
+pub(super) fn fold_looked_up_gaps(
+    least: Codes<'_>,
+    greatest: Codes<'_>,
+    lookup: Lookup<'_>,
+    sums: &mut [u64],
+) {
+    by_width!(least.width, C => {
+        let (least, greatest) = (chunks::<C, _>(least.bytes), chunks::<C, _>(greatest.bytes));
+        let gaps = least.iter().zip(greatest).map(|(&least, &greatest)| {
+            let above = lookup.component(C::read(least)).saturating_sub(lookup.to);
+            let below = lookup.to.saturating_sub(lookup.component(C::read(greatest)));
+            above.max(below)
+        });
+        fold_into(sums, gaps, lookup.fold);
+    });
+}
+
+#[inline(always)]
+pub(super) fn fold_looked_up(codes: Codes<'_>, lookup: Lookup<'_>, sums: &mut [u64]) {
+    by_width!(codes.width, C => {
+        let codes = chunks::<C, _>(codes.bytes).iter();
+        let gaps = codes.map(|&code| lookup.component(C::read(code)).abs_diff(lookup.to));
+        fold_into(sums, gaps, lookup.fold);
+    });
+}
+
+impl Lookup<'_> {
+    #[inline(always)]
+    fn component(&self, code: impl Code) -> u32 {
+        let last = self.components.len() - 1;
+        u32::from_le_bytes(self.components[code.to_usize().min(last)])
+    }
+}
+
+#[inline(always)]
+fn fold_into(sums: &mut [u64], gaps: impl Iterator<Item = u32>, fold: Fold) {
+    let pairs = sums.iter_mut().zip(gaps.map(u64::from));
+    match fold {
+        Fold::Max => pairs.for_each(|(sum, gap)| *sum = gap.max(*sum)),
+        Fold::Sum => pairs.for_each(|(sum, gap)| *sum += gap),
+        Fold::Weighted(weight) => {
+            pairs.for_each(|(sum, gap)| *sum += gap * u64::from(weight));
+        }
+    }
 }
 
 #[inline(always)]

@@ -9,6 +9,8 @@
 //! | [`Kernels::keep_overlapping`] | clears the flags of intervals that meet no span of codes |
 //! | [`Kernels::keep_within`] | the same over the 128 keys of a block and all constrained dimensions |
 //! | [`Kernels::fold_gaps`] | adds up, or takes the maximum of, distances from a component |
+//! | [`Kernels::fold_looked_up_gaps`] | the same where the components of codes are looked up |
+//! | [`Kernels::fold_looked_up`] | the same for keys, whose intervals are one code |
 //! | [`Kernels::keep_up_to`] | which of 128 distances do not exceed a limit |
 //!
 //! Each is written once, in [`loops`], as plain Rust that the compiler turns into vector
@@ -33,16 +35,6 @@ pub(super) struct Codes<'a> {
     pub(super) bytes: &'a [u8],
 }
 
-impl Codes<'_> {
-    /// The code at an index.
-    #[inline]
-    pub(super) fn get(&self, index: usize) -> u32 {
-        let mut code = [0; 4];
-        code[..self.width].copy_from_slice(&self.bytes[index * self.width..][..self.width]);
-        u32::from_le_bytes(code)
-    }
-}
-
 /// Codes from `first` to `last`, both included. Both fit the width of the codes they are compared
 /// with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +52,18 @@ pub(super) struct CodeTest {
     pub(super) at: usize,
     /// The codes wanted, ascending and disjoint.
     pub(super) spans: Vec<CodeSpan>,
+}
+
+/// The components of codes that are not consecutive, and a target.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lookup<'a> {
+    /// The components by code, four little-endian bytes each; at least one. An unknown code counts
+    /// as the last one.
+    pub(super) components: &'a [[u8; 4]],
+    /// The target.
+    pub(super) to: u32,
+    /// What becomes of the distance.
+    pub(super) fold: Fold,
 }
 
 /// How far a code's component is from a target, where components are codes plus a constant.

@@ -1,6 +1,6 @@
 //! Every instruction set that this machine has against a scalar model, the portable one included.
 
-use super::{CodeSpan, CodeTest, Codes, Fold, Kernels, LANES, Ruler};
+use super::{CodeSpan, CodeTest, Codes, Fold, Kernels, LANES, Lookup, Ruler};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -122,6 +122,38 @@ proptest! {
             let ruler = Ruler { origin, fold };
             kernels.fold_gaps(codes(&least), codes(&greatest), ruler, &mut sums);
             prop_assert_eq!(&sums, &expected, "{:?}", kernels);
+        }
+    }
+
+    #[test]
+    fn looked_up_gaps_agree(
+        (width, intervals, _) in intervals(300),
+        steps in vec(1..1u32 << 20, 1..300),
+        to in 1..=0x7FFF_FFFFu32,
+        fold in fold(),
+        before in 0..1u64 << 40,
+    ) {
+        let ascending = steps.iter().scan(0, |sum, step| { *sum += step; Some(*sum) });
+        let components: Vec<u32> = ascending.collect();
+        let component = |code: u32| components[(code as usize).min(components.len() - 1)];
+        let folded = |gap: u32| { let mut sum = before; fold.apply(&mut sum, gap); sum };
+        let gap = |&(least, greatest): &(u32, u32)| {
+            let (least, greatest) = (component(least), component(greatest));
+            folded(least.saturating_sub(to).max(to.saturating_sub(greatest)))
+        };
+        let expected: Vec<u64> = intervals.iter().map(gap).collect();
+        let of_keys: Vec<u64> = intervals.iter().map(|pair| gap(&(pair.0, pair.0))).collect();
+        let (least, greatest) = ends(width, &intervals);
+        let bytes: Vec<[u8; 4]> = components.iter().map(|c| c.to_le_bytes()).collect();
+        let lookup = Lookup { components: &bytes, to, fold };
+        for kernels in Kernels::available() {
+            let codes = |bytes| Codes { width, bytes };
+            let mut sums = vec![before; intervals.len()];
+            kernels.fold_looked_up_gaps(codes(&least), codes(&greatest), lookup, &mut sums);
+            prop_assert_eq!(&sums, &expected, "{:?}", kernels);
+            sums.fill(before);
+            kernels.fold_looked_up(codes(&least), lookup, &mut sums);
+            prop_assert_eq!(&sums, &of_keys, "{:?}", kernels);
         }
     }
 
