@@ -317,6 +317,12 @@ fn zone_maps_postings_and_limits_are_used() {
     assert_eq!(figures.hot_dimensions, [0, 0, 0, 0, 0, 0, 1, 0, 0]);
 
     let uniform = Fixture::new(Data::Uniform, "auto", 40_000, random);
+    let snapshot = uniform.store.snapshot();
+    let mut parts = snapshot.phext("z").unwrap().part_summaries();
+    assert!(
+        parts.any(|part| part.placement == "k-d leaves" && part.reason.contains("as k-d leaves")),
+        "what auto chose is told"
+    );
     let mut constraints = [const { Constraint::FREE }; 9];
     for constraint in &mut constraints[2..7] {
         *constraint = Constraint::range(1, 100).unwrap();

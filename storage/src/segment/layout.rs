@@ -1,7 +1,7 @@
 //! Offsets, sizes and the part header of the segment format.
 
 use super::order::Placement;
-use super::order_choice::Why;
+use super::order_choice::{CANDIDATES, Why};
 use crate::coordinate::{Coordinate, DIMENSIONS};
 use crate::error::{Result, StoreError};
 use crate::log::Lsn;
@@ -30,7 +30,8 @@ pub(super) const FENCE_BYTES: usize = DIMENSIONS * 4;
 
 /// Length of a part's header, without the name behind it.
 pub(super) const PART_HEADER_BYTES: usize = 512;
-const SHARES_AT: usize = 52;
+/// Where each candidate's share is.
+const SHARES_AT: [usize; CANDIDATES] = [52, 56, 60, 100];
 const DISTINCT_AT: usize = 64;
 const LAST_AT: usize = 104;
 const SECTION_TABLE_AT: usize = 144;
@@ -96,11 +97,11 @@ impl PartHeader {
         bytes[40..44].copy_from_slice(&self.slots.to_le_bytes());
         bytes[44..48].copy_from_slice(&(self.name.len() as u32).to_le_bytes());
         bytes[48] = self.placement.prefix;
-        bytes[49] = self.placement.curve_code();
+        bytes[49] = self.placement.key_order_code();
         bytes[50] = self.placement.text_order_code();
         let (why, shares) = self.why.code();
         bytes[51] = why;
-        for (at, share) in (SHARES_AT..).step_by(4).zip(shares) {
+        for (at, share) in SHARES_AT.into_iter().zip(shares) {
             bytes[at..at + 4].copy_from_slice(&share.to_le_bytes());
         }
         for (dimension, distinct) in self.distinct.iter().enumerate() {
@@ -140,11 +141,8 @@ impl PartHeader {
             slots: u32_at(bytes, 40),
             name,
             placement,
-            why: Why::from_code(
-                bytes[51],
-                std::array::from_fn(|candidate| u32_at(bytes, SHARES_AT + candidate * 4)),
-            )
-            .ok_or_else(|| corrupt("unknown reason of the order"))?,
+            why: Why::from_code(bytes[51], SHARES_AT.map(|at| u32_at(bytes, at)))
+                .ok_or_else(|| corrupt("unknown reason of the order"))?,
             distinct: std::array::from_fn(|d| u32_at(bytes, DISTINCT_AT + d * 4)),
             last,
             sections: std::array::from_fn(|s| section_at(bytes, SECTION_TABLE_AT + s * 16)),

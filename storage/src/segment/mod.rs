@@ -33,6 +33,7 @@ mod file;
 mod heap;
 mod keys;
 mod layout;
+mod leaves;
 mod lines;
 mod lookup;
 mod medium;

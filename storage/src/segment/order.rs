@@ -2,21 +2,23 @@
 //!
 //! Two things have an order: the key blocks, and the texts. The first P dimensions are ordered
 //! lexicographically, the rest by a space-filling curve over equi-depth ranks. P = 9 is plain
-//! coordinate order.
+//! coordinate order. Key blocks may also be the leaves of a k-d tree over all dimensions
+//! ([`leaves`](super::leaves)), which no order asks for by name.
 //!
 //! | order | key blocks | texts |
 //! |---|---|---|
 //! | [`Order::Lexicographic`] | coordinate order | coordinate order |
-//! | [`Order::Auto`] | coordinate order, or a prefix and then Hilbert, as [`order_choice`](super::order_choice) finds | coordinate order |
+//! | [`Order::Auto`] | coordinate order, a prefix and then Hilbert, or k-d leaves, as [`order_choice`](super::order_choice) finds | coordinate order |
 //! | [`Order::Curve`] | a prefix, then the curve | as the key blocks |
 //!
-//! Key blocks along a curve make boxes and nearest neighbours cheap, because zone maps prune; texts in
+//! Key blocks along a curve or as leaves make boxes and nearest neighbours cheap, because zone maps prune; texts in
 //! coordinate order make prefixes and scans one run. [`Order::Auto`] has both, at the price of texts
 //! of one box that lie further apart. It extends the prefix while the number of distinct prefixes
 //! stays below slots / 1024.
 
 use super::dictionary::Dictionary;
 use super::layout::BLOCK_SLOTS;
+use super::leaves;
 use super::order_choice::{Why, choose};
 use crate::coordinate::{Coordinate, DIMENSIONS};
 use crate::curves::{self, Curve};
@@ -29,8 +31,8 @@ const SLOTS_PER_PREFIX: usize = 1024;
 /// The order chosen for a phext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// Keys: as a sample of them suggests, coordinate order, a prefix and then Hilbert, or Hilbert
-    /// alone. Texts: coordinate order.
+    /// Keys: as a sample of them suggests, coordinate order, a prefix and then Hilbert, Hilbert
+    /// alone, or the leaves of a k-d tree. Texts: coordinate order.
     #[default]
     Auto,
     /// Coordinate order.
@@ -119,7 +121,7 @@ impl Order {
             Order::Lexicographic => Some(Placement::LEXICOGRAPHIC),
             Order::Curve { prefix, curve } => Some(Placement {
                 prefix,
-                curve: Some(curve),
+                keys: KeyOrder::Curve(curve),
                 texts: TextOrder::Keys,
             }),
         }
@@ -170,21 +172,32 @@ pub(crate) enum TextOrder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Placement {
     pub(super) prefix: u8,
-    /// Over the dimensions behind the prefix; `None` where all are in the prefix.
-    pub(super) curve: Option<Curve>,
-    /// Means nothing without a curve: both orders are the same then.
+    pub(super) keys: KeyOrder,
+    /// Means nothing where keys are in coordinate order: both orders are the same then.
     pub(super) texts: TextOrder,
+}
+
+/// The order of a part's keys behind the prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyOrder {
+    /// All dimensions are in the prefix.
+    Coordinates,
+    /// Along a curve.
+    Curve(Curve),
+    /// As the leaves of a k-d tree; there is no prefix.
+    Leaves,
 }
 
 impl fmt::Display for Placement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.curve {
-            None => Order::Lexicographic.fmt(f),
-            Some(curve) => Order::Curve {
+        match self.keys {
+            KeyOrder::Coordinates => Order::Lexicographic.fmt(f),
+            KeyOrder::Curve(curve) => Order::Curve {
                 prefix: self.prefix,
                 curve,
             }
             .fmt(f),
+            KeyOrder::Leaves => f.write_str("k-d leaves"),
         }
     }
 }
@@ -192,7 +205,14 @@ impl fmt::Display for Placement {
 impl Placement {
     pub(super) const LEXICOGRAPHIC: Placement = Placement {
         prefix: DIMENSIONS as u8,
-        curve: None,
+        keys: KeyOrder::Coordinates,
+        texts: TextOrder::Coordinates,
+    };
+
+    /// Keys as the leaves of a k-d tree, texts in coordinate order.
+    pub(super) const LEAVES: Placement = Placement {
+        prefix: 0,
+        keys: KeyOrder::Leaves,
         texts: TextOrder::Coordinates,
     };
 
@@ -203,29 +223,30 @@ impl Placement {
     pub(super) const fn prefixed(prefix: u8) -> Placement {
         Placement {
             prefix,
-            curve: Some(Curve::Hilbert),
+            keys: KeyOrder::Curve(Curve::Hilbert),
             texts: TextOrder::Coordinates,
         }
     }
 
     /// Whether key blocks are in coordinate order.
     pub(super) fn is_lexicographic(self) -> bool {
-        self.curve.is_none()
+        self.keys == KeyOrder::Coordinates
     }
 
-    /// The curve's code on disk.
-    pub(super) fn curve_code(self) -> u8 {
-        match self.curve {
-            None => 0,
-            Some(Curve::Hilbert) => 1,
-            Some(Curve::Morton) => 2,
-            Some(Curve::Peano) => 3,
+    /// The key order's code on disk.
+    pub(super) fn key_order_code(self) -> u8 {
+        match self.keys {
+            KeyOrder::Coordinates => 0,
+            KeyOrder::Curve(Curve::Hilbert) => 1,
+            KeyOrder::Curve(Curve::Morton) => 2,
+            KeyOrder::Curve(Curve::Peano) => 3,
+            KeyOrder::Leaves => 4,
         }
     }
 
     /// Whether slots are in coordinate order.
     pub(super) fn has_coordinate_slots(self) -> bool {
-        self.curve.is_none() || self.texts == TextOrder::Coordinates
+        self.is_lexicographic() || self.texts == TextOrder::Coordinates
     }
 
     /// The text order's code on disk.
@@ -237,18 +258,18 @@ impl Placement {
     }
 
     /// The placement with these codes on disk.
-    pub(super) fn from_codes(prefix: u8, curve: u8, texts: u8) -> Option<Placement> {
+    pub(super) fn from_codes(prefix: u8, keys: u8, texts: u8) -> Option<Placement> {
         let texts = match texts {
             0 => TextOrder::Coordinates,
             1 => TextOrder::Keys,
             _ => return None,
         };
-        let curve = match curve {
-            0 => {
-                let placement = Placement::LEXICOGRAPHIC;
-                return (prefix == placement.prefix && texts == placement.texts)
-                    .then_some(placement);
-            }
+        let only = |placement: Placement| {
+            (prefix == placement.prefix && texts == placement.texts).then_some(placement)
+        };
+        let curve = match keys {
+            0 => return only(Placement::LEXICOGRAPHIC),
+            4 => return only(Placement::LEAVES),
             1 => Curve::Hilbert,
             2 => Curve::Morton,
             3 => Curve::Peano,
@@ -256,7 +277,7 @@ impl Placement {
         };
         (prefix <= MAX_PREFIX).then_some(Placement {
             prefix,
-            curve: Some(curve),
+            keys: KeyOrder::Curve(curve),
             texts,
         })
     }
@@ -267,9 +288,20 @@ impl Placement {
         keys: &[Coordinate],
         dictionaries: &[Dictionary; DIMENSIONS],
     ) -> Vec<u32> {
-        let Some(curve) = self.curve else {
-            return (0..keys.len() as u32).collect();
-        };
+        match self.keys {
+            KeyOrder::Coordinates => (0..keys.len() as u32).collect(),
+            KeyOrder::Curve(curve) => self.along(curve, keys, dictionaries),
+            KeyOrder::Leaves => leaves::positions(dictionaries),
+        }
+    }
+
+    /// The keys along a curve behind the prefix.
+    fn along(
+        self,
+        curve: Curve,
+        keys: &[Coordinate],
+        dictionaries: &[Dictionary; DIMENSIONS],
+    ) -> Vec<u32> {
         let prefix = usize::from(self.prefix);
         let mut positions: Vec<(u128, u32)> = match DIMENSIONS - prefix {
             9 => curve_keys::<9>(curve, dictionaries),
@@ -346,6 +378,31 @@ mod tests {
     }
 
     #[test]
+    fn placements_are_read_back() {
+        for prefix in 0..=u8::MAX {
+            for (keys, texts) in (0..6).flat_map(|keys| [(keys, 0), (keys, 1), (keys, 2)]) {
+                let placement = Placement::from_codes(prefix, keys, texts);
+                let expected = match keys {
+                    0 => prefix == 9 && texts == 0,
+                    1..=3 => prefix <= MAX_PREFIX && texts < 2,
+                    4 => prefix == 0 && texts == 0,
+                    _ => false,
+                };
+                assert_eq!(placement.is_some(), expected, "{prefix} {keys} {texts}");
+                if let Some(placement) = placement {
+                    let codes = (
+                        placement.prefix,
+                        placement.key_order_code(),
+                        placement.text_order_code(),
+                    );
+                    assert_eq!(codes, (prefix, keys, texts));
+                }
+            }
+        }
+        assert_eq!(Placement::LEAVES.to_string().parse::<Order>().ok(), None);
+    }
+
+    #[test]
     fn auto_takes_the_prefix_that_the_data_suggests() {
         let key = |book, n| Coordinate::new([1, 1, 1, 1, 1, book, n, 1, n]).unwrap();
         let few: Vec<Coordinate> = (1..=100).map(|n| key(1, n)).collect();
@@ -356,12 +413,12 @@ mod tests {
         );
         let books = (1..=4).flat_map(|book| (1..=2048).map(move |n| key(book, n)));
         let books: Vec<Coordinate> = books.collect();
-        let hilbert = Some(Curve::Hilbert);
+        let hilbert = KeyOrder::Curve(Curve::Hilbert);
         assert_eq!(
             Order::Auto.resolve(&books).0,
             Placement {
                 prefix: 6,
-                curve: hilbert,
+                keys: hilbert,
                 texts: TextOrder::Coordinates,
             }
         );
@@ -370,7 +427,7 @@ mod tests {
             Order::Auto.resolve(&spread).0,
             Placement {
                 prefix: 5,
-                curve: hilbert,
+                keys: hilbert,
                 texts: TextOrder::Coordinates,
             }
         );

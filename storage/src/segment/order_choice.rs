@@ -1,8 +1,8 @@
 //! Which order the key blocks of a part get under [`Order::Auto`](super::Order::Auto), and why a part
 //! lies in the order that it lies in.
 //!
-//! The candidates are coordinate order, the prefix that the keys suggest with Hilbert behind it, and
-//! Hilbert over all dimensions. They are compared on a sample of the keys by a fixed mix of synthetic
+//! The candidates are coordinate order, the prefix that the keys suggest with Hilbert behind it,
+//! Hilbert over all dimensions, and the leaves of a k-d tree. They are compared on a sample of the keys by a fixed mix of synthetic
 //! queries, each around a key of the sample: by how many blocks of the sample survive the zone map,
 //! for that is what the queries go through. Prefixes and ranges are not in the mix, since texts lie in
 //! coordinate order whichever it is.
@@ -11,7 +11,7 @@
 //! |---|---|
 //! | wildcard | two, or four, are free; the others are fixed |
 //! | box | five are within a twentieth of the keys to each side; the others are free |
-//! | nearest | all are within a fiftieth of the keys to each side |
+//! | nearest | the sum of the distances in all is at most that of the tenth nearest key of the sample |
 //!
 //! Coordinate order stays unless another leaves less than four fifths of its blocks: the other costs
 //! four bytes a key, and a way through a permutation from a key to its text. A part of few keys is not
@@ -32,6 +32,10 @@ const SAMPLE_STEP: usize = 8;
 const MOST_SAMPLED: usize = 1 << 16;
 /// Queries of each kind.
 const QUERIES: usize = 24;
+/// Sampled keys that a search for the nearest is for.
+const NEIGHBOURS: usize = 10;
+/// Placements that are compared.
+pub(super) const CANDIDATES: usize = 4;
 /// Shares are kept in parts of this.
 const WHOLE: u64 = 10_000;
 
@@ -45,23 +49,24 @@ pub(crate) enum Why {
     /// The order is `auto`, and the keys suggest it; they are too few to measure.
     Suggested,
     /// The order is `auto`, and the candidates were measured: the mean share of blocks that survive, in
-    /// ten-thousandths, in coordinate order, with the prefix suggested, and with Hilbert alone.
-    Measured([u32; 3]),
+    /// ten-thousandths, in coordinate order, with the prefix suggested, with Hilbert alone, and as
+    /// k-d leaves.
+    Measured([u32; CANDIDATES]),
 }
 
 impl Why {
     /// The code on disk, and the shares measured.
-    pub(super) fn code(self) -> (u8, [u32; 3]) {
+    pub(super) fn code(self) -> (u8, [u32; CANDIDATES]) {
         match self {
-            Why::Given => (0, [0; 3]),
-            Why::Small => (1, [0; 3]),
-            Why::Suggested => (2, [0; 3]),
+            Why::Given => (0, [0; CANDIDATES]),
+            Why::Small => (1, [0; CANDIDATES]),
+            Why::Suggested => (2, [0; CANDIDATES]),
             Why::Measured(shares) => (3, shares),
         }
     }
 
     /// The reason with this code on disk.
-    pub(super) fn from_code(code: u8, shares: [u32; 3]) -> Option<Why> {
+    pub(super) fn from_code(code: u8, shares: [u32; CANDIDATES]) -> Option<Why> {
         match code {
             0 => Some(Why::Given),
             1 => Some(Why::Small),
@@ -79,11 +84,13 @@ impl fmt::Display for Why {
             Why::Small => f.write_str("auto: too small for an order to matter"),
             Why::Suggested => f.write_str("auto: suggested by the keys, which are few"),
             Why::Measured(shares) => {
-                let [coordinates, prefixed, hilbert] = shares.map(|share| f64::from(share) / 100.0);
+                let [coordinates, prefixed, hilbert, leaves] =
+                    shares.map(|share| f64::from(share) / 100.0);
                 write!(
                     f,
                     "auto: a query goes through {coordinates:.2} % of the blocks in coordinate order, \
-                     {prefixed:.2} % behind a prefix, {hilbert:.2} % along Hilbert"
+                     {prefixed:.2} % behind a prefix, {hilbert:.2} % along Hilbert, \
+                     {leaves:.2} % as k-d leaves"
                 )
             }
         }
@@ -95,7 +102,12 @@ pub(super) fn choose(keys: &[Coordinate], suggested: Placement) -> (Placement, W
     if keys.len() < LEAST_MEASURED {
         return (suggested, Why::Suggested);
     }
-    let candidates = [Placement::LEXICOGRAPHIC, suggested, Placement::HILBERT];
+    let candidates = [
+        Placement::LEXICOGRAPHIC,
+        suggested,
+        Placement::HILBERT,
+        Placement::LEAVES,
+    ];
     let shares = measure(keys, candidates);
     let best = (1..candidates.len())
         .min_by_key(|&candidate| shares[candidate])
@@ -108,27 +120,52 @@ pub(super) fn choose(keys: &[Coordinate], suggested: Placement) -> (Placement, W
 }
 
 /// The mean share of blocks that survive, of each candidate.
-fn measure(keys: &[Coordinate], candidates: [Placement; 3]) -> [u32; 3] {
+fn measure(keys: &[Coordinate], candidates: [Placement; CANDIDATES]) -> [u32; CANDIDATES] {
     let step = SAMPLE_STEP.max(keys.len().div_ceil(MOST_SAMPLED));
     let sample: Vec<Coordinate> = keys.iter().step_by(step).copied().collect();
     let dictionaries = dictionary::build(&sample);
-    let ranks = Ranks::new(&dictionaries);
-    let queries = ranks.queries();
+    let sampled = Sample::new(&sample, &dictionaries);
+    let queries = sampled.queries();
     candidates.map(|candidate| {
         let positions = candidate.positions(&sample, &dictionaries);
-        let blocks: Vec<Bounds> = positions
+        let blocks: Vec<Block> = positions
             .chunks(BLOCK_SLOTS)
-            .map(|block| ranks.bounds(block))
+            .map(|block| sampled.block(block))
             .collect();
-        let survive = |query: &Bounds| blocks.iter().filter(|block| block.meets(query)).count();
+        let survive = |query: &Query| blocks.iter().filter(|block| block.survives(query)).count();
         let surviving: usize = queries.iter().map(survive).sum();
         (surviving as u64 * WHOLE / (blocks.len() * queries.len()) as u64) as u32
     })
 }
 
-/// The least and the greatest rank in each dimension: of a block's keys, or of what a query wants.
+/// The least and the greatest number in each dimension: of a block's keys, or of what a query wants.
 #[derive(Debug, Clone, Copy)]
 struct Bounds([(u32, u32); DIMENSIONS]);
+
+/// A synthetic query.
+#[derive(Debug)]
+enum Query {
+    /// The keys with these ranks.
+    Ranks(Bounds),
+    /// The keys at a distance of at most `limit`.
+    Near { to: Coordinate, limit: u64 },
+}
+
+/// What the zone map says of a block.
+struct Block {
+    ranks: Bounds,
+    components: Bounds,
+}
+
+impl Block {
+    /// Whether a query goes through it.
+    fn survives(&self, query: &Query) -> bool {
+        match query {
+            Query::Ranks(bounds) => self.ranks.meets(bounds),
+            Query::Near { to, limit } => self.components.distance(to) <= *limit,
+        }
+    }
+}
 
 impl Bounds {
     fn meets(&self, query: &Bounds) -> bool {
@@ -137,23 +174,32 @@ impl Bounds {
             all & (block.0 <= query.1) & (block.1 >= query.0)
         })
     }
+
+    /// The least distance that a key within has.
+    fn distance(&self, to: &Coordinate) -> u64 {
+        let pairs = self.0.iter().zip(to.components());
+        let gaps = pairs.map(|(&(least, greatest), &to)| {
+            u64::from(least.saturating_sub(to).max(to.saturating_sub(greatest)))
+        });
+        gaps.sum()
+    }
 }
 
-/// The equi-depth rank of each sampled key in each dimension.
-struct Ranks<'a> {
+/// The sampled keys, with their equi-depth ranks in each dimension.
+struct Sample<'a> {
+    keys: &'a [Coordinate],
     dictionaries: &'a [Dictionary; DIMENSIONS],
     /// The dimensions in which keys differ.
     varying: Vec<usize>,
-    count: usize,
 }
 
-impl<'a> Ranks<'a> {
-    fn new(dictionaries: &'a [Dictionary; DIMENSIONS]) -> Ranks<'a> {
+impl<'a> Sample<'a> {
+    fn new(keys: &'a [Coordinate], dictionaries: &'a [Dictionary; DIMENSIONS]) -> Sample<'a> {
         let varies = |&d: &usize| dictionaries[d].len() > 1;
-        Ranks {
+        Sample {
+            keys,
             dictionaries,
             varying: (0..DIMENSIONS).filter(varies).collect(),
-            count: dictionaries[0].codes.len(),
         }
     }
 
@@ -162,17 +208,19 @@ impl<'a> Ranks<'a> {
         dictionary.below[dictionary.codes[key] as usize]
     }
 
-    fn bounds(&self, block: &[u32]) -> Bounds {
-        Bounds(std::array::from_fn(|dimension| {
-            let ranks = block.iter().map(|&key| self.rank(dimension, key as usize));
-            ranks.fold((u32::MAX, 0), |(least, greatest), rank| {
-                (least.min(rank), greatest.max(rank))
-            })
-        }))
+    fn component(&self, dimension: usize, key: usize) -> u32 {
+        self.keys[key].components()[dimension]
+    }
+
+    fn block(&self, keys: &[u32]) -> Block {
+        Block {
+            ranks: bounds(keys, |dimension, key| self.rank(dimension, key)),
+            components: bounds(keys, |dimension, key| self.component(dimension, key)),
+        }
     }
 
     /// The mix of queries, the same for the same keys.
-    fn queries(&self) -> Vec<Bounds> {
+    fn queries(&self) -> Vec<Query> {
         let mut dice = Dice(0x5eed);
         let mut queries = Vec::with_capacity(4 * QUERIES);
         for _ in 0..QUERIES {
@@ -180,15 +228,15 @@ impl<'a> Ranks<'a> {
             for fixed in [all.saturating_sub(2), all.saturating_sub(4)] {
                 queries.push(self.around(&mut dice, fixed.max(1), 0));
             }
-            queries.push(self.around(&mut dice, 5.min(all), self.count / 20));
-            queries.push(self.around(&mut dice, all, self.count / 50));
+            queries.push(self.around(&mut dice, 5.min(all), self.keys.len() / 20));
+            queries.push(self.nearest(&mut dice));
         }
         queries
     }
 
     /// A query around a key: so many of the varying dimensions within so many ranks of its own.
-    fn around(&self, dice: &mut Dice, dimensions: usize, within: usize) -> Bounds {
-        let anchor = dice.below(self.count);
+    fn around(&self, dice: &mut Dice, dimensions: usize, within: usize) -> Query {
+        let anchor = dice.below(self.keys.len());
         let mut bounds = [(0, u32::MAX); DIMENSIONS];
         let mut left = self.varying.clone();
         for _ in 0..dimensions.min(left.len()) {
@@ -197,8 +245,31 @@ impl<'a> Ranks<'a> {
             let within = within as u32;
             bounds[dimension] = (rank.saturating_sub(within), rank.saturating_add(within));
         }
-        Bounds(bounds)
+        Query::Ranks(Bounds(bounds))
     }
+
+    /// The search for the nearest keys of the sample around one of them.
+    fn nearest(&self, dice: &mut Dice) -> Query {
+        let to = self.keys[dice.below(self.keys.len())];
+        let distance = |key: &Coordinate| {
+            let pairs = key.components().iter().zip(to.components());
+            pairs.map(|(&a, &b)| u64::from(a.abs_diff(b))).sum()
+        };
+        let mut distances: Vec<u64> = self.keys.iter().map(distance).collect();
+        let last = NEIGHBOURS.min(distances.len()) - 1;
+        let limit = *distances.select_nth_unstable(last).1;
+        Query::Near { to, limit }
+    }
+}
+
+/// The least and the greatest number that keys have in each dimension.
+fn bounds(keys: &[u32], of: impl Fn(usize, usize) -> u32) -> Bounds {
+    Bounds(std::array::from_fn(|dimension| {
+        let numbers = keys.iter().map(|&key| of(dimension, key as usize));
+        numbers.fold((u32::MAX, 0), |(least, greatest), number| {
+            (least.min(number), greatest.max(number))
+        })
+    }))
 }
 
 /// Random numbers that are the same each time (SplitMix64).
@@ -229,7 +300,7 @@ mod tests {
         keys
     }
 
-    fn chosen(keys: &[Coordinate]) -> (Placement, [u32; 3]) {
+    fn chosen(keys: &[Coordinate]) -> (Placement, [u32; CANDIDATES]) {
         let suggested = Placement::prefixed(1);
         let (placement, why) = choose(keys, suggested);
         assert_eq!(
@@ -244,13 +315,30 @@ mod tests {
     }
 
     #[test]
-    fn keys_without_a_hierarchy_get_a_curve() {
+    fn keys_without_a_hierarchy_get_leaves() {
         let mut dice = StdRng::seed_from_u64(1);
         let mut key = || Coordinate::new(std::array::from_fn(|_| dice.random_range(1..1000)));
         let keys = sorted((0..KEYS).map(|_| key().unwrap()).collect());
         let (placement, shares) = chosen(&keys);
-        assert!(!placement.is_lexicographic(), "{shares:?}");
-        assert!(shares[2] * 2 < shares[0], "{shares:?}");
+        assert_eq!(placement, Placement::LEAVES, "{shares:?}");
+        assert!(shares[3] < shares[2], "{shares:?}");
+    }
+
+    /// Two dimensions make up nearly all of every distance, and are the last ones that a curve or
+    /// coordinate order would cut.
+    #[test]
+    fn distances_count() {
+        let mut dice = StdRng::seed_from_u64(2);
+        let mut key = || {
+            let mut components = [(); 9].map(|()| dice.random_range(1..=30));
+            components[5] *= 30_000;
+            components[6] *= 20_000;
+            Coordinate::new(components).unwrap()
+        };
+        let keys = sorted((0..KEYS).map(|_| key()).collect());
+        let (placement, shares) = chosen(&keys);
+        assert_eq!(placement, Placement::LEAVES, "{shares:?}");
+        assert!(shares[3] * 5 < shares[2] * 4, "{shares:?}");
     }
 
     /// Only the last dimension varies: every order is coordinate order.
@@ -276,11 +364,11 @@ mod tests {
             Why::Given,
             Why::Small,
             Why::Suggested,
-            Why::Measured([5, 0, 7]),
+            Why::Measured([5, 0, 7, 3]),
         ] {
             let (code, shares) = why.code();
             assert_eq!(Why::from_code(code, shares), Some(why));
         }
-        assert_eq!(Why::from_code(4, [0; 3]), None);
+        assert_eq!(Why::from_code(4, [0; CANDIDATES]), None);
     }
 }
