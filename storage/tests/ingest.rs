@@ -438,6 +438,87 @@ fn the_odyssey_comes_back_as_it_was() {
     assert!(writer.finish().unwrap() == expected.finish().unwrap());
 }
 
+// ------------------------------------------------------------------------------ threads
+
+/// Builders and the files' own threads, with parts of a few pieces.
+fn threaded() -> Options {
+    Options {
+        ingest_part_bytes: 16 << 20,
+        ..Options::default()
+    }
+}
+
+/// Scrolls of two parts, in coordinate order.
+fn many() -> Vec<(Coordinate, String)> {
+    let scroll = |n: u32| (at(1 + n / 1000, 1 + n % 1000), format!("{n:0600}"));
+    (0..25_000).map(scroll).collect()
+}
+
+fn check_threaded(scrolls: &[(Coordinate, String)], context: &str) {
+    let vfs = MemoryVfs::new();
+    let store = open(&vfs, threaded()).unwrap();
+    let summary = ingest(&store, "a", IngestMode::Replace, scrolls).unwrap();
+    assert_eq!(segment_files(&vfs).len(), summary.parts, "{context}");
+    let texts = scrolls.iter().cloned();
+    let texts = texts.map(|(coordinate, text)| (coordinate, text.into_bytes()));
+    let mut expected: BTreeMap<_, _> = texts.collect();
+    expected.retain(|_, text| !text.is_empty());
+    drop(store);
+    let store = open(&vfs.after_crash(0), threaded()).unwrap();
+    let found = contents(&store.snapshot()).unwrap();
+    assert!(found["a"] == expected, "{context}");
+}
+
+#[test]
+fn large_loads_come_back_whatever_their_order() {
+    let mut scrolls = many();
+    check_threaded(&scrolls, "in order");
+    for index in [5, 12_000, 24_999] {
+        scrolls[index].1.clear();
+    }
+    check_threaded(&scrolls, "in order, with removals");
+    scrolls.push((at(3, 7), "late".to_owned()));
+    scrolls.push((at(3, 8), String::new()));
+    check_threaded(&scrolls, "out of order at the end");
+    scrolls.reverse();
+    check_threaded(&scrolls, "from the end");
+}
+
+#[test]
+fn a_medium_that_fills_while_a_large_load_is_written_keeps_nothing_of_it() {
+    let scrolls = many();
+    let mut refused = 0;
+    for from in 0.. {
+        let vfs = MemoryVfs::new();
+        let store = open(&vfs, threaded()).unwrap();
+        let from = vfs.operations() + from;
+        vfs.set_fault(Some(Fault::Full { from }));
+        let outcome = ingest(&store, "a", IngestMode::Replace, &scrolls);
+        vfs.set_fault(None);
+        let Err(error) = outcome else { break };
+        refused += 1;
+        assert!(
+            matches!(error, StoreError::DiskFull { .. }),
+            "{from}: {error}"
+        );
+        assert_eq!(segment_files(&vfs), [""; 0], "{from}");
+    }
+    assert!(refused > 10, "{refused}");
+}
+
+#[test]
+fn a_large_load_that_is_dropped_leaves_nothing() {
+    let vfs = MemoryVfs::new();
+    let store = open(&vfs, threaded()).unwrap();
+    let mut ingest = store.ingest("a", IngestMode::Replace).unwrap();
+    for (coordinate, text) in &many()[..10_000] {
+        ingest.push(*coordinate, text.as_bytes()).unwrap();
+    }
+    assert!(!segment_files(&vfs).is_empty(), "a part was begun");
+    drop(ingest);
+    assert_eq!(segment_files(&vfs), [""; 0]);
+}
+
 // ------------------------------------------------------------------------------ concurrency
 
 /// Writers append to scrolls of their own while ingests go on. Each scroll must be what the last

@@ -21,20 +21,19 @@ pub(super) struct Dictionary {
 const TABLE_FACTOR: usize = 4;
 
 impl Dictionary {
-    /// The dictionary of `dimension` over `keys`, of which there are at most `u32::MAX`.
-    fn build(keys: &[Coordinate], dimension: usize) -> Dictionary {
-        let of = |key: &Coordinate| key.components()[dimension];
-        let greatest = keys.iter().map(of).max().unwrap_or(0) as usize;
-        match greatest / TABLE_FACTOR < keys.len() {
-            true => Dictionary::by_table(keys.iter().map(of), greatest),
-            false => Dictionary::by_sorting(keys.chunk_by(|a, b| of(a) == of(b)), of),
+    /// The dictionary of the components of all keys, of which there are at most `u32::MAX`.
+    fn build(components: Vec<u32>) -> Dictionary {
+        let greatest = components.iter().copied().max().unwrap_or(0) as usize;
+        match greatest / TABLE_FACTOR < components.len() {
+            true => Dictionary::by_table(components, greatest),
+            false => Dictionary::by_sorting(&components),
         }
     }
 
     /// Counts in a table with an entry for every component that there may be.
-    fn by_table(components: impl Iterator<Item = u32> + Clone, greatest: usize) -> Dictionary {
+    fn by_table(mut components: Vec<u32>, greatest: usize) -> Dictionary {
         let mut table = vec![0u32; greatest + 1];
-        components.clone().for_each(|c| table[c as usize] += 1);
+        components.iter().for_each(|&c| table[c as usize] += 1);
         let mut dictionary = Dictionary::empty();
         let mut total = 0;
         for (component, entry) in (0..).zip(&mut table) {
@@ -43,17 +42,16 @@ impl Dictionary {
                 total += std::mem::replace(entry, code);
             }
         }
-        dictionary.codes = components.map(|c| table[c as usize]).collect();
+        components.iter_mut().for_each(|c| *c = table[*c as usize]);
+        dictionary.codes = components;
         dictionary
     }
 
     /// Sorts runs of keys with the same component: they are few where components are large, as a
     /// day's number is, and its scrolls follow each other.
-    fn by_sorting<'k>(
-        runs: impl Iterator<Item = &'k [Coordinate]>,
-        of: impl Fn(&Coordinate) -> u32,
-    ) -> Dictionary {
-        let runs: Vec<(u32, u32)> = runs.map(|run| (of(&run[0]), run.len() as u32)).collect();
+    fn by_sorting(components: &[u32]) -> Dictionary {
+        let runs = components.chunk_by(|a, b| a == b);
+        let runs: Vec<(u32, u32)> = runs.map(|run| (run[0], run.len() as u32)).collect();
         let heads = runs
             .iter()
             .map(|&(component, _)| u64::from(component) << 32);
@@ -106,9 +104,19 @@ impl Dictionary {
     }
 }
 
+/// Keys that are taken apart at a time: they stay in the first cache.
+const GROUP: usize = 256;
+
 /// The dictionaries of all dimensions over `keys`.
 pub(super) fn build(keys: &[Coordinate]) -> [Dictionary; DIMENSIONS] {
-    std::array::from_fn(|dimension| Dictionary::build(keys, dimension))
+    let mut columns: [Vec<u32>; DIMENSIONS] =
+        std::array::from_fn(|_| Vec::with_capacity(keys.len()));
+    for group in keys.chunks(GROUP) {
+        for (dimension, column) in columns.iter_mut().enumerate() {
+            column.extend(group.iter().map(|key| key.components()[dimension]));
+        }
+    }
+    columns.map(Dictionary::build)
 }
 
 #[cfg(test)]
@@ -117,14 +125,10 @@ mod tests {
 
     #[test]
     fn a_table_and_sorting_give_the_same() {
-        let key = |n: u32| {
-            let component = 1 + n.wrapping_mul(0x9e37_79b1) % 97 / 3 * 41;
-            Coordinate::new([component; DIMENSIONS]).unwrap()
-        };
-        let keys: Vec<Coordinate> = (0..500).map(key).collect();
-        let of = |key: &Coordinate| key.components()[0];
-        let table = Dictionary::by_table(keys.iter().map(of), 41 * 97);
-        let sorted = Dictionary::by_sorting(keys.chunk_by(|a, b| a == b), of);
+        let component = |n: u32| 1 + n.wrapping_mul(0x9e37_79b1) % 97 / 3 * 41;
+        let components: Vec<u32> = (0..500).map(component).collect();
+        let sorted = Dictionary::by_sorting(&components);
+        let table = Dictionary::by_table(components, 41 * 97);
         assert_eq!(table.components, sorted.components);
         assert_eq!(table.below, sorted.below);
         assert_eq!(table.codes, sorted.codes);

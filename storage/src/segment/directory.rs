@@ -10,6 +10,7 @@
 
 use super::layout::u40_at;
 use crate::coordinate::{Coordinate, DIMENSIONS};
+use crate::prefetch::prefetch;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Length of a bucket: a cache line.
@@ -67,15 +68,43 @@ pub(super) fn byte_len(slots: usize) -> usize {
     slots.div_ceil(MEAN_ENTRIES).max(1) * BUCKET_BYTES
 }
 
+/// Entries whose buckets are asked for before they are filled.
+const GROUP: usize = 32;
+
+/// The section of a part that has these entries, `slots` of them: a coordinate, and an offset of the
+/// heap.
+pub(super) fn encode<'k>(
+    slots: usize,
+    entries: impl Iterator<Item = (&'k Coordinate, u64)>,
+) -> Vec<u8> {
+    let mut directory = DirectoryBuilder::new(slots);
+    let mut group = [(Probe::default(), 0); GROUP];
+    let mut entries = entries.fuse();
+    loop {
+        let mut filled = 0;
+        for (place, (coordinate, offset)) in group.iter_mut().zip(&mut entries) {
+            *place = (Probe::new(coordinate), offset);
+            directory.prefetch(place.0);
+            filled += 1;
+        }
+        if filled == 0 {
+            return directory.bytes;
+        }
+        for &(probe, offset) in &group[..filled] {
+            directory.insert(probe, offset);
+        }
+    }
+}
+
 /// A directory that is being filled.
 #[derive(Debug)]
-pub(super) struct DirectoryBuilder {
+struct DirectoryBuilder {
     bytes: Vec<u8>,
 }
 
 impl DirectoryBuilder {
     /// An empty directory for `slots` slots.
-    pub(super) fn new(slots: usize) -> DirectoryBuilder {
+    fn new(slots: usize) -> DirectoryBuilder {
         DirectoryBuilder {
             bytes: vec![0; byte_len(slots)],
         }
@@ -85,13 +114,12 @@ impl DirectoryBuilder {
     ///
     /// # Panics
     /// If the directory is full, or the offset is not below [`MAX_OFFSET`].
-    pub(super) fn insert(&mut self, probe: Probe, offset: u64) {
+    fn insert(&mut self, probe: Probe, offset: u64) {
         assert!(offset < MAX_OFFSET, "a heap is below 2^40 bytes");
-        let buckets = self.bytes.len() / BUCKET_BYTES;
-        let home = probe.bucket(buckets);
-        for step in 0..buckets {
-            let at = (home + step) % buckets * BUCKET_BYTES;
-            let bucket = &mut self.bytes[at..at + BUCKET_BYTES];
+        for at in buckets_of(self.bytes.len(), probe) {
+            let bucket: &mut [u8; BUCKET_BYTES] = (&mut self.bytes[at..at + BUCKET_BYTES])
+                .try_into()
+                .expect("the length was asked for");
             let count = usize::from(bucket[META_AT] & COUNT_MASK);
             if count == BUCKET_ENTRIES {
                 bucket[META_AT] |= GOES_ON;
@@ -107,9 +135,9 @@ impl DirectoryBuilder {
         panic!("there is room for 1.8 times as many entries as slots");
     }
 
-    /// The section's bytes.
-    pub(super) fn finish(self) -> Vec<u8> {
-        self.bytes
+    fn prefetch(&self, probe: Probe) {
+        let home = probe.bucket(self.bytes.len() / BUCKET_BYTES);
+        prefetch(&self.bytes, home * BUCKET_BYTES);
     }
 }
 
@@ -119,7 +147,14 @@ impl DirectoryBuilder {
 pub(super) fn buckets_of(length: usize, probe: Probe) -> impl Iterator<Item = usize> {
     let buckets = length / BUCKET_BYTES;
     let home = probe.bucket(buckets);
-    (0..buckets).map(move |step| (home + step) % buckets * BUCKET_BYTES)
+    let wrapped = move |bucket| {
+        if bucket < buckets {
+            bucket
+        } else {
+            bucket - buckets
+        }
+    };
+    (0..buckets).map(move |step| wrapped(home + step) * BUCKET_BYTES)
 }
 
 /// The heap offsets of a bucket whose fingerprint is the probe's.
@@ -161,11 +196,8 @@ mod tests {
     }
 
     fn directory(keys: &[Coordinate]) -> Vec<u8> {
-        let mut builder = DirectoryBuilder::new(keys.len());
-        for (offset, key) in keys.iter().enumerate() {
-            builder.insert(Probe::new(key), offset as u64 * 1000);
-        }
-        builder.finish()
+        let entries = keys.iter().zip((0..).step_by(1000));
+        encode(keys.len(), entries)
     }
 
     /// The offsets at which a coordinate may be, and how many buckets were read.
@@ -218,7 +250,7 @@ mod tests {
         let probe = Probe::new(&Coordinate::ORIGIN);
         let mut builder = DirectoryBuilder::new(9);
         builder.insert(probe, MAX_OFFSET - 1);
-        let bytes = builder.finish();
+        let bytes = builder.bytes;
         let found: Vec<u64> = buckets_of(bytes.len(), probe)
             .flat_map(|at| {
                 let bucket = bytes[at..at + BUCKET_BYTES].try_into().unwrap();

@@ -13,12 +13,12 @@ use super::builder::{PartSource, write_part};
 #[cfg(feature = "fuzzing")]
 use super::checksums::chunk_checksum;
 use super::checksums::{CHUNK_BYTES, ChunkTable};
-use super::layout::{ALIGNMENT, FILE_HEADER_BYTES, FILE_MAGIC, VERSION, u32_at, u64_at};
+use super::layout::{FILE_HEADER_BYTES, FILE_MAGIC, VERSION, u32_at, u64_at};
 use super::part::Part;
-use super::writer::{Meter, SegmentWriter};
+use super::writer::{Meter, Pace, SegmentWriter};
 use crate::canary;
 use crate::error::{Result, StoreError};
-use crate::vfs::{Mapping, Vfs};
+use crate::vfs::{File, Mapping, Vfs};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -311,17 +311,29 @@ pub(crate) fn write_metered(
     parts: &[PartSource<'_>],
     meter: Meter<'_>,
 ) -> Result<()> {
-    let path = directory.join(file_name(id));
-    let temporary = path.with_extension("tmp");
-    let written = write_file(vfs, &temporary, id, parts, meter).and_then(|()| {
-        vfs.rename(&temporary, &path)
-            .map_err(|e| StoreError::io("rename", &temporary, e))?;
-        if canary::leaves_out("directory_sync") {
-            return Ok(());
-        }
-        vfs.sync_dir(directory)
-            .map_err(|e| StoreError::io("sync", directory, e))
-    });
+    write_paced(vfs, directory, id, parts, Pace::Steady(meter))
+}
+
+/// [`write_segment`], as fast as the medium takes it: somebody waits.
+pub(crate) fn write_urgent(
+    vfs: &dyn Vfs,
+    directory: &Path,
+    id: u64,
+    parts: &[PartSource<'_>],
+) -> Result<()> {
+    write_paced(vfs, directory, id, parts, Pace::Urgent)
+}
+
+fn write_paced(
+    vfs: &dyn Vfs,
+    directory: &Path,
+    id: u64,
+    parts: &[PartSource<'_>],
+    pace: Pace<'_>,
+) -> Result<()> {
+    let temporary = temporary_path(directory, id);
+    let written =
+        write_file(vfs, &temporary, id, parts, pace).and_then(|()| publish(vfs, directory, id));
     if written.is_err() {
         // Space matters when the disk is full; what stays is removed at the next opening.
         let _ = vfs.remove(&temporary);
@@ -329,38 +341,70 @@ pub(crate) fn write_metered(
     written
 }
 
+/// Where segment `id` is written before it has its name.
+pub(super) fn temporary_path(directory: &Path, id: u64) -> PathBuf {
+    directory.join(file_name(id)).with_extension("tmp")
+}
+
+/// Gives a segment that is whole and durable its name, durably.
+pub(super) fn publish(vfs: &dyn Vfs, directory: &Path, id: u64) -> Result<()> {
+    let temporary = temporary_path(directory, id);
+    vfs.rename(&temporary, &directory.join(file_name(id)))
+        .map_err(|e| StoreError::io("rename", &temporary, e))?;
+    if canary::leaves_out("directory_sync") {
+        return Ok(());
+    }
+    vfs.sync_dir(directory)
+        .map_err(|e| StoreError::io("sync", directory, e))
+}
+
 fn write_file(
     vfs: &dyn Vfs,
     path: &Path,
     id: u64,
     parts: &[PartSource<'_>],
-    meter: Meter<'_>,
+    pace: Pace<'_>,
 ) -> Result<()> {
-    let file = vfs
-        .create(path)
-        .map_err(|e| StoreError::io("create", path, e))?;
-    let mut writer = SegmentWriter::new(file.as_ref(), path, id, meter);
+    let mut writer = SegmentWriter::new(create(vfs, path)?, path, id, pace);
+    write_header(&mut writer, id)?;
+    let mut table = Vec::new();
+    for part in parts {
+        table.push(write_part(&mut writer, part)?);
+    }
+    finish_file(writer, id, &table)
+}
+
+pub(super) fn create(vfs: &dyn Vfs, path: &Path) -> Result<Box<dyn File>> {
+    vfs.create(path)
+        .map_err(|e| StoreError::io("create", path, e))
+}
+
+pub(super) fn write_header(writer: &mut SegmentWriter<'_>, id: u64) -> Result<()> {
     let mut header = FILE_MAGIC.to_vec();
     header.extend_from_slice(&VERSION.to_le_bytes());
     header.extend_from_slice(&[0; 4]);
     header.extend_from_slice(&id.to_le_bytes());
     header.resize(FILE_HEADER_BYTES, 0);
-    writer.write(&header)?;
-    let mut table = Vec::new();
-    for part in parts {
-        writer.pad_to(writer.position().next_multiple_of(ALIGNMENT))?;
-        let start = writer.position();
-        write_part(&mut writer, part)?;
-        table.extend_from_slice(&start.to_le_bytes());
-        table.extend_from_slice(&(writer.position() - start).to_le_bytes());
-    }
+    writer.write(&header)
+}
+
+/// Writes what follows the parts, which lie where `parts` says, and makes the file durable.
+pub(super) fn finish_file(
+    mut writer: SegmentWriter<'_>,
+    id: u64,
+    parts: &[Range<u64>],
+) -> Result<()> {
     let parts_at = writer.position() as usize;
-    writer.write(&table)?;
-    let (data_end, checksums) = writer.end_of_data()?;
-    let trailer = Trailer {
-        parts: parts.len(),
-        parts_at,
-        checksums_at: data_end as usize,
-    };
-    writer.finish(&trailer.encode(id, &checksums))
+    for part in parts {
+        writer.write(&part.start.to_le_bytes())?;
+        writer.write(&(part.end - part.start).to_le_bytes())?;
+    }
+    writer.finish(|data_end, checksums| {
+        let trailer = Trailer {
+            parts: parts.len(),
+            parts_at,
+            checksums_at: data_end as usize,
+        };
+        trailer.encode(id, checksums)
+    })
 }

@@ -74,11 +74,6 @@ fn word_at(bytes: &[u8], at: usize) -> [u8; WORD_BYTES] {
     word.expect("the length was asked for")
 }
 
-/// Length of the header of an entry.
-pub(super) fn header_bytes(key: &HeapKey, text: u32) -> usize {
-    SLOT_BYTES + varint_bytes(text) + key.length
-}
-
 /// Writes the header of an entry to the start of `out`; gives its length.
 #[inline]
 pub(super) fn encode_header(
@@ -166,10 +161,6 @@ fn encode_varint(value: u32, out: &mut [u8]) -> usize {
     length + 1
 }
 
-fn varint_bytes(value: u32) -> usize {
-    (32 - (value | 1).leading_zeros() as usize).div_ceil(7)
-}
-
 #[inline]
 fn decode_varint(bytes: &[u8]) -> Option<(u32, usize)> {
     let first = *bytes.first()?;
@@ -207,7 +198,6 @@ mod tests {
         let key = HeapKey::new(coordinate);
         let mut out = [0; MAX_HEADER_BYTES];
         let length = encode_header(&mut out, slot, text, &key);
-        assert_eq!(length, header_bytes(&key, text));
         out[..length].to_vec()
     }
 

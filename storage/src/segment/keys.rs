@@ -111,30 +111,52 @@ impl Column {
 
 /// The key blocks of positions that hold the keys `positions`.
 pub(super) fn encode_blocks(dictionaries: &[Dictionary; DIMENSIONS], positions: &[u32]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for block in positions.chunks(BLOCK_SLOTS) {
-        for dictionary in varying(dictionaries) {
-            let width = code_width(dictionary.len());
-            let last = *block.last().expect("blocks are not empty");
-            let padding = std::iter::repeat_n(&last, BLOCK_SLOTS - block.len());
-            for &key in block.iter().chain(padding) {
-                push_code(&mut out, dictionary.codes[key as usize], width);
-            }
+    let width = |dictionary: &Dictionary| code_width(dictionary.len());
+    let block_bytes = dictionaries.iter().map(width).sum::<usize>() * BLOCK_SLOTS;
+    let mut out = vec![0; positions.len().div_ceil(BLOCK_SLOTS) * block_bytes];
+    let mut at = 0;
+    // One dimension after the other, so that the codes looked up are those of one.
+    for dictionary in varying(dictionaries) {
+        let codes = &dictionary.codes;
+        let blocks = out.chunks_exact_mut(block_bytes);
+        let columns = blocks.map(|block| &mut block[at..at + width(dictionary) * BLOCK_SLOTS]);
+        match width(dictionary) {
+            1 => fill_columns(columns, positions, |key| [codes[key] as u8]),
+            2 => fill_columns(columns, positions, |key| (codes[key] as u16).to_le_bytes()),
+            _ => fill_columns(columns, positions, |key| codes[key].to_le_bytes()),
         }
+        at += width(dictionary) * BLOCK_SLOTS;
     }
     out
 }
 
-/// The zone map of the same blocks.
-pub(super) fn encode_zone_map(
-    dictionaries: &[Dictionary; DIMENSIONS],
+fn fill_columns<'b, const WIDTH: usize>(
+    columns: impl Iterator<Item = &'b mut [u8]>,
     positions: &[u32],
-) -> Vec<u8> {
+    code: impl Fn(usize) -> [u8; WIDTH],
+) {
+    for (column, block) in columns.zip(positions.chunks(BLOCK_SLOTS)) {
+        let last = *block.last().expect("blocks are not empty");
+        let keys = block.iter().copied().chain(std::iter::repeat(last));
+        for (place, key) in column.as_chunks_mut::<WIDTH>().0.iter_mut().zip(keys) {
+            *place = code(key as usize);
+        }
+    }
+}
+
+/// The zone map of these key blocks.
+pub(super) fn encode_zone_map(dictionaries: &[Dictionary; DIMENSIONS], blocks: &[u8]) -> Vec<u8> {
+    let width = |dictionary: &Dictionary| code_width(dictionary.len());
+    let block_bytes = dictionaries.iter().map(width).sum::<usize>() * BLOCK_SLOTS;
     let mut out = Vec::new();
+    let mut at = 0;
     for dictionary in varying(dictionaries) {
-        let width = code_width(dictionary.len());
-        let blocks = positions.chunks(BLOCK_SLOTS);
-        let blocks: Vec<Zone> = blocks.map(|keys| Zone::of_keys(dictionary, keys)).collect();
+        let width = width(dictionary);
+        let columns = blocks.chunks_exact(block_bytes);
+        let columns = columns.map(|block| &block[at..at + width * BLOCK_SLOTS]);
+        let blocks: Vec<Zone> = columns
+            .map(|column| Zone::of_column(column, width))
+            .collect();
         let groups: Vec<Zone> = blocks.chunks(GROUP_BLOCKS).map(Zone::of_zones).collect();
         for zones in [blocks, groups] {
             for code in zones.iter().map(|zone| zone.least) {
@@ -144,6 +166,7 @@ pub(super) fn encode_zone_map(
                 push_code(&mut out, code, width);
             }
         }
+        at += width * BLOCK_SLOTS;
     }
     out
 }
@@ -161,8 +184,17 @@ impl Zone {
         greatest: 0,
     };
 
-    fn of_keys(dictionary: &Dictionary, keys: &[u32]) -> Zone {
-        let codes = keys.iter().map(|&key| dictionary.codes[key as usize]);
+    /// The zone of a block's codes.
+    fn of_column(column: &[u8], width: usize) -> Zone {
+        match width {
+            1 => Zone::of_codes(column, |&[code]| u32::from(code)),
+            2 => Zone::of_codes(column, |&code| u32::from(u16::from_le_bytes(code))),
+            _ => Zone::of_codes(column, |&code| u32::from_le_bytes(code)),
+        }
+    }
+
+    fn of_codes<const WIDTH: usize>(column: &[u8], code: impl Fn(&[u8; WIDTH]) -> u32) -> Zone {
+        let codes = column.as_chunks::<WIDTH>().0.iter().map(code);
         codes.fold(Zone::EMPTY, |zone, code| zone.with(code, code))
     }
 

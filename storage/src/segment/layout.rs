@@ -36,7 +36,8 @@ const DISTINCT_AT: usize = 64;
 const LAST_AT: usize = 104;
 const SECTION_TABLE_AT: usize = 144;
 
-/// The sections of a part, in file order.
+/// The sections of a part, in the order of the header's table. In the file the texts come first: see
+/// [`Section::IN_FILE_ORDER`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Section {
     Dictionaries = 0,
@@ -53,6 +54,27 @@ pub(super) enum Section {
 
 /// Number of sections; the header has room for 23.
 pub(super) const SECTIONS: usize = 10;
+
+impl Section {
+    /// The sections as a part is written: texts as they come, then what is known when all have come.
+    pub(super) const IN_FILE_ORDER: [Section; SECTIONS] = [
+        Section::Heap,
+        Section::Records,
+        Section::Dictionaries,
+        Section::KeyBlocks,
+        Section::ZoneMap,
+        Section::Permutation,
+        Section::Fences,
+        Section::Directory,
+        Section::Lines,
+        Section::Postings,
+    ];
+}
+
+/// Where the first section of a part of this name starts, from the start of the part.
+pub(super) fn first_section_at(name: &str) -> u64 {
+    ((PART_HEADER_BYTES + name.len()) as u64).next_multiple_of(ALIGNMENT)
+}
 
 /// What the start of a part says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,16 +97,16 @@ pub(super) struct PartHeader {
 }
 
 impl PartHeader {
-    /// Lays the sections out behind the header and the name; gives their ranges and the part's
-    /// whole length.
-    pub(super) fn lay_out(name: &str, lengths: [u64; SECTIONS]) -> ([Range<u64>; SECTIONS], u64) {
-        let mut at = (PART_HEADER_BYTES + name.len()) as u64;
-        let ranges = lengths.map(|length| {
+    /// Lays the sections out behind the header and the name.
+    pub(super) fn lay_out(name: &str, lengths: [u64; SECTIONS]) -> [Range<u64>; SECTIONS] {
+        let mut at = first_section_at(name);
+        let mut ranges = [const { 0..0 }; SECTIONS];
+        for section in Section::IN_FILE_ORDER {
             let start = at.next_multiple_of(ALIGNMENT);
-            at = start + length;
-            start..at
-        });
-        (ranges, at)
+            at = start + lengths[section as usize];
+            ranges[section as usize] = start..at;
+        }
+        ranges
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {

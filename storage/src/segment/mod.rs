@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! segments/<id>.seg   header | part | part | ... | part table | chunk checksums | trailer
-//! part                header | dictionaries | key blocks | zone map | permutation | fences
-//!                     | directory | lines | heap | records
+//! part                header | heap | records | dictionaries | key blocks | zone map | permutation
+//!                     | fences | directory | lines | postings
 //! ```
 //!
 //! A part holds the scrolls of one phext in *slots*, numbered from 0 in the order of their texts. A
@@ -43,18 +43,20 @@ mod part;
 mod postings;
 mod records;
 mod salvage;
+mod stream;
 mod writer;
 
-pub(crate) use builder::PartSource;
+pub(crate) use builder::{PartLabel, PartSource};
 pub(crate) use checksums::CHUNK_BYTES;
 pub(crate) use columns::{Components, KeyColumn, ZoneMap, Zones};
 pub(crate) use directory::Probe;
 #[cfg(feature = "fuzzing")]
 pub(crate) use file::reseal;
-pub(crate) use file::{Segment, file_id, file_name, write_metered, write_segment};
+pub(crate) use file::{Segment, file_id, file_name, write_metered, write_segment, write_urgent};
 pub(crate) use layout::GROUP_BLOCKS;
 pub(crate) use lookup::Candidate;
 pub(crate) use medium::is_absent;
 pub use order::{Order, OrderError};
 pub use part::TextPlace;
 pub(crate) use part::{Entry, Found, Part};
+pub(crate) use stream::SegmentStream;

@@ -114,6 +114,11 @@ impl Order {
         }
     }
 
+    /// Whether texts lie in coordinate order, whatever the keys are.
+    pub(crate) fn keeps_texts_by_coordinate(self) -> bool {
+        self.given().is_none_or(Placement::has_coordinate_slots)
+    }
+
     /// The placement that the order prescribes; `None` where it depends on the keys.
     fn given(self) -> Option<Placement> {
         match self {

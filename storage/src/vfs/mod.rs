@@ -24,6 +24,7 @@ pub use sigbus::{UNREADABLE_MAP_EXIT_CODE, stop_cleanly_on_unreadable_maps};
 
 use std::fmt::Debug;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -93,6 +94,16 @@ pub trait File: Debug + Send + Sync {
     fn allocate(&self, length: u64) -> io::Result<()>;
     /// Makes the file's bytes and length durable (`fdatasync`).
     fn sync_data(&self) -> io::Result<()>;
+    /// Begins to bring written bytes to the medium, so that a later [`File::sync_data`] has less to
+    /// wait for. Promises nothing, and does nothing where the system has no such call.
+    fn begin_write_back(&self, _range: Range<u64>) -> io::Result<()> {
+        Ok(())
+    }
+    /// Waits for write-back of a range that was begun before. Promises nothing either: what it brought
+    /// to the medium may still be in the drive's cache.
+    fn await_write_back(&self, _range: Range<u64>) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes a file from its start, gathering small writes.

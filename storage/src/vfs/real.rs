@@ -12,6 +12,9 @@ use super::{Catalog, File, Mapping, Metadata, Vfs};
 use std::fmt::Debug;
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -221,6 +224,35 @@ impl File for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn begin_write_back(&self, range: Range<u64>) -> io::Result<()> {
+        sync_file_range(&self.file, range, libc::SYNC_FILE_RANGE_WRITE)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn await_write_back(&self, range: Range<u64>) -> io::Result<()> {
+        sync_file_range(&self.file, range, libc::SYNC_FILE_RANGE_WAIT_BEFORE)
+    }
+}
+
+/// An error is one of the medium and is reported: a later `fdatasync` may not report it again.
+#[cfg(target_os = "linux")]
+fn sync_file_range(file: &fs::File, range: Range<u64>, flags: libc::c_uint) -> io::Result<()> {
+    let (start, length) = (range.start as i64, (range.end - range.start) as i64);
+    #[expect(
+        unsafe_code,
+        reason = "no safe wrapper has this call; see docs/UNSAFE.md"
+    )]
+    // SAFETY: the descriptor is open while `file` is borrowed, and no memory is passed.
+    let result = unsafe { libc::sync_file_range(file.as_raw_fd(), start, length, flags) };
+    match result {
+        0 => Ok(()),
+        _ => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ENOSYS) => Ok(()),
+            error => Err(error),
+        },
     }
 }
 

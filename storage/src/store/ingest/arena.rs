@@ -16,6 +16,8 @@ const HUGE_BYTES: usize = 8 << 20;
 pub(super) const ENTRY_BYTES: u64 = 64;
 /// How far ahead texts are asked for that lie in no order.
 const AHEAD: usize = 12;
+/// From so many entries on a second thread helps to sort.
+const PARALLEL_ENTRIES: usize = 1 << 15;
 
 /// What an entry takes in an arena.
 #[cfg(test)]
@@ -179,11 +181,43 @@ fn order_of(entries: &[Entry]) -> Vec<u32> {
     }
 }
 
-fn order_by<K: Ord>(entries: &[Entry], key: impl Fn(&Coordinate) -> K) -> Vec<u32> {
+fn order_by<K: Ord + Send>(entries: &[Entry], key: impl Fn(&Coordinate) -> K) -> Vec<u32> {
     let keys = entries.iter().map(|entry| key(&entry.coordinate));
     let mut keys: Vec<(K, u32)> = keys.zip(0..).collect();
-    keys.sort_unstable();
-    keys.into_iter().map(|(_, index)| index).collect()
+    if keys.len() < PARALLEL_ENTRIES {
+        keys.sort_unstable();
+        return keys.into_iter().map(|(_, index)| index).collect();
+    }
+    let (first, second) = keys.split_at_mut(entries.len() / 2);
+    let is_helped = std::thread::scope(|scope| {
+        let helper = std::thread::Builder::new().name("sqd-ingest".to_owned());
+        let helper = helper.spawn_scoped(scope, || first.sort_unstable());
+        second.sort_unstable();
+        helper.is_ok()
+    });
+    if !is_helped {
+        first.sort_unstable();
+    }
+    merge_indexes(first, second)
+}
+
+/// The indexes of two sorted lists, as one sorted list has them.
+fn merge_indexes<K: Ord>(first: &[(K, u32)], second: &[(K, u32)]) -> Vec<u32> {
+    let mut merged = Vec::with_capacity(first.len() + second.len());
+    let (mut left, mut right) = (0, 0);
+    while left < first.len() && right < second.len() {
+        let is_right = second[right] < first[left];
+        merged.push(if is_right {
+            second[right].1
+        } else {
+            first[left].1
+        });
+        right += usize::from(is_right);
+        left += usize::from(!is_right);
+    }
+    let rest = first[left..].iter().chain(&second[right..]);
+    merged.extend(rest.map(|&(_, index)| index));
+    merged
 }
 
 /// The components behind each other, each in as many bits as the widest takes.
@@ -219,7 +253,7 @@ mod tests {
             let component = |n: u32| 1 + n.wrapping_mul(0x9e37_79b1) % top;
             let coordinate = |n: u32| std::array::from_fn(|d| component(n * 9 + d as u32));
             let mut arena = Arena::default();
-            for n in 0..1000 {
+            for n in 0..PARALLEL_ENTRIES as u32 + top % 3 {
                 let coordinate = Coordinate::new(coordinate(n)).unwrap();
                 arena.push(coordinate, &n.to_le_bytes()).unwrap();
             }

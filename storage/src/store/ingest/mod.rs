@@ -1,28 +1,30 @@
 //! Bulk ingest: many scrolls become segments without passing through the log.
 //!
 //! ```text
-//! push     scrolls are gathered in an arena, in any order
-//! build    a full arena becomes a part, in a segment of its own, on another thread
+//! push     scrolls in coordinate order are written as they come; others are gathered in an arena
+//! build    what was written, or a full arena, becomes a part in a segment of its own, on another thread
 //! finish   all parts enter the phext's manifest in one catalog transaction
 //! ```
 //!
 //! | module | question |
 //! |---|---|
 //! | [`arena`] | what was pushed, in which order? |
+//! | [`stream`] | what was written as it came, in order? |
 //! | [`run`] | where do scrolls wait that came out of order and exceed memory? |
 //! | [`pipeline`] | who builds parts, and how many at once? |
 //! | [`overlap`] | which older scrolls do the new ones replace? |
 //! | [`publish`] | when does the ingest take effect, and what if the power goes? |
 //!
 //! Scrolls in coordinate order, as a phext document has them, go straight into parts of disjoint
-//! ranges. Once a scroll comes out of order, full arenas are sorted and put aside as runs, and `finish`
-//! merges the runs into parts. Nothing is visible before [`Ingest::finish`]; dropping an ingest removes what it wrote.
+//! ranges: an arena holds the first few only, which tell whether they come so. Once a scroll comes out
+//! of order, full arenas are sorted and put aside as runs, and `finish` merges the runs into parts. Nothing is visible before [`Ingest::finish`]; dropping an ingest removes what it wrote.
 
 mod arena;
 mod overlap;
 mod pipeline;
 mod publish;
 mod run;
+mod stream;
 
 use super::batch::validate_name;
 use super::{Shared, Store};
@@ -33,6 +35,11 @@ use arena::Arena;
 use pipeline::{Pipeline, Target, out_of_memory};
 use run::{Run, merge};
 use std::sync::Arc;
+use stream::Stream;
+
+/// Bytes of text in order after which the rest is expected to come in order as well, and is written as
+/// it comes.
+const ORDERED_BYTES: u64 = 4 << 20;
 
 /// The most memory that an ingest takes with parts of this size: for texts, an arena for each builder
 /// and the one that is filled; and for as many scrolls as arenas hold at most, their entries, in a list
@@ -80,6 +87,8 @@ pub struct Ingest<'store> {
     shared: &'store Shared,
     mode: IngestMode,
     arena: Arena,
+    /// The part that is written as its scrolls come.
+    stream: Option<Stream>,
     /// The greatest coordinate so far, while each exceeded the one before.
     ascending: Ascending,
     /// Runs put aside. None while scrolls come in order.
@@ -107,6 +116,7 @@ impl Store {
             shared: &self.shared,
             mode,
             arena: Arena::default(),
+            stream: None,
             ascending: Ascending::UpTo(None),
             runs: 0,
             pipeline: Pipeline::new(Arc::clone(&self.shared), target),
@@ -132,12 +142,63 @@ impl Ingest<'_> {
             });
         }
         self.note_order(coordinate);
-        let pushed = self.arena.push(coordinate, text);
-        pushed.map_err(out_of_memory)?;
-        if self.arena.is_full(self.part_bytes()) {
-            self.empty_arena()?;
+        match self.ascending {
+            Ascending::UpTo(_) => self.push_in_order(coordinate, text),
+            Ascending::NoLonger => self.push_out_of_order(coordinate, text),
         }
+    }
+
+    fn push_in_order(&mut self, coordinate: Coordinate, text: &[u8]) -> Result<()> {
+        if self.stream.is_none() && self.pipeline.streams() {
+            self.stream = Some(self.pipeline.begin_stream()?);
+        }
+        let part_bytes = self.part_bytes();
+        if let Some(stream) = &mut self.stream {
+            stream.push(coordinate, text)?;
+            return match stream.is_full(part_bytes) {
+                true => self.end_stream(),
+                false => Ok(()),
+            };
+        }
+        self.gather(coordinate, text)?;
+        if self.pipeline.can_stream() && self.arena.is_full(ORDERED_BYTES.min(part_bytes / 2)) {
+            return self.begin_stream();
+        }
+        match self.arena.is_full(part_bytes) {
+            true => self.empty_arena(),
+            false => Ok(()),
+        }
+    }
+
+    fn push_out_of_order(&mut self, coordinate: Coordinate, text: &[u8]) -> Result<()> {
+        self.end_stream()?;
+        self.gather(coordinate, text)?;
+        match self.arena.is_full(self.part_bytes()) {
+            true => self.empty_arena(),
+            false => Ok(()),
+        }
+    }
+
+    fn gather(&mut self, coordinate: Coordinate, text: &[u8]) -> Result<()> {
+        self.arena.push(coordinate, text).map_err(out_of_memory)
+    }
+
+    /// Writes what the arena holds, and what comes next as it comes.
+    fn begin_stream(&mut self) -> Result<()> {
+        let arena = self.arena.take();
+        let mut stream = self.pipeline.begin_stream()?;
+        for index in 0..arena.len() {
+            stream.push(arena.coordinate(index), arena.text(index))?;
+        }
+        self.stream = Some(stream);
         Ok(())
+    }
+
+    fn end_stream(&mut self) -> Result<()> {
+        match self.stream.take() {
+            Some(stream) => self.pipeline.finish_stream(stream),
+            None => Ok(()),
+        }
     }
 
     fn note_order(&mut self, coordinate: Coordinate) {
@@ -169,8 +230,10 @@ impl Ingest<'_> {
     /// as a whole, when the store is opened again.
     pub fn finish(mut self) -> Result<IngestSummary> {
         let in_order = matches!(self.ascending, Ascending::UpTo(_));
+        self.end_stream()?;
         if !in_order && self.pipeline.has_begun() {
             self.merge_runs()?;
+            self.end_stream()?;
         }
         let mut arena = self.arena.take();
         arena.sort();
@@ -183,26 +246,23 @@ impl Ingest<'_> {
     fn merge_runs(&mut self) -> Result<()> {
         let mut last = self.arena.take();
         last.sort();
+        // What comes out of the merge is in order.
+        self.ascending = Ascending::UpTo(None);
         let mut old = self.pipeline.restart()?;
         let mut runs = old.take_runs()?;
         runs.push(Run::Arena(last));
         merge(&runs, |coordinate, text| {
-            let pushed = self.arena.push(coordinate, text);
-            pushed.map_err(out_of_memory)?;
-            match self.arena.is_full(self.part_bytes()) {
-                true => self.pipeline.build(self.arena.take()),
-                false => Ok(()),
-            }
+            self.push_in_order(coordinate, text)
         })
     }
 
-    /// Bytes that the arena holds before it becomes a part. The first part is smaller, so that the
-    /// building begins early.
+    /// Bytes that a part of scrolls in order holds, and an arena of others. The first part is smaller, so
+    /// that the rest of its making begins early.
     fn part_bytes(&self) -> u64 {
         let bytes = self.shared.options.ingest_part_bytes;
-        match self.pipeline.has_begun() {
-            true => bytes,
-            false => bytes / 2,
+        match (&self.ascending, self.pipeline.has_begun()) {
+            (Ascending::UpTo(_), false) => bytes / 2,
+            _ => bytes,
         }
     }
 }

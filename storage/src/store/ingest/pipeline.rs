@@ -1,4 +1,4 @@
-//! Arenas become parts, on threads of their own.
+//! Arenas become parts, on threads of their own, and so does what was written as it came.
 //!
 //! A full arena is handed to a builder that waits for one; where all are busy, the thread that pushes
 //! waits. So an ingest holds at most one arena a builder, and the one that is filled. A store without
@@ -7,10 +7,11 @@
 use super::super::Shared;
 use super::arena::Arena;
 use super::run::{Run, RunFile};
+use super::stream::Stream;
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
 use crate::log::Lsn;
-use crate::segment::{Order, Part, PartSource, Segment, file_name, write_segment};
+use crate::segment::{Order, Part, PartSource, Segment, SegmentStream, file_name, write_urgent};
 use parking_lot::Mutex;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +24,10 @@ use std::thread::JoinHandle;
 pub(super) const BUILDERS: usize = 2;
 /// The last arena is cut into a piece for each builder where it holds at least this much text.
 const PIECE_BYTES: u64 = 16 << 20;
+
+/// Parts of at least this size are written on a thread of their file's own, which takes memory for a
+/// few pieces of the file.
+const THREADED_PART_BYTES: u64 = 16 << 20;
 
 /// What parts are written for.
 #[derive(Debug, Clone)]
@@ -52,6 +57,8 @@ pub(super) struct Built {
 /// What a builder does.
 enum Job {
     Build(Piece),
+    /// Finishes a part whose texts are written.
+    Finish(Box<Stream>),
     /// Sorts an arena and puts it aside, as the run of this number.
     PutAside(u64, Arena),
 }
@@ -69,11 +76,16 @@ pub(super) struct Pipeline {
     sender: Option<SyncSender<Job>>,
     builders: Vec<JoinHandle<()>>,
     has_begun: bool,
+    /// Whether texts lie in coordinate order.
+    can_stream: bool,
+    /// Whether a part was written as its scrolls came.
+    streams: bool,
 }
 
 impl Pipeline {
     pub(super) fn new(shared: Arc<Shared>, target: Target) -> Pipeline {
         Pipeline {
+            can_stream: target.order.keeps_texts_by_coordinate(),
             built: Some(Arc::new(Mutex::new(Built {
                 shared,
                 target,
@@ -86,7 +98,41 @@ impl Pipeline {
             sender: None,
             builders: Vec::new(),
             has_begun: false,
+            streams: false,
         }
+    }
+
+    /// Whether parts can be written as their scrolls come in coordinate order.
+    pub(super) fn can_stream(&self) -> bool {
+        self.can_stream
+    }
+
+    /// Whether a part was written so: the next will be as well.
+    pub(super) fn streams(&self) -> bool {
+        self.streams
+    }
+
+    /// Begins a part that is written as its scrolls come.
+    pub(super) fn begin_stream(&mut self) -> Result<Stream> {
+        self.streams = true;
+        let built = self.built();
+        let mut built = built.lock();
+        let shared = Arc::clone(&built.shared);
+        let id = shared.next_segment();
+        built.begun(id);
+        let (directory, name) = (&shared.paths.segments, &built.target.name);
+        let is_large = shared.options.ingest_part_bytes >= THREADED_PART_BYTES;
+        let threaded = shared.options.background && is_large;
+        let vfs = Arc::clone(&shared.vfs);
+        SegmentStream::create(vfs, directory, id, name, threaded).map(Stream::new)
+    }
+
+    /// Makes a part of what was written. Returns when a builder has taken it.
+    ///
+    /// # Errors
+    /// The first failure of any builder so far.
+    pub(super) fn finish_stream(&mut self, stream: Stream) -> Result<()> {
+        self.hand_over(Job::Finish(Box::new(stream)))
     }
 
     /// Whether a part was begun.
@@ -238,6 +284,7 @@ fn run(built: &Mutex<Built>, job: Job) {
     };
     let work = || match job {
         Job::Build(piece) => piece.build(&shared, &target, built),
+        Job::Finish(stream) => stream.finish(&shared, &target, built),
         Job::PutAside(number, mut arena) => {
             arena.sort();
             let run = RunFile::write(&shared, &arena)?;
@@ -288,7 +335,7 @@ impl Piece {
         let id = shared.next_segment();
         built.lock().segments.push(id);
         let directory = &shared.paths.segments;
-        write_segment(&*shared.vfs, directory, id, &[source])?;
+        write_urgent(&*shared.vfs, directory, id, &[source])?;
         let part = Segment::open(&*shared.vfs, directory, id)?.part(0)?;
         built.lock().parts.push(part);
         Ok(())
