@@ -5,6 +5,8 @@
 //! (coordination: rows and results).
 //!
 //! ```text
+//! UnpackedProgram --compile--+
+//!                            v
 //! StreamBuilder --build--> Stream --encode--> bytes --decode--> Stream --validate--> executor
 //!                            |
 //!                            +--Display--> one word a line, `D | S | C` --assemble--> Stream
@@ -17,7 +19,8 @@
 //! | What is known of each operation, in one table? | [`table`] |
 //! | What is a word, and what may be in it together? | [`word`] |
 //! | What is a stream, and in which order does it run? | [`stream`] |
-//! | How do I make a stream? | [`builder`] |
+//! | How do I make a stream, word by word? | [`builder`] |
+//! | How is a stream made of single operations? | [`cc`] |
 //! | How is a stream written in bytes? | [`encoding`] |
 //! | How is a stream written by hand? | [`mod@assemble`] |
 //! | Which streams are refused? | [`mod@validate`] |
@@ -29,6 +32,7 @@
 
 pub mod assemble;
 pub mod builder;
+pub mod cc;
 pub mod constant;
 mod display;
 pub mod encoding;
@@ -46,6 +50,7 @@ pub mod word;
 
 pub use assemble::{AssembleError, AssembleReason, Assembly, assemble};
 pub use builder::StreamBuilder;
+pub use cc::{OptimizationTier, SIWMetadata};
 pub use constant::{Constant, ConstantId, ConstantKind};
 pub use encoding::{DecodeError, DecodeReason};
 pub use lanes::{LaneKind, LaneSpec};

@@ -10,7 +10,7 @@ use crate::{CoordinationOp, DenseOp, SparseOp};
 use std::fmt;
 
 /// One of the three pipes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pipe {
     /// D: dense, numbers.
     Dense,

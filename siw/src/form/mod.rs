@@ -16,7 +16,7 @@ use crate::{ConstantId, K, M, Operand, P, Pipe, R, T, TextOperand};
 pub(crate) const REGISTERS: usize = 7;
 
 /// An operation of any pipe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Form {
     pub(crate) pipe: Pipe,
     pub(crate) opcode: u8,

@@ -10,7 +10,7 @@ use crate::*;
 use phext_storage::coordinate::Coordinate;
 
 /// The coordinate `1.1.1/1.1.1/1.1.scroll`.
-fn point(scroll: u32) -> Coordinate {
+pub(crate) fn point(scroll: u32) -> Coordinate {
     Coordinate::new([1, 1, 1, 1, 1, 1, 1, 1, scroll]).unwrap()
 }
 
@@ -53,11 +53,11 @@ fn scatter(at: u8, scatter: Scatter) -> SparseOp {
     }
 }
 
-fn pack(to: u8, row: Row) -> CoordinationOp {
+pub(crate) fn pack(to: u8, row: Row) -> CoordinationOp {
     CoordinationOp::Pack { to: M(to), row }
 }
 
-fn send(from: u8) -> CoordinationOp {
+pub(crate) fn send(from: u8) -> CoordinationOp {
     CoordinationOp::Send {
         to: Destination::Sink,
         from: M(from),
@@ -65,7 +65,7 @@ fn send(from: u8) -> CoordinationOp {
     }
 }
 
-fn number(register: u8) -> Row {
+pub(crate) fn number(register: u8) -> Row {
     Row {
         number: Some(R(register)),
         ..Row::default()
@@ -73,7 +73,7 @@ fn number(register: u8) -> Row {
 }
 
 /// The number and the bytes of the scrolls of a range longer than 100 bytes, and their rows.
-fn survey() -> Stream {
+pub(crate) fn survey() -> Stream {
     let mut stream = StreamBuilder::new(2);
     let zero = stream.constant(Constant::Number(0));
     let hundred = stream.constant(Constant::Number(100));

@@ -1,0 +1,189 @@
+//! What operations depend on each other by: virtual registers, and some things that are no register.
+
+use crate::form::Form;
+use crate::register::{Register, RegisterClass};
+use crate::table::{Access, opcode};
+use crate::{Level, Pipe};
+use std::ops::{Index, IndexMut};
+
+/// Something that operations read and write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Resource(u16);
+
+/// Numbers of a class, one of which no register has.
+const NUMBERS: usize = 256;
+
+/// The classes of registers, in the order of their resources.
+pub(super) const CLASSES: [RegisterClass; 5] = [
+    RegisterClass::Number,
+    RegisterClass::Place,
+    RegisterClass::Text,
+    RegisterClass::Message,
+    RegisterClass::Mask,
+];
+
+const REGISTERS: usize = CLASSES.len() * NUMBERS;
+
+impl Resource {
+    /// The writes to the phext.
+    const PHEXT: Self = Self(REGISTERS as u16);
+    /// The order in which others see what a stream does: rows, messages, barriers, durability.
+    const ORDER: Self = Self(REGISTERS as u16 + 1);
+    /// The records of the batch, as far as they have been asked for ahead.
+    const RECORDS: Self = Self(REGISTERS as u16 + 2);
+    /// The texts of the batch, as far as they have been asked for ahead.
+    const TEXTS: Self = Self(REGISTERS as u16 + 3);
+
+    const COUNT: usize = REGISTERS + 4;
+
+    pub(super) const fn of(register: Register) -> Self {
+        Self((register.class as usize * NUMBERS) as u16 + register.number as u16)
+    }
+
+    /// The register, if it is one.
+    pub(super) fn register(self) -> Option<Register> {
+        let index = usize::from(self.0);
+        let class = *CLASSES.get(index / NUMBERS)?;
+        let number = (index % NUMBERS) as u8;
+        Some(Register { class, number })
+    }
+}
+
+/// A value for each resource.
+#[derive(Debug, Clone)]
+pub(super) struct Table<T>(Vec<T>);
+
+impl<T: Clone> Table<T> {
+    pub(super) fn of(value: T) -> Self {
+        Self(vec![value; Resource::COUNT])
+    }
+
+    /// The values of the registers.
+    pub(super) fn registers(&self) -> impl Iterator<Item = (Register, &T)> {
+        let all = self.0.iter().zip(0..);
+        all.filter_map(|(value, index)| Some((Resource(index).register()?, value)))
+    }
+}
+
+impl<T> Index<Resource> for Table<T> {
+    type Output = T;
+
+    fn index(&self, resource: Resource) -> &T {
+        &self.0[usize::from(resource.0)]
+    }
+}
+
+impl<T> IndexMut<Resource> for Table<T> {
+    fn index_mut(&mut self, resource: Resource) -> &mut T {
+        &mut self.0[usize::from(resource.0)]
+    }
+}
+
+impl<T> Index<Register> for Table<T> {
+    type Output = T;
+
+    fn index(&self, register: Register) -> &T {
+        &self[Resource::of(register)]
+    }
+}
+
+impl<T> IndexMut<Register> for Table<T> {
+    fn index_mut(&mut self, register: Register) -> &mut T {
+        &mut self[Resource::of(register)]
+    }
+}
+
+/// The registers of an operation and what it does to them, its mask among them. One that it names
+/// twice comes twice.
+pub(super) fn registers(form: &Form) -> impl Iterator<Item = (Register, Access)> {
+    let operands = form.operands();
+    let operands = operands.map(|(operand, register)| (register, operand.access));
+    let mask = form.mask_operand().map(|mask| (mask, Access::Read));
+    operands.chain(mask)
+}
+
+/// Everything that an operation reads or writes.
+pub(super) fn accesses(form: &Form) -> impl Iterator<Item = (Resource, Access)> {
+    let registers = registers(form).map(|(register, access)| (Resource::of(register), access));
+    let others = [
+        (Resource::PHEXT, form.description().phext),
+        (Resource::ORDER, order(form)),
+        (Resource::RECORDS, records(form)),
+        (Resource::TEXTS, texts(form)),
+    ];
+    let others = others.into_iter();
+    registers.chain(others.filter(|(_, access)| *access != Access::None))
+}
+
+/// Operations that others see keep their order: messages, those on the group, which meet in all its
+/// sentrons, and SFLUSH, as a row that follows it may say that writes are durable.
+fn order(form: &Form) -> Access {
+    let ordered = match form.pipe {
+        Pipe::Dense => false,
+        Pipe::Sparse => form.opcode == opcode::SFLUSH,
+        Pipe::Coordination => {
+            let group = [opcode::CREDUCE, opcode::CCAST, opcode::CMERGE];
+            form.description().mail != Access::None || group.contains(&form.opcode)
+        }
+    };
+    if ordered {
+        Access::Accumulate
+    } else {
+        Access::None
+    }
+}
+
+fn is_prefetch(form: &Form, level: Level) -> bool {
+    form.pipe == Pipe::Sparse && form.opcode == opcode::SPREFCH && form.function == level as u8
+}
+
+pub(super) fn needs_text(form: &Form) -> bool {
+    form.pipe == Pipe::Sparse && form.opcode == opcode::SGATHER
+}
+
+pub(super) fn needs_record(form: &Form) -> bool {
+    let reads_it = matches!(form.opcode, opcode::DLEN | opcode::DHASH);
+    form.pipe == Pipe::Dense && reads_it || needs_text(form)
+}
+
+fn records(form: &Form) -> Access {
+    if is_prefetch(form, Level::Record) {
+        Access::Write
+    } else if is_prefetch(form, Level::Text) || needs_record(form) {
+        Access::Read
+    } else {
+        Access::None
+    }
+}
+
+fn texts(form: &Form) -> Access {
+    if is_prefetch(form, Level::Text) {
+        Access::Write
+    } else if needs_text(form) {
+        Access::Read
+    } else {
+        Access::None
+    }
+}
+
+/// Whether an operation yields the lanes of a batch: no other writes a place.
+pub(super) fn yields_lanes(form: &Form) -> bool {
+    let writes = |(register, access): (Register, Access)| {
+        register.class == RegisterClass::Place && access.writes()
+    };
+    form.pipe == Pipe::Sparse && registers(form).any(writes)
+}
+
+/// Whether an operation does something that can be seen although nothing reads a register of it.
+pub(super) fn has_effect(form: &Form) -> bool {
+    let description = form.description();
+    description.phext != Access::None || description.mail != Access::None || yields_lanes(form)
+}
+
+/// Whether an operation may be done twice, or once instead of twice: it has no effect and folds
+/// nothing.
+pub(super) fn is_pure(form: &Form) -> bool {
+    let folds = registers(form).any(|(_, access)| access == Access::Accumulate);
+    let hint = form.pipe == Pipe::Sparse && form.opcode == opcode::SPREFCH;
+    !folds && !hint && !has_effect(form) && order(form) == Access::None
+}

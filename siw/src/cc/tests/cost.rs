@@ -1,0 +1,142 @@
+//! What streams are expected to cost.
+
+use crate::cc::{CostModel, OptimizationTier, SIWMetadata, StreamCost, Workload};
+use crate::tests::{number, pack, point, send, survey};
+use crate::*;
+use phext_storage::page_table::{Constraint, Region};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A model in round numbers.
+fn model() -> CostModel {
+    let costs = [
+        ("SLANES", 4.0),
+        ("DLEN", 2.0),
+        ("SPREFCH.text", 1.0),
+        ("DCMP.gt", 0.5),
+        ("DRED.sum", 0.5),
+        ("SGATHER.whole", 8.0),
+        ("CPACK", 3.0),
+        ("CSEND.sink", 5.0),
+        ("DMOV", 1.0),
+        ("CREDUCE.sum", 10.0),
+    ];
+    CostModel {
+        cycles_per_nanosecond: 2.0,
+        cycles_per_word: 10.0,
+        cycles_per_batch: 100.0,
+        cycles_per_op: BTreeMap::from(costs.map(|(name, cost)| (name.to_owned(), cost))),
+    }
+}
+
+#[test]
+fn a_stream_costs_the_sum_of_its_operations() {
+    let cost = model().of_stream(&survey());
+    let expected = StreamCost {
+        lanes_of_batch: 1024,
+        per_lane: 4.0 + 2.0 + 1.0 + 0.5 + 0.5 + 8.0 + 3.0 + 5.0,
+        per_batch: 100.0 + 6.0 * 10.0,
+        fixed: 4.0 * 10.0 + 1.0 + 10.0 + 3.0 + 5.0,
+        ops_per_lane: 8,
+        ops_per_batch: 0,
+        ops_fixed: 4,
+    };
+    assert_eq!(cost, expected);
+    assert_eq!(cost.batches(1025), 2);
+    assert_eq!(cost.ops(1025), 8 * 1025 + 4);
+    assert!((cost.cycles(1025) - (59.0 + 320.0 + 24.0 * 1025.0)).abs() < 1e-6);
+}
+
+#[test]
+fn sentrons_have_as_much_to_do_as_what_runs_inline() {
+    let check = |lanes, cores, inline_us, expected| {
+        let inline = Duration::from_micros(inline_us);
+        let workload = Workload {
+            lanes,
+            cores,
+            inline,
+        };
+        let metadata = SIWMetadata::of(&survey(), &model(), &workload);
+        assert_eq!(metadata.recommended_sentron_count, expected, "{workload:?}");
+        assert_eq!(metadata.tier, OptimizationTier::Tier2SiwPacked);
+    };
+    // A lane takes 12 ns.
+    check(0, 8, 10, 1);
+    check(500, 8, 10, 1);
+    check(10_000, 8, 10, 8);
+    check(10_000, 8, 40, 3);
+    check(10_000, 2, 10, 2);
+    // Two batches, however expensive, are work for two.
+    check(2_000, 8, 0, 2);
+}
+
+#[test]
+fn hot_dimensions_are_those_that_lanes_are_chosen_by() {
+    let check = |lanes: LaneSpec, expected: &[usize]| {
+        let mut stream = StreamBuilder::new(2);
+        let kind = LaneKind::of(&lanes);
+        let (to, lanes) = (P(0), stream.constant(Constant::Lanes(lanes)));
+        stream.each(Word::sparse(match kind {
+            LaneKind::Region => SparseOp::Assoc { to, lanes },
+            _ => SparseOp::Lanes { to, lanes },
+        }));
+        let (dimension, at) = (6, to);
+        stream.each(Word::sparse(SparseOp::Index {
+            to: R(0),
+            dimension,
+            at,
+        }));
+        stream.each(Word::coordination(pack(0, number(0))));
+        stream.each(Word::coordination(send(0)));
+        let workload = Workload {
+            lanes: 1,
+            cores: 1,
+            inline: Duration::ZERO,
+        };
+        let metadata = SIWMetadata::of(&stream.build(), &model(), &workload);
+        assert_eq!(metadata.hot_dimensions, expected);
+    };
+    check(LaneSpec::All, &[6]);
+    let all = |from, to| LaneSpec::Range { from, to };
+    check(all(point(1), point(9)), &[6, 0, 1, 2, 3, 4, 5, 7, 8]);
+    // The prefix 1.1 and what is in it.
+    let mut end = [phext_storage::coordinate::MAX_COMPONENT; 9];
+    end[..2].fill(1);
+    let end = phext_storage::coordinate::Coordinate::new(end).unwrap();
+    check(all(point(1), end), &[0, 1, 6]);
+    let constraint = |dimension| match dimension {
+        6 | 8 => Constraint::equal(3).unwrap(),
+        _ => Constraint::FREE,
+    };
+    let region = Region::new(std::array::from_fn(constraint));
+    check(LaneSpec::Region(region), &[6, 8]);
+}
+
+#[test]
+fn calibration_finds_what_can_be_run() {
+    let model = CostModel::measure();
+    let json = model.to_json().unwrap();
+    assert_eq!(CostModel::from_json(&json).unwrap(), model);
+    assert!((0.1..20.0).contains(&model.cycles_per_nanosecond), "{json}");
+    for name in [
+        "SLANES",
+        "SGATHER.whole",
+        "CSEND.sink",
+        "DLEN",
+        "SINDEX.scroll",
+    ] {
+        assert!(model.cycles_per_op[name] > 0.0, "{name} of {json}");
+    }
+}
+
+#[test]
+fn names_of_tiers_are_those_of_the_roadmap() {
+    let names = OptimizationTier::ALL.map(|tier| serde_json::to_string(&tier).unwrap());
+    let expected = [
+        "\"Tier0_Unstructured\"",
+        "\"Tier1_PipeSeparated\"",
+        "\"Tier2_SIWPacked\"",
+        "\"Tier3_PhextOptimal\"",
+    ];
+    assert_eq!(names, expected);
+}
