@@ -1,7 +1,7 @@
 //! Makes the seeds of the corpus: `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
 //!
 //! They are the files of a small store, its catalog's entries, the streams of the queries that the
-//! server's routes make, and short documents. Salts of logs are random, so a second run gives other
+//! server's routes make, texts of streams and their bytes, and short documents. Salts of logs are random, so a second run gives other
 //! bytes.
 
 use phext_query::{Fields, Plan, Query};
@@ -40,6 +40,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             &Plan::new(&query).stream.encode(),
         )?;
     }
+    for (name, text) in texts() {
+        let stream = phext_siw::assemble(text)?.stream;
+        save(&corpus, "stream", Path::new(&name), &stream.encode())?;
+        let name = format!("{name}-text");
+        save(&corpus, "stream", Path::new(&name), text.as_bytes())?;
+    }
     for (name, document) in DOCUMENTS {
         save(&corpus, "phext_text", Path::new(name), document)?;
     }
@@ -53,6 +59,17 @@ const DOCUMENTS: [(&str, &[u8]); 5] = [
     ("gaps", b"\x17\x17\x17x\x01\x01\xc3\xa9\x18\x17\ny\n"),
     ("broken", b"good\x17\xff\xfe"),
 ];
+
+/// The text that holds every operation, and the examples of the instruction set's page.
+fn texts() -> Vec<(String, &'static str)> {
+    let every = include_str!("../../siw/src/tests/golden/every.asm");
+    let examples = include_str!("../../docs/ISA.md").split("```siw\n").skip(1);
+    let examples = examples.map(|example| example.split("```").next().unwrap_or(example));
+    let named = examples
+        .zip(1..)
+        .map(|(text, number)| (format!("example-{number}"), text));
+    named.chain([("every".to_owned(), every)]).collect()
+}
 
 fn queries() -> [(&'static str, Query); 3] {
     let fields = Fields {

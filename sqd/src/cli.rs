@@ -91,6 +91,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// Assemble, disassemble, check and run streams of instruction words: docs/ISA.md.
+    #[command(subcommand)]
+    Siw(SiwCommand),
     /// Print the version.
     Version,
 }
@@ -116,6 +119,48 @@ pub(crate) enum SnapshotCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SiwCommand {
+    /// Turn the text of a stream into its bytes.
+    Asm {
+        /// The text; `-` is the standard input.
+        file: PathBuf,
+        /// Where to; `-` is the standard output. Without it, FILE with the extension `siw`.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
+    /// Print the text of a stream.
+    Dis {
+        /// The stream; `-` is the standard input.
+        file: PathBuf,
+    },
+    /// Say whether a stream, bytes or text, may run, and where not.
+    Check {
+        /// The stream; `-` is the standard input.
+        file: PathBuf,
+    },
+    /// Run a stream, bytes or text, over a phext. Rows are printed as lines of JSON, and figures on
+    /// the standard error. The store is opened for reading, beside a running server too.
+    Run(RunArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgs {
+    /// The stream; `-` is the standard input.
+    pub(crate) file: PathBuf,
+    /// The phext's name.
+    #[arg(long)]
+    pub(crate) phext: String,
+    /// Let the stream write, which no server may be using the directory for.
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Print the numbers of rows as doubles.
+    #[arg(long)]
+    pub(crate) doubles: bool,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -8,6 +8,7 @@ use crate::meter::Meter;
 use crate::phext_file::{FileError, export, write_document};
 use crate::repair::repair;
 use crate::serve::{ServeError, Settings, file_and_name, serve};
+use crate::siw::{self, SiwError};
 use phext_query::ExecuteError;
 use phext_storage::vfs::{RealVfs, Vfs};
 use phext_storage::{CheckpointMode, Follower, Options, Snapshot, Store, StoreError};
@@ -28,6 +29,8 @@ pub(crate) enum CommandError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Execute(#[from] ExecuteError),
+    #[error(transparent)]
+    Siw(#[from] SiwError),
     #[error("there is no phext {name:?} in {directory}", directory = .directory.display())]
     NoSuchPhext { name: String, directory: PathBuf },
     #[error("there is no store in {path}", path = .path.display())]
@@ -111,6 +114,7 @@ pub(crate) fn run(command: Command) -> Result<(), CommandError> {
         }
         Command::Statistics { data } => control::run(&Request::Statistics, &data),
         Command::Repair { apply, data } => repair(&data.data_dir, apply),
+        Command::Siw(command) => siw::command(command),
         Command::Version => {
             writeln!(io::stdout(), "{}", env!("CARGO_PKG_VERSION"))?;
             Ok(())

@@ -12,6 +12,7 @@
 //! | how are phext files read and written, and how far is it? | [`phext_file`], [`meter`] |
 //! | where do a tenant's phexts live, and SQ's files? | [`library`] |
 //! | how do commands reach a running server? | [`control`] |
+//! | how are streams of instruction words written and run by hand? | [`siw`] |
 //! | how do bytes on a socket become requests? | [`http`] |
 
 mod check;
@@ -28,6 +29,7 @@ mod repair;
 mod routes;
 mod scrub;
 mod serve;
+mod siw;
 mod tenants;
 
 use clap::Parser;

@@ -219,6 +219,14 @@ pub(crate) fn write_document(phext: &Phext, out: &mut dyn Write) -> Result<u64, 
 
 /// Writes a phext to a file, whole or not at all, durably. Returns the number of scrolls.
 pub(crate) fn export(phext: &Phext, path: &Path) -> Result<u64, FileError> {
+    save(path, |out| Ok(write_document(phext, out)?))
+}
+
+/// Writes a file, durably, which replaces the one that was there when it is complete.
+pub(crate) fn save<T>(
+    path: &Path,
+    write: impl FnOnce(&mut FileWriter) -> Result<T, FileError>,
+) -> Result<T, FileError> {
     let io_error = |source| FileError::Io {
         path: path.to_path_buf(),
         source,
@@ -229,7 +237,7 @@ pub(crate) fn export(phext: &Phext, path: &Path) -> Result<u64, FileError> {
     let _ = RealVfs.remove(&temporary);
     let file = RealVfs.create(&temporary).map_err(io_error)?;
     let mut out = FileWriter::new(file);
-    let scrolls = write_document(phext, &mut out)?;
+    let written = write(&mut out)?;
     out.finish().map_err(io_error)?;
     RealVfs.rename(&temporary, path).map_err(io_error)?;
     let directory = path
@@ -238,7 +246,7 @@ pub(crate) fn export(phext: &Phext, path: &Path) -> Result<u64, FileError> {
     RealVfs
         .sync_dir(directory.unwrap_or(Path::new(".")))
         .map_err(io_error)?;
-    Ok(scrolls)
+    Ok(written)
 }
 
 #[cfg(test)]

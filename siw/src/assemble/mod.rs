@@ -65,6 +65,16 @@ impl Assembly {
     }
 }
 
+/// A stream that came from no text has no lines.
+impl From<Stream> for Assembly {
+    fn from(stream: Stream) -> Self {
+        Self {
+            stream,
+            ..Self::default()
+        }
+    }
+}
+
 /// Reads the text of a stream.
 ///
 /// # Errors

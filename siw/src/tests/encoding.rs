@@ -1,6 +1,7 @@
 use super::random::any_stream;
 use super::*;
 use crate::encoding::{HEADER_BYTES, WORD_BYTES};
+use crate::validate::check_rules;
 use bytes::Bytes;
 use phext_storage::coordinate::MAX_COMPONENT;
 use phext_storage::page_table::{Constraint, Metric, Nearest, Region, Span, Weights};
@@ -273,4 +274,35 @@ fn a_span_of_all_components_is_no_second_form_of_a_free_dimension() {
 #[test]
 fn size_of_a_word() {
     assert!(size_of::<Word>() <= 64, "{}", size_of::<Word>());
+}
+
+const EVERY: &str = include_str!("golden/every.asm");
+
+/// The format of a version never changes: what it writes today it wrote when the version was new.
+#[test]
+fn golden() {
+    let stream = assemble(EVERY).unwrap().stream;
+    assert_eq!(check_rules(&stream), Ok(()));
+    let golden = Bytes::from_static(include_bytes!("golden/every.siw"));
+    assert_eq!(Stream::decode(&golden), Ok(stream.clone()));
+    assert_eq!(stream.encode(), golden);
+    for pipe in Pipe::ALL {
+        for description in table::operations(pipe) {
+            let mnemonic = description.mnemonic;
+            let elsewhere = mnemonic.ends_with("NOP") || ["SASSOC", "SNEIGHBR"].contains(&mnemonic);
+            assert!(elsewhere || EVERY.contains(mnemonic), "{mnemonic}");
+        }
+    }
+}
+
+/// Writes the golden bytes, for a new version: `cargo test -p phext-siw golden -- --ignored`.
+#[test]
+#[ignore = "writes the file that another test compares with"]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a chore that writes a file of the tree"
+)]
+fn make_golden() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tests/golden/every.siw");
+    std::fs::write(path, assemble(EVERY).unwrap().stream.encode()).unwrap();
 }

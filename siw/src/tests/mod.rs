@@ -1,6 +1,7 @@
 //! Tests of the crate as its users see it.
 
 mod assembler;
+mod document;
 mod encoding;
 pub(crate) mod random;
 mod text;
