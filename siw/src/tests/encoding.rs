@@ -100,6 +100,20 @@ fn every_bit_of_a_stream_matters() {
     }
 }
 
+/// As above, of all operations; one bit of seven, which meets every byte.
+#[test]
+fn every_byte_of_every_operation_matters() {
+    let stream = assemble(EVERY).unwrap().stream;
+    let bytes = stream.encode();
+    for bit in (0..bytes.len() * 8).step_by(7) {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        decode_is_exact(flipped.clone()).unwrap();
+        let decoded = Stream::decode(&flipped.into());
+        assert_ne!(decoded.as_ref(), Ok(&stream), "bit {bit}");
+    }
+}
+
 #[test]
 fn layout() {
     let stream = writer();
