@@ -1,4 +1,5 @@
-//! Regions and nearest searches over parts of many blocks, against a map.
+//! Regions and nearest searches over parts of many blocks, against a map; and every specification of
+//! lanes in pieces.
 //!
 //! The model's test reaches parts of a few scrolls; here parts have dozens of blocks and postings, so
 //! that zone maps prune, posting lists are chosen, and limits cut searches short. Data sets differ in
@@ -158,7 +159,9 @@ impl Fixture {
         let expected = expected(&self.scrolls, spec);
         assert!(found == expected, "{spec:?}:\n{found:?}\n{expected:?}");
         check_estimate(phext, spec, found.len() as u64);
-        (since(&before, &phext.counters().read()), found.len())
+        let figures = since(&before, &phext.counters().read());
+        check_pieces(phext, spec, &found);
+        (figures, found.len())
     }
 }
 
@@ -169,6 +172,31 @@ fn check_estimate(phext: &Phext, spec: &LaneSpec, lanes: u64) {
         "{estimate} estimated, {lanes} found: {spec:?}"
     );
     assert_eq!(phext.estimate_lanes(spec, 3).unwrap(), estimate.min(3));
+}
+
+/// The pieces of a specification, of several sizes, are together the whole.
+fn check_pieces(phext: &Phext, spec: &LaneSpec, whole: &[(Coordinate, Vec<u8>)]) {
+    for (size, most) in [(1 << 40, 100), (1000, 1000), (1, 17)] {
+        let split = phext.split(spec, size, most).unwrap();
+        assert!((1..=most).contains(&split.len()), "{spec:?}");
+        let mut joined = Vec::new();
+        for piece in 0..split.len() {
+            let mut cursor = phext.piece(spec, &split, piece).unwrap();
+            let mut lanes = Vec::new();
+            while {
+                let before = lanes.len();
+                cursor.next_batch(&mut lanes, 100).unwrap();
+                lanes.len() > before
+            } {}
+            let texts = lanes.iter().map(|lane| lane.location.text().unwrap());
+            let texts = texts.map(<[u8]>::to_vec);
+            joined.extend(lanes.iter().map(|lane| lane.coordinate).zip(texts));
+        }
+        assert!(
+            joined == whole,
+            "pieces of {size}, at most {most}: {spec:?}"
+        );
+    }
 }
 
 fn since(before: &ScanFigures, now: &ScanFigures) -> ScanFigures {
@@ -196,7 +224,22 @@ fn expected(scrolls: &Scrolls, spec: &LaneSpec) -> Vec<(Coordinate, Vec<u8>)> {
             lanes.truncate(nearest.count as usize);
             lanes
         }
-        _ => unreachable!("this test is about regions and nearest searches"),
+        LaneSpec::All => all.collect(),
+        LaneSpec::Range { from, to } => all.filter(|(c, _)| from <= c && c <= to).collect(),
+        LaneSpec::Points(points) => {
+            let text = |c: &Coordinate| scrolls.get(c).cloned().unwrap_or_default();
+            points.iter().map(|c| (*c, text(c))).collect()
+        }
+        LaneSpec::Union { from, to, points } => {
+            let range = all.filter(|(c, _)| from <= c && c <= to);
+            let text = |c: &Coordinate| scrolls.get(c).cloned().unwrap_or_default();
+            let points = points.iter().map(|c| (*c, text(c)));
+            range
+                .chain(points)
+                .collect::<Scrolls>()
+                .into_iter()
+                .collect()
+        }
     }
 }
 
@@ -295,6 +338,59 @@ proptest! {
             fixture.check(&LaneSpec::Nearest(nearest(&near, random)));
         }
     }
+
+    /// What is cut by ranks and by chunks: the pieces too are checked.
+    #[test]
+    fn ranges_and_points_agree_with_a_scan(
+        seed in any::<u64>(),
+        data in prop::sample::select(DATA.to_vec()),
+        order in prop::sample::select(vec!["lexicographic", "hilbert"]),
+        count in prop::sample::select(vec![0usize, 60, 3000]),
+    ) {
+        let random = &mut StdRng::seed_from_u64(seed);
+        let fixture = Fixture::new(data, order, count, random);
+        let held: Vec<Coordinate> = fixture.scrolls.keys().copied().collect();
+        fixture.check(&LaneSpec::All);
+        for _ in 0..6 {
+            let mut pick = || held[random.random_range(0..held.len())];
+            let (from, to) = (pick(), pick());
+            let mut points: Vec<Coordinate> = (0..70).map(|_| pick()).collect();
+            points.extend(data.coordinates(70, random));
+            fixture.check(&LaneSpec::Points(points.clone()));
+            points.sort_unstable();
+            points.dedup();
+            fixture.check(&LaneSpec::Range { from, to });
+            fixture.check(&LaneSpec::Union { from, to, points });
+        }
+    }
+}
+
+/// Pieces have about as many lanes each, also where most scrolls are in memory.
+#[test]
+fn pieces_are_even() {
+    let random = &mut StdRng::seed_from_u64(3);
+    let mut fixture = Fixture::new(Data::Skewed, "auto", 20_000, random);
+    let even = |fixture: &Fixture| {
+        let snapshot = fixture.store.snapshot();
+        let phext = snapshot.phext("z").unwrap();
+        let split = phext.split(&LaneSpec::All, 1000, 1000).unwrap();
+        let lanes = |piece| {
+            let mut cursor = phext.piece(&LaneSpec::All, &split, piece).unwrap();
+            let mut lanes = Vec::new();
+            cursor.next_batch(&mut lanes, usize::MAX >> 1).unwrap();
+            lanes.len()
+        };
+        let most = (0..split.len()).map(lanes).max().unwrap();
+        assert!(
+            split.len() > 15 && most < 2000,
+            "{} pieces, {most} lanes",
+            split.len()
+        );
+    };
+    even(&fixture);
+    let more = Data::Skewed.coordinates(30_000, random);
+    fixture.put(&more, "memory");
+    even(&fixture);
 }
 
 fn equal(constrained: &[(usize, u32)]) -> LaneSpec {

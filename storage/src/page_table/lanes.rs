@@ -57,28 +57,44 @@ pub struct LaneCursor<'a> {
 
 impl<'a> LaneCursor<'a> {
     pub(super) fn new(phext: &'a Phext, spec: &'a LaneSpec) -> Result<LaneCursor<'a>> {
-        let (range, points): (Option<RangeInclusive<Coordinate>>, &[Coordinate]) = match spec {
-            LaneSpec::All => (Some(Coordinate::ORIGIN..=Coordinate::MAX), &[]),
-            LaneSpec::Range { from, to } => (Some(*from..=*to), &[]),
-            LaneSpec::Points(points) => (None, points),
-            LaneSpec::Union { from, to, points } => (Some(*from..=*to), points),
-            LaneSpec::Region(region) => return LaneCursor::of_region(phext, region),
-            LaneSpec::Nearest(nearest) => return LaneCursor::of_nearest(phext, nearest),
-        };
-        debug_assert!(
-            range.is_none() || points.is_sorted_by(|a, b| a < b),
-            "points of a union are ascending and distinct"
-        );
-        let sources = match range {
-            Some(range) if range.start() <= range.end() => sources(phext, &range)?,
-            _ => Vec::new(),
-        };
-        Ok(LaneCursor {
+        match spec {
+            LaneSpec::All => {
+                LaneCursor::of_range(phext, &(Coordinate::ORIGIN..=Coordinate::MAX), &[])
+            }
+            LaneSpec::Range { from, to } => LaneCursor::of_range(phext, &(*from..=*to), &[]),
+            LaneSpec::Points(points) => Ok(LaneCursor::of_points(phext, points)),
+            LaneSpec::Union { from, to, points } => {
+                LaneCursor::of_range(phext, &(*from..=*to), points)
+            }
+            LaneSpec::Region(region) => LaneCursor::of_region(phext, region),
+            LaneSpec::Nearest(nearest) => LaneCursor::of_nearest(phext, nearest),
+        }
+    }
+
+    pub(super) fn of_points(phext: &'a Phext, points: &'a [Coordinate]) -> LaneCursor<'a> {
+        LaneCursor {
             phext,
             points,
-            sources,
+            sources: Vec::new(),
             located: Vec::new(),
-        })
+        }
+    }
+
+    /// A range, empty where its end is below its start, together with points.
+    pub(super) fn of_range(
+        phext: &'a Phext,
+        range: &RangeInclusive<Coordinate>,
+        points: &'a [Coordinate],
+    ) -> Result<LaneCursor<'a>> {
+        debug_assert!(
+            points.is_sorted_by(|a, b| a < b),
+            "points of a union are ascending and distinct"
+        );
+        let mut cursor = LaneCursor::of_points(phext, points);
+        if range.start() <= range.end() {
+            cursor.sources = sources(phext, range)?;
+        }
+        Ok(cursor)
     }
 
     fn of_region(phext: &'a Phext, region: &'a Region) -> Result<LaneCursor<'a>> {
@@ -106,7 +122,7 @@ impl<'a> LaneCursor<'a> {
         Ok(LaneCursor::of_sources(phext, vec![source]))
     }
 
-    fn of_sources(phext: &'a Phext, sources: Vec<Source<'a>>) -> LaneCursor<'a> {
+    pub(super) fn of_sources(phext: &'a Phext, sources: Vec<Source<'a>>) -> LaneCursor<'a> {
         LaneCursor {
             phext,
             points: &[],
@@ -188,29 +204,27 @@ fn heads(sources: &[Source<'_>]) -> impl Iterator<Item = (Coordinate, usize)> {
 
 /// The places that hold scrolls of a range, each with its first scroll at hand.
 fn sources<'a>(phext: &'a Phext, range: &RangeInclusive<Coordinate>) -> Result<Vec<Source<'a>>> {
-    let mut sources = Vec::new();
+    let mut walks = Vec::new();
     if !phext.active.is_empty() {
-        sources.push(Source::new(Walk::Memory {
+        walks.push(Walk::Memory {
             scrolls: phext.active.range(range.clone()),
             hidden: None,
-        }));
+        });
     }
     if let Some(frozen) = &phext.frozen {
-        let scrolls = frozen.scrolls.range(range.clone());
-        sources.push(Source::new(Walk::Memory {
-            scrolls,
+        walks.push(Walk::Memory {
+            scrolls: frozen.scrolls.range(range.clone()),
             hidden: Some(&frozen.hidden),
-        }));
+        });
     }
     for view in &phext.parts {
-        let walk = PartWalk::range(view, range.start(), range.end())?;
-        sources.push(Source::new(Walk::Part(walk)));
+        walks.push(Walk::Part(PartWalk::range(
+            view,
+            range.start(),
+            range.end(),
+        )?));
     }
-    for source in &mut sources {
-        source.advance()?;
-    }
-    sources.retain(|source| source.head.is_some());
-    Ok(sources)
+    Source::all(walks)
 }
 
 /// The places that hold scrolls of a region, each with its first scroll at hand.
@@ -221,37 +235,34 @@ fn region_sources<'a>(
 ) -> Result<Vec<Source<'a>>> {
     let walk = |scrolls, hidden| {
         let scrolls = RegionWalk::new(scrolls, region);
-        Source::new(Walk::MemoryRegion { scrolls, hidden })
+        Walk::MemoryRegion { scrolls, hidden }
     };
-    let mut sources = vec![walk(&phext.active, None)];
+    let mut walks = vec![walk(&phext.active, None)];
     if let Some(frozen) = &phext.frozen {
-        sources.push(walk(&frozen.scrolls, Some(&frozen.hidden)));
+        walks.push(walk(&frozen.scrolls, Some(&frozen.hidden)));
     }
     for view in &phext.parts {
-        let walk = match matches::matches(view, region, Kernels::detect(), figures)? {
-            Some(matches) => Walk::Matches {
-                view,
-                matches: matches.into_iter(),
+        walks.push(
+            match matches::matches(view, region, Kernels::detect(), figures)? {
+                Some(matches) => Walk::Matches {
+                    view,
+                    matches: matches.into_iter(),
+                },
+                None => Walk::Part(PartWalk::whole(view)),
             },
-            None => Walk::Part(PartWalk::whole(view)),
-        };
-        sources.push(Source::new(walk));
+        );
     }
-    for source in &mut sources {
-        source.advance()?;
-    }
-    sources.retain(|source| source.head.is_some());
-    Ok(sources)
+    Source::all(walks)
 }
 
 #[derive(Debug)]
-struct Source<'a> {
+pub(super) struct Source<'a> {
     head: Option<Lane<'a>>,
     walk: Walk<'a>,
 }
 
 #[derive(Debug)]
-enum Walk<'a> {
+pub(super) enum Walk<'a> {
     Memory {
         scrolls:
             imbl::ordmap::RangedIter<'a, Coordinate, Bytes, imbl::shared_ptr::DefaultSharedPtr>,
@@ -275,6 +286,16 @@ enum Walk<'a> {
 impl<'a> Source<'a> {
     fn new(walk: Walk<'a>) -> Source<'a> {
         Source { head: None, walk }
+    }
+
+    /// The walks that are not at their end, each with its first scroll at hand.
+    pub(super) fn all(walks: Vec<Walk<'a>>) -> Result<Vec<Source<'a>>> {
+        let mut sources: Vec<Source<'a>> = walks.into_iter().map(Source::new).collect();
+        for source in &mut sources {
+            source.advance()?;
+        }
+        sources.retain(|source| source.head.is_some());
+        Ok(sources)
     }
 
     /// Moves to the next visible scroll.

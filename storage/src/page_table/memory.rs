@@ -10,6 +10,7 @@ use crate::store::Memtable;
 use bytes::Bytes;
 use imbl::ordmap::RangedIter;
 use imbl::shared_ptr::DefaultSharedPtr;
+use std::ops::RangeInclusive;
 
 /// Scrolls passed over before a jump, which costs about as much as to pass over some ten.
 const PATIENCE: u32 = 8;
@@ -18,7 +19,7 @@ const PATIENCE: u32 = 8;
 pub(super) struct RegionWalk<'a, 'r> {
     memtable: &'a Memtable,
     region: &'r Region,
-    /// The greatest coordinate of the region's hull.
+    /// Where the walk ends.
     last: Coordinate,
     scrolls: RangedIter<'a, Coordinate, Bytes, DefaultSharedPtr>,
     passed_over: u32,
@@ -27,11 +28,20 @@ pub(super) struct RegionWalk<'a, 'r> {
 impl<'a, 'r> RegionWalk<'a, 'r> {
     pub(super) fn new(memtable: &'a Memtable, region: &'r Region) -> RegionWalk<'a, 'r> {
         let (first, last) = region.hull();
+        RegionWalk::within(memtable, region, &(first..=last))
+    }
+
+    /// Those from one coordinate to another, which do not lie beyond the region's hull.
+    pub(super) fn within(
+        memtable: &'a Memtable,
+        region: &'r Region,
+        range: &RangeInclusive<Coordinate>,
+    ) -> RegionWalk<'a, 'r> {
         RegionWalk {
             memtable,
             region,
-            last,
-            scrolls: memtable.range(first..=last),
+            last: *range.end(),
+            scrolls: memtable.range(range.clone()),
             passed_over: 0,
         }
     }
@@ -59,6 +69,9 @@ impl<'a> Iterator for RegionWalk<'a, '_> {
             if self.passed_over > PATIENCE {
                 self.passed_over = 0;
                 let next = self.region.next_from(coordinate)?;
+                if next > self.last {
+                    return None;
+                }
                 self.scrolls = self.memtable.range(next..=self.last);
             }
         }

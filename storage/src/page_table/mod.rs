@@ -16,6 +16,7 @@ mod nearest;
 mod point;
 mod region;
 mod scan;
+mod split;
 mod translation;
 mod walk;
 
@@ -26,6 +27,7 @@ pub use lanes::{LaneCursor, LaneSpec};
 pub use metric::{MAX_WEIGHT, Metric, WeightError, Weights};
 pub use nearest::Nearest;
 pub use region::{Constraint, Region, RegionError, Span};
+pub use split::Split;
 pub use translation::translations;
 pub(crate) use walk::PartWalk;
 
