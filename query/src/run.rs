@@ -44,4 +44,12 @@ impl Sink for Limited<'_> {
         let flow = self.sink.row(row)?;
         Ok(if self.left == 0 { Flow::Stop } else { flow })
     }
+
+    fn wanted(&self) -> Option<u64> {
+        Some(self.left)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
 }

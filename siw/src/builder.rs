@@ -1,7 +1,7 @@
 //! Construction of streams by the compiler.
 
 use crate::stream::MAX_COUNT;
-use crate::validate::check_rules;
+use crate::validate::validate;
 use crate::word::link;
 use crate::{Constant, ConstantId, Stream, Word};
 
@@ -82,7 +82,7 @@ impl StreamBuilder {
         link(&mut stream.once);
         link(&mut stream.each);
         link(&mut stream.last);
-        debug_assert_eq!(check_rules(&stream), Ok(()), "{stream}");
+        debug_assert_eq!(validate(&stream), Ok(()), "{stream}");
         stream
     }
 }

@@ -25,6 +25,7 @@
 //! | How is a stream written by hand? | [`mod@assemble`] |
 //! | Which streams are refused? | [`mod@validate`] |
 //! | How does a stream run? | [`execute`] |
+//! | How many cycles did it take? | [`cycles`] |
 //!
 //! To add an operation: a variant of its pipe's enum in [`operation`], its opcode and its row in
 //! [`table`], and its two arms in `form`. Encoding, dependencies, the validator's checks of
@@ -34,6 +35,7 @@ pub mod assemble;
 pub mod builder;
 pub mod cc;
 pub mod constant;
+pub mod cycles;
 mod display;
 pub mod encoding;
 pub mod execute;

@@ -243,9 +243,6 @@ fn the_examples_of_the_page_do_what_it_says() {
         let run = ["run", &file, "--phext", "notes", "--data-dir", &data];
         let output = desk.sqd(&[&["siw"], &run[..], more].concat());
         let said = String::from_utf8(output.stderr).unwrap();
-        if said.contains("is not executed yet") {
-            continue;
-        }
         assert!(output.status.success(), "{said}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{text}");
     }

@@ -57,7 +57,7 @@ pub use tier::OptimizationTier;
 
 use crate::form::Form;
 use crate::register::RegisterClass;
-use crate::validate::check_rules;
+use crate::validate::validate;
 use crate::word::link;
 use crate::{Constant, CoordinationOp, DenseOp, Part, Pipe, SparseOp, Stream, Word};
 use allocate::{Numbers, Schedules, allocate};
@@ -92,7 +92,7 @@ pub fn compile(program: UnpackedProgram, tier: OptimizationTier) -> Result<Compi
     check::check(&draft, &constants)?;
     let words = words(draft, &constants, tier)?;
     let stream = stream(words, constants, tier);
-    check_rules(&stream)?;
+    validate(&stream)?;
     Ok(Compiled { stream })
 }
 

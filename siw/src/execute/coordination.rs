@@ -1,63 +1,183 @@
-//! The C pipe: rows and results.
+//! The C pipe: rows, results and groups.
 
-use super::registers::Write;
-use super::{ExecuteError, Flow, Machine, Next, ResultRow};
+use super::group::{Answer, Collective};
+use super::registers::{Content, Message, Rows, Write};
+use super::sentron::Next;
+use super::tally::Tallies;
+use super::top::Top;
+use super::{ExecuteError, Flow, Outside, Sentron};
 use crate::stream::Part;
-use crate::{CoordinationOp, K, M, Row, Word};
+use crate::{ConstantId, CoordinationOp, Destination, K, M, P, R, Ranking, TallyKey};
 
-impl<'a> Machine<'a, '_> {
-    /// Runs the C operation of a word. It reads what no other operation of the word has written yet,
-    /// and writes only message registers, which no other pipe reads.
+impl Sentron<'_> {
+    /// Runs a C operation. It reads what no other operation of the word has written yet, and writes
+    /// only message registers, which no other pipe reads.
     pub(super) fn run_coordination(
         &mut self,
         part: Part,
-        word: &Word,
+        op: &CoordinationOp,
+        outside: &mut Outside<'_>,
     ) -> Result<Next, ExecuteError> {
-        match word.coordination {
-            CoordinationOp::Nop => Ok(Next::Word),
-            CoordinationOp::Pack { to, row } => {
-                let width = if part == Part::Each { self.width } else { 1 };
-                let rows = (0..width).map(|lane| self.pack(&row, lane)).collect();
-                self.report.ops += width as u64;
-                self.registers.put(Write::Messages(to, rows));
-                Ok(Next::Word)
+        match *op {
+            CoordinationOp::Nop => {}
+            CoordinationOp::Pack { to, ref row } => {
+                let rows = if part == Part::Each { self.width } else { 1 };
+                self.registers.pack(to, row, rows);
+                self.report.ops += rows as u64;
             }
-            CoordinationOp::Send { from, mask, .. } => self.send(from, mask),
-            // One sentron is a group of its own: its partial result is the result.
-            CoordinationOp::Reduce { .. } => {
+            CoordinationOp::Send { to, from, mask } => {
+                return match to {
+                    Destination::Sink => self.send(part, from, mask, outside),
+                    neighbour => Ok(self.post(neighbour, from, mask)),
+                };
+            }
+            CoordinationOp::Recv { to } => {
+                let received = std::mem::take(&mut self.received);
+                let rows = Rows::new(received, Default::default());
+                self.registers.put_content(to, Content::Rows(rows));
                 self.report.ops += 1;
-                Ok(Next::Word)
             }
-            _ => unreachable!("the validator refuses what is not executed yet"),
+            CoordinationOp::Top {
+                accumulator,
+                ranking,
+                at,
+                by,
+                count,
+                mask,
+            } => self.rank((accumulator, ranking, count), at, by, mask),
+            CoordinationOp::Tally {
+                accumulator,
+                key,
+                at,
+                value,
+                mask,
+            } => self.tally((accumulator, key), at, value, mask),
+            CoordinationOp::Fence => {
+                self.report.ops += 1;
+                outside.sink.flush()?;
+            }
+            CoordinationOp::Bar
+            | CoordinationOp::Reduce { .. }
+            | CoordinationOp::Cast { .. }
+            | CoordinationOp::Merge { .. } => return Ok(Next::Collective(self.meet(*op))),
         }
+        Ok(Next::Word)
     }
 
-    fn pack(&self, row: &Row, lane: usize) -> ResultRow<'a> {
-        let number = |register| self.registers.numbers(register).get(lane);
-        ResultRow {
-            coordinate: row
-                .coordinate
-                .map(|p| self.registers.places(p)[lane].coordinate),
-            text: row.text.and_then(|t| self.registers.texts(t)[lane]),
-            length: row.length.map(number),
-            checksum: row
-                .checksum
-                .map(|(low, high)| u128::from(number(high)) << 64 | u128::from(number(low))),
-            number: row.number.map(number),
+    fn send(
+        &mut self,
+        part: Part,
+        from: M,
+        mask: Option<K>,
+        outside: &mut Outside<'_>,
+    ) -> Result<Next, ExecuteError> {
+        if part == Part::Last && self.number != 0 {
+            return Ok(Next::Word);
         }
-    }
-
-    fn send(&mut self, from: M, mask: Option<K>) -> Result<Next, ExecuteError> {
-        for (lane, row) in self.registers.messages(from).iter().enumerate() {
-            if !self.registers.is_active(mask, lane) {
+        let rows = self.registers.rows(from);
+        let active = self.registers.active(mask, rows);
+        for row in 0..rows {
+            if !active.get(row) {
                 continue;
             }
             self.report.ops += 1;
             self.report.rows += 1;
-            if self.sink.row(row)? == Flow::Stop {
+            if outside.sink.row(&self.registers.row(from, row))? == Flow::Stop {
                 return Ok(Next::Stop);
             }
         }
         Ok(Next::Word)
+    }
+
+    /// Puts rows into the mail of the group.
+    fn post(&mut self, to: Destination, from: M, mask: Option<K>) -> Next {
+        let rows = self.registers.rows(from);
+        let active = self.registers.active(mask, rows);
+        let rows = (0..rows).filter(|&row| active.get(row));
+        let messages = rows.map(|row| (to, Message::of(&self.registers.row(from, row))));
+        let before = self.sent.len();
+        self.sent.extend(messages);
+        self.report.ops += (self.sent.len() - before) as u64;
+        Next::Word
+    }
+
+    fn rank(
+        &mut self,
+        (accumulator, ranking, count): (M, Ranking, ConstantId),
+        at: P,
+        by: R,
+        mask: Option<K>,
+    ) {
+        let content = std::mem::take(self.registers.content(accumulator));
+        let mut top = match content {
+            Content::Top(top) => top,
+            _ => Top::new(ranking, self.constant(count)),
+        };
+        let active = self.registers.active(mask, self.width);
+        for (index, lane) in self.registers.places(at).iter().enumerate() {
+            if active.get(index) {
+                top.offer(lane.coordinate, self.registers.number_at(by, index));
+            }
+        }
+        self.report.ops += active.count();
+        *self.registers.content(accumulator) = Content::Top(top);
+    }
+
+    fn tally(
+        &mut self,
+        (accumulator, key): (M, TallyKey),
+        at: P,
+        value: Option<R>,
+        mask: Option<K>,
+    ) {
+        let content = std::mem::take(self.registers.content(accumulator));
+        let mut tallies = match content {
+            Content::Tallies(tallies) => tallies,
+            _ => Tallies::new(key),
+        };
+        let active = self.registers.active(mask, self.width);
+        for (index, lane) in self.registers.places(at).iter().enumerate() {
+            if active.get(index) {
+                let value = value.map(|value| self.registers.number_at(value, index));
+                tallies.add(&lane.coordinate, value);
+            }
+        }
+        self.report.ops += active.count();
+        *self.registers.content(accumulator) = Content::Tallies(tallies);
+    }
+
+    /// What the sentron brings to a collective, at which it waits.
+    fn meet(&mut self, op: CoordinationOp) -> Collective {
+        self.report.ops += 1;
+        self.waits_at = op;
+        match op {
+            CoordinationOp::Reduce {
+                accumulator,
+                reduction,
+            } => Collective::Reduce(reduction, self.registers.number_at(accumulator, 0)),
+            CoordinationOp::Cast { message } => Collective::Cast(self.registers.copy_rows(message)),
+            CoordinationOp::Merge { message } => {
+                Collective::Merge(self.registers.copy_rows(message))
+            }
+            _ => Collective::Barrier(std::mem::take(&mut self.sent)),
+        }
+    }
+
+    /// Takes the answer of the collective at which the part of the stream stopped.
+    ///
+    /// # Panics
+    /// When the sentron waits for no such answer.
+    pub fn resume(&mut self, answer: Answer) {
+        match (std::mem::take(&mut self.waits_at), answer) {
+            (CoordinationOp::Bar, Answer::Received(rows)) => self.received.extend(rows),
+            (CoordinationOp::Reduce { accumulator, .. }, Answer::Reduced(value)) => {
+                self.registers.put(Write::Scalar(accumulator, value));
+            }
+            (
+                CoordinationOp::Cast { message } | CoordinationOp::Merge { message },
+                Answer::Rows(rows),
+            ) => self.registers.put_content(message, Content::Rows(rows)),
+            (op, answer) => panic!("a sentron waits at {op:?}, and is given {answer:?}"),
+        }
     }
 }

@@ -1,153 +1,281 @@
-//! The D pipe: numbers.
+//! The D pipe: numbers and masks. Texts read as numbers are in [`super::vectors`].
 
-use super::registers::{Numbers, Write};
-use super::{ExecuteError, Machine};
-use crate::stream::Part;
-use crate::{Comparison, DenseOp, Fold, K, Operand, P, R, Word};
-use phext_storage::StoreError;
+use super::kernels::{Binary, Source, fused};
+use super::registers::{MASK_WORDS, Mask, Write};
+use super::{ExecuteError, Sentron};
+use crate::{Comparison, ConstantId, DenseOp, Fold, K, NumberKind, Operand, P, R, Reduction};
 use phext_storage::page_table::Location;
 
-impl<'a> Machine<'a, '_> {
-    /// What the D operation of a word writes.
-    pub(super) fn evaluate_dense(
-        &mut self,
-        part: Part,
-        word: &Word,
-    ) -> Result<[Option<Write<'a>>; 2], ExecuteError> {
-        let write = match word.dense {
+/// What a D operation writes: most one register, DHASH two.
+type Writes = [Option<Write>; 2];
+
+/// A vector: operations run over whole vectors, lanes beyond the batch being ignored.
+const VECTOR: usize = 8;
+
+impl Sentron<'_> {
+    /// What a D operation writes.
+    pub(super) fn evaluate_dense(&mut self, op: &DenseOp) -> Result<Writes, ExecuteError> {
+        let write = match *op {
             DenseOp::Nop => return Ok([None, None]),
-            DenseOp::Mov { to, from } => {
-                let value = self.value(from);
-                self.report.ops += self.width as u64;
-                Write::Numbers(to, value)
-            }
+            DenseOp::Mov { to, from } => self.copy(to, from),
             DenseOp::Add {
-                to, left, right, ..
-            } => {
-                let sum = self.zip(part, left, right, u64::wrapping_add);
-                Write::Numbers(to, sum)
+                to,
+                kind,
+                left,
+                right,
+            } => self.binary(Binary::Add(kind), to, left, right),
+            DenseOp::Sub {
+                to,
+                kind,
+                left,
+                right,
+            } => self.binary(Binary::Sub(kind), to, left, right),
+            DenseOp::Mul {
+                to,
+                kind,
+                left,
+                right,
+            } => self.binary(Binary::Mul(kind), to, left, right),
+            DenseOp::And { to, left, right } => self.binary(Binary::And, to, left, right),
+            DenseOp::Or { to, left, right } => self.binary(Binary::Or, to, left, right),
+            DenseOp::Xor { to, left, right } => self.binary(Binary::Xor, to, left, right),
+            DenseOp::Fma {
+                to,
+                kind,
+                left,
+                right,
+                addend,
+            } => self.fuse(kind, to, [left, right], addend),
+            DenseOp::MaskAnd { to, left, right } => {
+                self.logic(to, left, right, |left, right| left & right)
             }
+            DenseOp::MaskOr { to, left, right } => {
+                self.logic(to, left, right, |left, right| left | right)
+            }
+            DenseOp::MaskNot { to, from } => self.logic(to, from, from, |from, _| !from),
+            DenseOp::Sel {
+                to,
+                mask,
+                left,
+                right,
+            } => self.select(to, mask, left, right),
             DenseOp::Cmp {
                 to,
                 comparison,
                 left,
                 right,
-            } => Write::Mask(to, self.compare(comparison, left, right)),
+            } => self.compare(to, comparison, left, right),
             DenseOp::Red {
                 accumulator,
                 fold,
                 mask,
-            } => {
-                let value = self.fold(accumulator, fold, mask);
-                Write::Numbers(accumulator, Numbers::Scalar(value))
-            }
-            DenseOp::Len { to, at, mask } => {
-                let lengths = self.per_place(at, mask, |location| location.text_len())?;
-                Write::Numbers(to, Numbers::Lanes(lengths))
-            }
+            } => self.fold(accumulator, fold, mask),
+            DenseOp::Len { to, at, mask } => self.length(to, at, mask)?,
             DenseOp::Hash {
                 low,
                 high,
                 at,
                 mask,
             } => return self.hash(low, high, at, mask),
-            _ => unreachable!("the validator refuses what is not executed yet"),
+            DenseOp::Match {
+                to,
+                place,
+                text,
+                pattern,
+                mask,
+            } => self.match_texts(to, place, text, pattern, mask),
+            DenseOp::Dot {
+                to,
+                text,
+                vector,
+                mask,
+            } => self.dot(to, text, vector, mask),
+            DenseOp::HdBind { to, left, right } => self.bind(to, left, right),
+            DenseOp::HdBund {
+                to,
+                left,
+                middle,
+                right,
+            } => self.bundle(to, [left, middle], right),
+            DenseOp::HdSim {
+                to,
+                left,
+                right,
+                mask,
+            } => self.similarity(to, left, right, mask),
         };
         Ok([Some(write), None])
     }
 
-    fn value(&self, operand: Operand) -> Numbers {
+    fn copy(&mut self, to: R, from: Operand) -> Write {
+        self.report.ops += self.width as u64;
+        match from {
+            Operand::Constant(id) => Write::Scalar(to, self.constant(id)),
+            Operand::Register(from) => match self.registers.number(from).scalar {
+                Some(scalar) => Write::Scalar(to, scalar),
+                None => Write::Numbers(to, self.registers.share(from)),
+            },
+        }
+    }
+
+    /// The number of a constant.
+    pub(super) fn constant(&self, id: ConstantId) -> u64 {
+        match self.stream.constants[id.index()] {
+            crate::Constant::Number(number) => number,
+            _ => unreachable!("the validator has seen that this constant is a number"),
+        }
+    }
+
+    /// The number of an operand that is one for all lanes.
+    fn scalar(&self, operand: Operand) -> Option<u64> {
         match operand {
-            Operand::Register(register) => self.registers.numbers(register).clone(),
-            Operand::Constant(id) => Numbers::Scalar(self.number(id)),
+            Operand::Constant(id) => Some(self.constant(id)),
+            Operand::Register(register) => self.registers.number(register).scalar,
         }
     }
 
-    /// Combines two operands lane by lane. In `once` and `last` the result is a scalar.
-    fn zip(&mut self, part: Part, left: R, right: Operand, f: fn(u64, u64) -> u64) -> Numbers {
-        self.report.ops += self.width as u64;
-        let right = self.value(right);
-        let left = self.registers.numbers(left);
-        if part != Part::Each || (left.is_scalar() && right.is_scalar()) {
-            return Numbers::Scalar(f(left.get(0), right.get(0)));
-        }
-        Numbers::Lanes(
-            (0..self.width)
-                .map(|lane| f(left.get(lane), right.get(lane)))
-                .collect(),
-        )
+    /// Lanes of the batch, filled up to whole vectors.
+    fn vectors(&self) -> usize {
+        self.width.next_multiple_of(VECTOR)
     }
 
-    fn compare(&mut self, comparison: Comparison, left: R, right: Operand) -> Vec<bool> {
+    /// Of scalars the result is one.
+    fn binary(&mut self, op: Binary, to: R, left: R, right: Operand) -> Write {
         self.report.ops += self.width as u64;
-        let holds = |left: u64, right: u64| match comparison {
-            Comparison::Eq => left == right,
-            Comparison::Ne => left != right,
-            Comparison::Lt => left < right,
-            Comparison::Le => left <= right,
-            Comparison::Gt => left > right,
-            Comparison::Ge => left >= right,
-            _ => unreachable!("the validator refuses what is not executed yet"),
+        let scalars = (self.registers.number(left).scalar, self.scalar(right));
+        if let (Some(left), Some(right)) = scalars {
+            return Write::Scalar(to, op.apply(left, right));
+        }
+        self.make_lanes(left, right);
+        let mut out = self.registers.take_numbers();
+        let lanes = self.vectors();
+        let (left, right) = (self.lanes(left), self.source(right));
+        self.kernels
+            .zip(op, left, right, &mut out.buffer.0[..lanes]);
+        Write::Numbers(to, self.registers.put_numbers(out))
+    }
+
+    fn fuse(&mut self, kind: NumberKind, to: R, factors: [R; 2], addend: Operand) -> Write {
+        self.report.ops += self.width as u64;
+        let scalars = factors.map(|factor| self.registers.number(factor).scalar);
+        if let ([Some(left), Some(right)], Some(addend)) = (scalars, self.scalar(addend)) {
+            return Write::Scalar(to, fused(kind, left, right, addend));
+        }
+        let [left, right] = factors;
+        self.make_lanes(left, addend);
+        self.registers.as_lanes(right);
+        let mut out = self.registers.take_numbers();
+        let lanes = self.vectors();
+        let (left, right, addend) = (self.lanes(left), self.lanes(right), self.source(addend));
+        let to_lanes = &mut out.buffer.0[..lanes];
+        self.kernels.fuse(kind, left, right, addend, to_lanes);
+        Write::Numbers(to, self.registers.put_numbers(out))
+    }
+
+    /// Makes lanes of operands that are scalars in registers.
+    fn make_lanes(&mut self, left: R, right: Operand) {
+        self.registers.as_lanes(left);
+        if let Operand::Register(right) = right {
+            self.registers.as_lanes(right);
+        }
+    }
+
+    /// The lanes of a register, which were made.
+    fn lanes(&self, register: R) -> &[u64] {
+        let Some(buffer) = self.registers.number(register).lanes else {
+            unreachable!("lanes were made of every register operand");
         };
-        let right = self.value(right);
-        let left = self.registers.numbers(left);
-        (0..self.width)
-            .map(|lane| holds(left.get(lane), right.get(lane)))
-            .collect()
+        &self.registers.lane_numbers(buffer)[..self.vectors()]
     }
 
-    fn fold(&mut self, accumulator: R, fold: Fold, mask: Option<K>) -> u64 {
-        let start = self.registers.numbers(accumulator).get(0);
-        let active = (0..self.width).filter(|&lane| self.registers.is_active(mask, lane));
-        let mut count = 0;
-        let folded = active.inspect(|_| count += 1).fold(start, |total, lane| {
-            let value = |register| self.registers.numbers(register).get(lane);
-            match fold {
-                Fold::Sum(register) => total.wrapping_add(value(register)),
-                Fold::Min(register) => total.min(value(register)),
-                Fold::Max(register) => total.max(value(register)),
-                Fold::Count => total.wrapping_add(1),
-                _ => unreachable!("the validator refuses what is not executed yet"),
-            }
-        });
-        self.report.ops += count;
-        folded
-    }
-
-    /// A value of each active place; 0 for the others.
-    fn per_place<V: Default>(
-        &mut self,
-        at: P,
-        mask: Option<K>,
-        value: impl Fn(&Location<'a>) -> Result<V, StoreError>,
-    ) -> Result<Vec<V>, ExecuteError> {
-        let mut values = Vec::with_capacity(self.width);
-        for (lane, place) in self.registers.places(at).iter().enumerate() {
-            if self.registers.is_active(mask, lane) {
-                self.report.ops += 1;
-                values.push(value(&place.location)?);
-            } else {
-                values.push(V::default());
-            }
+    fn source(&self, operand: Operand) -> Source<'_> {
+        match operand {
+            Operand::Constant(id) => Source::Scalar(self.constant(id)),
+            Operand::Register(register) => Source::Lanes(self.lanes(register)),
         }
-        Ok(values)
     }
 
-    fn hash(
-        &mut self,
-        low: R,
-        high: R,
-        at: P,
-        mask: Option<K>,
-    ) -> Result<[Option<Write<'a>>; 2], ExecuteError> {
-        let checksums = self.per_place(at, mask, |location| match location {
-            Location::Absent => Ok(0),
-            present => present.checksum(),
-        })?;
-        let half = |shift| Numbers::Lanes(checksums.iter().map(|c| (c >> shift) as u64).collect());
+    fn logic(&mut self, to: K, left: K, right: K, f: fn(u64, u64) -> u64) -> Write {
+        self.report.ops += self.width as u64;
+        let (left, right) = (self.registers.mask(left).0, self.registers.mask(right).0);
+        let words: [u64; MASK_WORDS] = std::array::from_fn(|word| f(left[word], right[word]));
+        self.write_mask(to, Mask(words))
+    }
+
+    pub(super) fn write_mask(&mut self, to: K, mut mask: Mask) -> Write {
+        mask.truncate(self.width);
+        *self.registers.next_dense_mask() = mask;
+        Write::DenseMask(to)
+    }
+
+    fn select(&mut self, to: R, mask: K, left: R, right: Operand) -> Write {
+        self.report.ops += self.width as u64;
+        self.make_lanes(left, right);
+        let mut out = self.registers.take_numbers();
+        let lanes = self.vectors();
+        let (left, right) = (self.lanes(left), self.source(right));
+        let mask = self.registers.mask(mask);
+        self.kernels
+            .select(mask, left, right, &mut out.buffer.0[..lanes]);
+        Write::Numbers(to, self.registers.put_numbers(out))
+    }
+
+    fn compare(&mut self, to: K, comparison: Comparison, left: R, right: Operand) -> Write {
+        self.report.ops += self.width as u64;
+        self.make_lanes(left, right);
+        let mask = self
+            .kernels
+            .compare(comparison, self.lanes(left), self.source(right));
+        self.write_mask(to, mask)
+    }
+
+    fn fold(&mut self, accumulator: R, fold: Fold, mask: Option<K>) -> Write {
+        let start = self.registers.number_at(accumulator, 0);
+        let lanes = fold.source().map(|source| self.registers.as_lanes(source));
+        let active = self.registers.active(mask, self.width);
+        let count = active.count();
+        let folded = match (fold.reduction(), lanes) {
+            (Reduction::Count, _) | (_, None) => start.wrapping_add(count),
+            (reduction, Some(lanes)) => {
+                let numbers = &self.registers.lane_numbers(lanes)[..self.width];
+                self.kernels.reduce(reduction, start, numbers, active.mask)
+            }
+        };
+        self.report.ops += count;
+        Write::Scalar(accumulator, folded)
+    }
+
+    fn length(&mut self, to: R, at: P, mask: Option<K>) -> Result<Write, ExecuteError> {
+        let mut lengths = self.registers.take_numbers();
+        let places = self.registers.places(at);
+        let active = self.registers.active(mask, self.width);
+        for (index, (length, lane)) in lengths.buffer.0.iter_mut().zip(places).enumerate() {
+            *length = match active.get(index) {
+                true => lane.location.text_len()?,
+                false => 0,
+            };
+        }
+        self.report.ops += active.count();
+        Ok(Write::Numbers(to, self.registers.put_numbers(lengths)))
+    }
+
+    fn hash(&mut self, low: R, high: R, at: P, mask: Option<K>) -> Result<Writes, ExecuteError> {
+        let mut halves = [self.registers.take_numbers(), self.registers.take_numbers()];
+        let places = self.registers.places(at);
+        let active = self.registers.active(mask, self.width);
+        for (index, lane) in places.iter().enumerate() {
+            let checksum = match (active.get(index), &lane.location) {
+                (false, _) | (_, Location::Absent) => 0,
+                (true, present) => present.checksum()?,
+            };
+            halves[0].buffer.0[index] = checksum as u64;
+            halves[1].buffer.0[index] = (checksum >> 64) as u64;
+        }
+        self.report.ops += active.count();
+        let [left, right] = halves.map(|half| self.registers.put_numbers(half));
         Ok([
-            Some(Write::Numbers(low, half(0))),
-            Some(Write::Numbers(high, half(64))),
+            Some(Write::Numbers(low, left)),
+            Some(Write::Numbers(high, right)),
         ])
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A group runs one stream on several sentrons. `each` runs over different lanes in each of them;
 //! `once` and `last` are the same words everywhere, so that operations on the group always meet.
-//! Sentron 0 speaks for the group.
+//! Sentron 0 speaks for the group. The sentrons lie on a torus; one alone is its own neighbour.
 
 use super::Reduction;
 use crate::{ConstantId, K, M, P, R, T};
@@ -158,7 +158,7 @@ pub enum CoordinationOp {
         message: M,
     },
     /// CMERGE: sentron 0's `message <- the rows of all`, merged in their order (of plain rows by
-    /// coordinate, of CTOP's by rank, of CTALLY's by key, whose rows of one key become one); those of
+    /// coordinate, of CTOP's by rank, as many as one keeps, of CTALLY's by key, whose rows of one key become one); those of
     /// the others become empty. Counts one; fails when another sentron of the group failed.
     Merge {
         /// Read and written.

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::table::{Access, Description, operations};
-use crate::validate::check_rules;
 
 const DOCUMENT: &str = include_str!("../../../docs/ISA.md");
 
@@ -109,6 +108,6 @@ fn examples_are_valid() {
     for example in examples {
         let (text, _) = example.split_once("```").unwrap();
         let assembly = assemble(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        assert_eq!(check_rules(&assembly.stream), Ok(()), "{text}");
+        assert_eq!(validate(&assembly.stream), Ok(()), "{text}");
     }
 }

@@ -1,7 +1,6 @@
-use super::random::any_stream;
+use super::random::stream;
 use super::*;
 use crate::encoding::{HEADER_BYTES, WORD_BYTES};
-use crate::validate::check_rules;
 use bytes::Bytes;
 use phext_storage::coordinate::MAX_COMPONENT;
 use phext_storage::page_table::{Constraint, Metric, Nearest, Region, Span, Weights};
@@ -20,13 +19,13 @@ fn decode_is_exact(bytes: Vec<u8>) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn round_trip(stream in any_stream()) {
+    fn round_trip(stream in stream()) {
         let bytes = Bytes::from(stream.encode());
         prop_assert_eq!(Stream::decode(&bytes), Ok(stream));
     }
 
     #[test]
-    fn bit_flips(stream in any_stream(), flips in prop::collection::vec(any::<u32>(), 1..3)) {
+    fn bit_flips(stream in stream(), flips in prop::collection::vec(any::<u32>(), 1..3)) {
         let mut bytes = stream.encode();
         for flip in flips {
             let bit = flip as usize % (bytes.len() * 8);
@@ -36,7 +35,7 @@ proptest! {
     }
 
     #[test]
-    fn truncation(stream in any_stream(), cut in any::<u32>()) {
+    fn truncation(stream in stream(), cut in any::<u32>()) {
         let mut bytes = stream.encode();
         bytes.truncate(cut as usize % bytes.len());
         prop_assert!(Stream::decode(&bytes.into()).is_err());
@@ -296,7 +295,7 @@ const EVERY: &str = include_str!("golden/every.asm");
 #[test]
 fn golden() {
     let stream = assemble(EVERY).unwrap().stream;
-    assert_eq!(check_rules(&stream), Ok(()));
+    assert_eq!(validate(&stream), Ok(()));
     let golden = Bytes::from_static(include_bytes!("golden/every.siw"));
     assert_eq!(Stream::decode(&golden), Ok(stream.clone()));
     assert_eq!(stream.encode(), golden);

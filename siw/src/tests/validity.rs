@@ -1,11 +1,11 @@
 use super::*;
-use crate::validate::check_rules;
+
 use crate::word::link;
 use phext_storage::page_table::{Metric, Nearest, Region};
 
 /// `expected` is empty for a valid stream, else the error after `invalid stream: `.
 fn check(stream: &Stream, expected: &str) {
-    let found = match check_rules(stream) {
+    let found = match validate(stream) {
         Ok(()) => String::new(),
         Err(error) => error.to_string(),
     };

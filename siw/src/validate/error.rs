@@ -167,7 +167,4 @@ pub enum ValidateReason {
         /// What the word says.
         found: u8,
     },
-    /// An operation that the executor does not run yet.
-    #[error("{0} is not executed yet")]
-    NotExecutedYet(&'static str),
 }

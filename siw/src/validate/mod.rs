@@ -24,7 +24,6 @@
 mod error;
 mod operands;
 mod state;
-mod unexecuted;
 
 pub use error::{Site, ValidateError, ValidateReason};
 
@@ -43,12 +42,6 @@ use state::Written;
 /// # Errors
 /// The first rule of the module's table that the stream breaks, and where.
 pub fn validate(stream: &Stream) -> Result<(), ValidateError> {
-    check_rules(stream)?;
-    unexecuted::check(stream)
-}
-
-/// The rules of the module's table.
-pub(crate) fn check_rules(stream: &Stream) -> Result<(), ValidateError> {
     check_limits(stream)?;
     check_constants(stream)?;
     let mut once = Written::default();

@@ -4,7 +4,7 @@ use super::{SiwError, file, writes};
 use crate::cli::RunArgs;
 use crate::command::{CommandError, follow, require_store};
 use phext_siw::Stream;
-use phext_siw::execute::{Collected, Flow, Flush, Report, ResultRow, execute};
+use phext_siw::execute::{Collected, Flow, Flush, Report, ResultRow, Sink, Tally, execute};
 use phext_storage::phext::checksum_hex;
 use phext_storage::{Options, Phext, Store, StoreError, WriteBatch, WriteOp};
 use serde::Serialize;
@@ -78,16 +78,12 @@ fn print(
     args: &RunArgs,
 ) -> Result<(), CommandError> {
     let start = Instant::now();
-    let mut out = BufWriter::new(io::stdout().lock());
-    let mut sink = |row: &ResultRow<'_>| {
-        match write_row(&mut out, row, args.doubles) {
-            // Whoever reads has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Flow::Stop),
-            result => result.map(|()| Flow::Continue),
-        }
+    let mut lines = Lines {
+        out: BufWriter::new(io::stdout().lock()),
+        doubles: args.doubles,
     };
-    let report = execute(stream, phext, &mut sink, flush)?;
-    match out.flush() {
+    let report = execute(stream, phext, &mut lines, flush)?;
+    match lines.out.flush() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
@@ -105,6 +101,30 @@ fn print(
         "{lanes} lanes in {batches} batches, {ops} ops, {bytes_gathered} bytes gathered, {rows} rows, {seconds:.6} s"
     )?;
     Ok(())
+}
+
+/// Prints rows.
+struct Lines<W: Write> {
+    out: BufWriter<W>,
+    doubles: bool,
+}
+
+impl<W: Write> Sink for Lines<W> {
+    fn row(&mut self, row: &ResultRow<'_>) -> io::Result<Flow> {
+        match write_row(&mut self.out, row, self.doubles) {
+            // Whoever reads has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Flow::Stop),
+            result => result.map(|()| Flow::Continue),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.out.flush() {
+            // The next row finds out.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        }
+    }
 }
 
 fn write_row(out: &mut impl Write, row: &ResultRow<'_>, doubles: bool) -> io::Result<()> {
@@ -128,6 +148,8 @@ struct Row<'a> {
     checksum: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tally: Option<Tally>,
 }
 
 #[derive(Serialize)]
@@ -152,6 +174,7 @@ impl<'a> Row<'a> {
             length: row.length,
             checksum: row.checksum.map(checksum_hex),
             number: row.number.map(number),
+            tally: row.tally,
         }
     }
 }

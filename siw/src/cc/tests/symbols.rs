@@ -10,7 +10,7 @@ use crate::cc::{CompileError, OptimizationTier, UnpackedProgram, compile};
 use crate::form::Form;
 use crate::register::Register;
 use crate::table::{Access, opcode};
-use crate::validate::check_rules;
+use crate::validate::validate;
 use crate::{ConstantKind, Part, Pipe, SparseOp, Stream, Word};
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -207,7 +207,7 @@ proptest! {
         let expected = trace_of_program(&program, &mut expressions);
         let streams = streams(&program);
         for stream in &streams {
-            prop_assert_eq!(check_rules(stream), Ok(()), "{}\n{}", program, stream);
+            prop_assert_eq!(validate(stream), Ok(()), "{}\n{}", program, stream);
             let found = trace_of_stream(stream, &mut expressions);
             prop_assert!(found == expected, "{program}\n{stream}");
             if stream.tier > 0 && streams[0].tier == 0 {

@@ -31,7 +31,7 @@ fn nine() -> Fixture {
 
 /// A stream that begins with SLANES of `p0`, and has scalars `r0` 0 and `r1` 5.
 fn stream(lanes: LaneSpec, texts: usize, each: &[Word], last: &[Word]) -> Stream {
-    let mut stream = StreamBuilder::new(0);
+    let mut stream = StreamBuilder::new(2);
     stream.constant(Constant::Number(0));
     stream.constant(Constant::Number(5));
     stream.constant(Constant::Lanes(lanes));
@@ -270,7 +270,7 @@ fn reductions_span_batches_and_last_sees_them() {
 
 #[test]
 fn counts_wrap() {
-    let mut stream = StreamBuilder::new(0);
+    let mut stream = StreamBuilder::new(2);
     let most = stream.constant(Constant::Number(u64::MAX));
     let lanes = stream.constant(Constant::Lanes(LaneSpec::All));
     stream.once(D(mov(R(0), Operand::Constant(most))));

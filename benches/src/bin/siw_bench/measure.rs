@@ -1,0 +1,89 @@
+//! Rounds of measurements, and what counts of them.
+
+use crate::streams::Subject;
+use phext_siw::Stream;
+use phext_siw::cycles::{Frequency, thread_time};
+use phext_siw::execute::{Collected, ExecuteError, Flow, Report, ResultRow, execute};
+use serde::Serialize;
+use std::hint::black_box;
+use std::time::Duration;
+
+/// The tiers, in the order of the figures.
+pub(crate) const TIERS: [u8; 4] = [0, 1, 2, 3];
+/// How long a stream is run again and again for one figure.
+const SPAN: Duration = Duration::from_millis(8);
+/// Rounds after which no more are tried.
+const MOST_ROUNDS: usize = 60;
+
+/// The figures of one stream.
+#[derive(Debug, Serialize)]
+pub(crate) struct Measurement {
+    pub(crate) name: &'static str,
+    pub(crate) is_query: bool,
+    /// Operations of a run.
+    pub(crate) ops: u64,
+    /// By tier; the best round.
+    pub(crate) ops_per_cycle: [f64; 4],
+    /// Of the last round that counts.
+    pub(crate) hertz: f64,
+    /// Rounds whose calibrations disagreed.
+    pub(crate) discarded: usize,
+}
+
+/// Measures a subject in rounds, each of all tiers in turn.
+pub(crate) fn measure(subject: &Subject<'_>, rounds: usize) -> Result<Measurement, ExecuteError> {
+    let streams = TIERS.map(|tier| subject.at_tier(tier));
+    let mut measurement = Measurement {
+        name: subject.name,
+        is_query: subject.is_query,
+        ops: run(subject, &streams[0])?.ops,
+        ops_per_cycle: [0.0; 4],
+        hertz: 0.0,
+        discarded: 0,
+    };
+    let mut counted = 0;
+    for _ in 0..MOST_ROUNDS {
+        let before = Frequency::calibrate();
+        let mut rates = [0.0; 4];
+        for (rate, stream) in rates.iter_mut().zip(&streams) {
+            *rate = ops_per_second(subject, stream)?;
+        }
+        let after = Frequency::calibrate();
+        if !before.agrees_with(&after) {
+            measurement.discarded += 1;
+            continue;
+        }
+        measurement.hertz = f64::midpoint(before.hertz, after.hertz);
+        for (best, rate) in measurement.ops_per_cycle.iter_mut().zip(rates) {
+            *best = best.max(rate / measurement.hertz);
+        }
+        counted += 1;
+        if counted == rounds {
+            break;
+        }
+    }
+    Ok(measurement)
+}
+
+/// Of the thread's processor time.
+fn ops_per_second(subject: &Subject<'_>, stream: &Stream) -> Result<f64, ExecuteError> {
+    run(subject, stream)?;
+    let start = thread_time();
+    let mut ops = 0;
+    loop {
+        ops += run(subject, stream)?.ops;
+        let time = thread_time() - start;
+        if time >= SPAN {
+            return Ok(ops as f64 / time.as_secs_f64());
+        }
+    }
+}
+
+fn run(subject: &Subject<'_>, stream: &Stream) -> Result<Report, ExecuteError> {
+    let mut sink = |row: &ResultRow<'_>| {
+        black_box(row.text);
+        black_box(row.number);
+        Ok(Flow::Continue)
+    };
+    execute(stream, subject.phext, &mut sink, &mut Collected::default())
+}

@@ -1,0 +1,141 @@
+//! Which instruction set the loops run with, and the calls into functions compiled for it.
+
+use super::{Binary, Source, loops, vectors};
+use crate::execute::registers::Mask;
+use crate::{Comparison, NumberKind, Reduction};
+use std::sync::LazyLock;
+
+/// The loops, for one of the instruction sets that this processor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::execute) struct Kernels {
+    /// One that the processor has: values come from [`Kernels::available`] only.
+    set: Set,
+}
+
+/// An instruction set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Set {
+    /// What every processor of the target has.
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+/// Defines a method that runs a loop with the set of `self`.
+macro_rules! kernel {
+    ($(#[$doc:meta])* $module:ident::$name:ident($($argument:ident: $type:ty),*) -> $result:ty) => {
+        impl Kernels {
+            $(#[$doc])*
+            #[inline]
+            pub(in crate::execute) fn $name(self, $($argument: $type),*) -> $result {
+                #[cfg(target_arch = "x86_64")]
+                {
+                    #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
+                    fn avx2($($argument: $type),*) -> $result {
+                        $module::$name($($argument),*)
+                    }
+                    #[target_feature(
+                        enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,\
+                                  fma,bmi1,bmi2,lzcnt,popcnt"
+                    )]
+                    fn avx512($($argument: $type),*) -> $result {
+                        $module::$name($($argument),*)
+                    }
+                    #[expect(
+                        unsafe_code,
+                        reason = "calls functions compiled for instruction sets that were \
+                                  detected; see docs/UNSAFE.md"
+                    )]
+                    // SAFETY: `available` makes values of a set only where every feature named in
+                    // its attribute above was detected, and nothing else makes values.
+                    unsafe {
+                        match self.set {
+                            Set::Portable => {}
+                            Set::Avx2 => return avx2($($argument),*),
+                            Set::Avx512 => return avx512($($argument),*),
+                        }
+                    }
+                }
+                $module::$name($($argument),*)
+            }
+        }
+    };
+}
+
+kernel! {
+    /// An operation lane by lane.
+    loops::zip(op: Binary, left: &[u64], right: Source<'_>, out: &mut [u64]) -> ()
+}
+kernel! {
+    /// `left * right + addend`, lane by lane.
+    loops::fuse(
+        kind: NumberKind, left: &[u64], right: &[u64], addend: Source<'_>, out: &mut [u64]
+    ) -> ()
+}
+kernel! {
+    /// `left` in the lanes of the mask, `right` in the others.
+    loops::select(mask: &Mask, left: &[u64], right: Source<'_>, out: &mut [u64]) -> ()
+}
+kernel! {
+    /// The lanes of which the comparison holds. Their number is a multiple of 8.
+    loops::compare(comparison: Comparison, left: &[u64], right: Source<'_>) -> Mask
+}
+kernel! {
+    /// Folds the active lanes into `start`.
+    loops::reduce(reduction: Reduction, start: u64, numbers: &[u64], mask: Option<&Mask>) -> u64
+}
+
+kernel! {
+    /// The dot product of a text with a q7 vector; `None` if the text is none of that length.
+    vectors::dot(text: &[u8], vector: &[u8]) -> Option<i64>
+}
+kernel! {
+    /// The exclusive or of two hypervectors of the length of `out`; whether they are some.
+    vectors::bind(left: &[u8], right: &[u8], out: &mut [u8]) -> bool
+}
+kernel! {
+    /// The majority of three hypervectors of the length of `out`; whether they are some.
+    vectors::bundle(left: &[u8], middle: &[u8], right: &[u8], out: &mut [u8]) -> bool
+}
+kernel! {
+    /// How many bits two hypervectors have in common; `None` if they are none or differ in length.
+    vectors::equal_bits(left: &[u8], right: &[u8]) -> Option<u64>
+}
+
+impl Kernels {
+    /// The widest set that the processor has.
+    pub(in crate::execute) fn detect() -> Kernels {
+        static WIDEST: LazyLock<Kernels> =
+            LazyLock::new(|| *Kernels::available().last().expect("one set is portable"));
+        *WIDEST
+    }
+
+    /// Every set that the processor has, the widest one last.
+    pub(in crate::execute) fn available() -> Vec<Kernels> {
+        let mut sets = vec![Set::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let scalar = is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("lzcnt")
+                && is_x86_feature_detected!("popcnt");
+            if scalar && is_x86_feature_detected!("avx2") {
+                sets.push(Set::Avx2);
+            }
+            if scalar
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vnni")
+                && is_x86_feature_detected!("avx512vpopcntdq")
+            {
+                sets.push(Set::Avx512);
+            }
+        }
+        sets.into_iter().map(|set| Kernels { set }).collect()
+    }
+}

@@ -1,0 +1,213 @@
+//! The loops over numbers. Everything is inlined into the functions of [`super::dispatch`], whose
+//! instruction set it is then compiled for.
+
+use super::Source;
+use super::scalar::{self, Binary};
+use crate::execute::registers::{MASK_WORDS, Mask};
+use crate::{Comparison, NumberKind, Reduction};
+
+/// Runs `f` over the lanes of two operands. Each shape of the second is a loop of its own.
+#[inline(always)]
+fn map(left: &[u64], right: Source<'_>, out: &mut [u64], f: impl Fn(u64, u64) -> u64) {
+    match right {
+        Source::Lanes(right) => {
+            let operands = left.iter().zip(right);
+            for (out, (&left, &right)) in out.iter_mut().zip(operands) {
+                *out = f(left, right);
+            }
+        }
+        Source::Scalar(right) => {
+            for (out, &left) in out.iter_mut().zip(left) {
+                *out = f(left, right);
+            }
+        }
+    }
+}
+
+/// Runs `$body` with `$op` as a constant, so that each operation is a loop of its own.
+macro_rules! by_operation {
+    ($op:expr, [$($case:expr),*], $constant:ident => $body:expr) => {
+        $(if $op == $case {
+            let $constant = $case;
+            return $body;
+        })*
+    };
+}
+
+#[inline(always)]
+pub(super) fn zip(op: Binary, left: &[u64], right: Source<'_>, out: &mut [u64]) {
+    use NumberKind::{F64, U64};
+    by_operation!(
+        op,
+        [
+            Binary::Add(U64), Binary::Sub(U64), Binary::Mul(U64),
+            Binary::Add(F64), Binary::Sub(F64), Binary::Mul(F64),
+            Binary::And, Binary::Or, Binary::Xor
+        ],
+        op => map(left, right, out, |left, right| op.apply(left, right))
+    );
+}
+
+#[inline(always)]
+pub(super) fn fuse(
+    kind: NumberKind,
+    left: &[u64],
+    right: &[u64],
+    addend: Source<'_>,
+    out: &mut [u64],
+) {
+    by_operation!(kind, [NumberKind::U64, NumberKind::F64], kind => {
+        let factors = left.iter().zip(right);
+        match addend {
+            Source::Lanes(addend) => {
+                for (out, ((&left, &right), &addend)) in out.iter_mut().zip(factors.zip(addend)) {
+                    *out = scalar::fused(kind, left, right, addend);
+                }
+            }
+            Source::Scalar(addend) => {
+                for (out, (&left, &right)) in out.iter_mut().zip(factors) {
+                    *out = scalar::fused(kind, left, right, addend);
+                }
+            }
+        }
+    });
+}
+
+#[inline(always)]
+pub(super) fn select(mask: &Mask, left: &[u64], right: Source<'_>, out: &mut [u64]) {
+    for (block, &word) in mask.0.iter().enumerate() {
+        let lanes = block * 64..(block * 64 + 64).min(out.len());
+        if lanes.is_empty() {
+            break;
+        }
+        let right = match right {
+            Source::Lanes(right) => Source::Lanes(&right[lanes.clone()]),
+            scalar @ Source::Scalar(_) => scalar,
+        };
+        let (left, out) = (&left[lanes.clone()], &mut out[lanes]);
+        match right {
+            Source::Lanes(right) => {
+                for (lane, (out, (&left, &right))) in
+                    out.iter_mut().zip(left.iter().zip(right)).enumerate()
+                {
+                    *out = if word >> lane & 1 == 1 { left } else { right };
+                }
+            }
+            Source::Scalar(right) => {
+                for (lane, (out, &left)) in out.iter_mut().zip(left).enumerate() {
+                    *out = if word >> lane & 1 == 1 { left } else { right };
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn compare(comparison: Comparison, left: &[u64], right: Source<'_>) -> Mask {
+    let double = f64::from_bits;
+    match comparison {
+        Comparison::Eq => holds(left, right, |left, right| left == right),
+        Comparison::Ne => holds(left, right, |left, right| left != right),
+        Comparison::Lt => holds(left, right, |left, right| left < right),
+        Comparison::Le => holds(left, right, |left, right| left <= right),
+        Comparison::Gt => holds(left, right, |left, right| left > right),
+        Comparison::Ge => holds(left, right, |left, right| left >= right),
+        Comparison::FEq => holds(left, right, |left, right| double(left) == double(right)),
+        Comparison::FNe => holds(left, right, |left, right| double(left) != double(right)),
+        Comparison::FLt => holds(left, right, |left, right| double(left) < double(right)),
+        Comparison::FLe => holds(left, right, |left, right| double(left) <= double(right)),
+        Comparison::FGt => holds(left, right, |left, right| double(left) > double(right)),
+        Comparison::FGe => holds(left, right, |left, right| double(left) >= double(right)),
+    }
+}
+
+/// The lanes for which `f` holds. The number of lanes is a multiple of 8.
+#[inline(always)]
+fn holds(left: &[u64], right: Source<'_>, f: impl Fn(u64, u64) -> bool) -> Mask {
+    let mut bytes = [0; MASK_WORDS * 8];
+    let left = left.as_chunks::<8>().0;
+    match right {
+        Source::Lanes(right) => {
+            let operands = left.iter().zip(right.as_chunks::<8>().0);
+            for (byte, (left, right)) in bytes.iter_mut().zip(operands) {
+                *byte = bits(std::array::from_fn(|lane| f(left[lane], right[lane])));
+            }
+        }
+        Source::Scalar(right) => {
+            for (byte, left) in bytes.iter_mut().zip(left) {
+                *byte = bits(std::array::from_fn(|lane| f(left[lane], right)));
+            }
+        }
+    }
+    let mut mask = Mask::default();
+    for (word, bytes) in mask.0.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    mask
+}
+
+/// Flags as bits, the first one lowest.
+#[inline(always)]
+fn bits(flags: [bool; 8]) -> u8 {
+    let mut bits = 0;
+    for (lane, flag) in flags.into_iter().enumerate() {
+        bits |= u8::from(flag) << lane;
+    }
+    bits
+}
+
+#[inline(always)]
+pub(super) fn reduce(
+    reduction: Reduction,
+    start: u64,
+    numbers: &[u64],
+    mask: Option<&Mask>,
+) -> u64 {
+    match reduction {
+        // Whose numbers are ones that nobody wrote down.
+        Reduction::Count => start.wrapping_add(mask.map_or(numbers.len() as u64, Mask::count)),
+        Reduction::Sum => fold(start, numbers, mask, 0, u64::wrapping_add),
+        Reduction::Min => fold(start, numbers, mask, u64::MAX, u64::min),
+        Reduction::Max => fold(start, numbers, mask, 0, u64::max),
+        Reduction::FMin => {
+            let least = |total: u64, number| total.min(scalar::min_key(number));
+            let neutral = f64::NAN.to_bits();
+            let key = fold(scalar::min_key(start), numbers, mask, neutral, least);
+            scalar::from_key(key, start)
+        }
+        Reduction::FMax => {
+            let greatest = |total: u64, number| total.max(scalar::max_key(number));
+            let neutral = f64::NAN.to_bits();
+            let key = fold(scalar::max_key(start), numbers, mask, neutral, greatest);
+            scalar::from_key(key, start)
+        }
+    }
+}
+
+/// Folds the active lanes; `neutral` stands for the others.
+#[inline(always)]
+fn fold(
+    start: u64,
+    numbers: &[u64],
+    mask: Option<&Mask>,
+    neutral: u64,
+    f: impl Fn(u64, u64) -> u64,
+) -> u64 {
+    let Some(mask) = mask else {
+        return numbers
+            .iter()
+            .fold(start, |total, &number| f(total, number));
+    };
+    let mut total = start;
+    for (numbers, &word) in numbers.chunks(64).zip(&mask.0) {
+        for (lane, &number) in numbers.iter().enumerate() {
+            let number = if word >> lane & 1 == 1 {
+                number
+            } else {
+                neutral
+            };
+            total = f(total, number);
+        }
+    }
+    total
+}

@@ -1,0 +1,36 @@
+//! Loops over the lanes of registers, for the widest vectors that the processor has.
+//!
+//! | loop | does |
+//! |---|---|
+//! | [`Kernels::zip`] | arithmetic and logic, lane by lane |
+//! | [`Kernels::fuse`] | multiplies and adds |
+//! | [`Kernels::select`] | takes each lane from one of two |
+//! | [`Kernels::compare`] | compares lane by lane to a mask |
+//! | [`Kernels::reduce`] | makes one number of the active lanes |
+//! | [`Kernels::dot`] | dot product of two q7 vectors |
+//! | [`Kernels::bind`], [`Kernels::bundle`], [`Kernels::equal_bits`] | hypervectors |
+//!
+//! Each is written once, in [`loops`] and [`vectors`], as plain Rust that the compiler turns into
+//! vector instructions, and compiled once per instruction set in [`dispatch`], which holds the only
+//! unsafe code here. Which set runs is found out once, at the first stream. What an operation does to
+//! the numbers of one lane is in [`scalar`], for lanes and for scalars alike.
+
+mod dispatch;
+mod loops;
+mod scalar;
+mod vectors;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use dispatch::Kernels;
+pub(super) use scalar::{Binary, fold, fused, ordered};
+
+/// The last operand of an operation.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source<'l> {
+    /// A number a lane.
+    Lanes(&'l [u64]),
+    /// The same number in all lanes.
+    Scalar(u64),
+}

@@ -1,0 +1,213 @@
+//! Every instruction set that this machine has against a scalar model, the portable one included.
+
+use super::{Binary, Kernels, Source, fold, fused};
+use crate::execute::registers::Mask;
+use crate::{BATCH_LANES, Comparison, NumberKind, Reduction};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// Numbers that are often equal, and the ends of what there is.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        4 => 0..4u64,
+        1 => Just(u64::MAX),
+        1 => Just(1 << 63),
+        1 => (-3..3i32).prop_map(|number| (f64::from(number) / 2.0).to_bits()),
+        1 => proptest::num::f64::ANY.prop_map(f64::to_bits),
+        2 => any::<u64>(),
+    ]
+}
+
+/// Numbers of up to a batch; a whole number of vectors.
+fn lanes() -> impl Strategy<Value = Vec<u64>> {
+    prop_oneof![Just(1), Just(BATCH_LANES / 8), 1..=BATCH_LANES / 8]
+        .prop_flat_map(|vectors| vec(number(), 8 * vectors))
+}
+
+fn mask() -> impl Strategy<Value = Mask> {
+    any::<[u64; 16]>().prop_map(Mask)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn arithmetic_agrees(
+        left in lanes(),
+        right in vec(number(), BATCH_LANES),
+        addend in vec(number(), BATCH_LANES),
+    ) {
+        use NumberKind::{F64, U64};
+        let right = &right[..left.len()];
+        let addend = &addend[..left.len()];
+        let ops = [
+            Binary::Add(U64), Binary::Sub(U64), Binary::Mul(U64),
+            Binary::Add(F64), Binary::Sub(F64), Binary::Mul(F64),
+            Binary::And, Binary::Or, Binary::Xor,
+        ];
+        let mut out = vec![0; left.len()];
+        for (op, kernels) in all(&ops) {
+            kernels.zip(op, &left, Source::Lanes(right), &mut out);
+            let expected = left.iter().zip(right).map(|(l, r)| op.apply(*l, *r));
+            prop_assert!(expected.eq(out.iter().copied()), "{kernels:?} {op:?}");
+            kernels.zip(op, &left, Source::Scalar(right[0]), &mut out);
+            let expected = left.iter().map(|l| op.apply(*l, right[0]));
+            prop_assert!(expected.eq(out.iter().copied()), "{kernels:?} {op:?}");
+        }
+        for (kind, kernels) in all(&NumberKind::ALL) {
+            kernels.fuse(kind, &left, right, Source::Lanes(addend), &mut out);
+            let factors = left.iter().zip(right);
+            let expected = factors.clone().zip(addend).map(|((l, r), a)| fused(kind, *l, *r, *a));
+            prop_assert!(expected.eq(out.iter().copied()), "{kernels:?} {kind:?}");
+            kernels.fuse(kind, &left, right, Source::Scalar(addend[0]), &mut out);
+            let expected = factors.map(|(l, r)| fused(kind, *l, *r, addend[0]));
+            prop_assert!(expected.eq(out.iter().copied()), "{kernels:?} {kind:?}");
+        }
+    }
+
+    #[test]
+    fn selections_agree(
+        mask in mask(),
+        left in lanes(),
+        right in vec(number(), BATCH_LANES),
+    ) {
+        let right = &right[..left.len()];
+        let mut out = vec![0; left.len()];
+        for kernels in Kernels::available() {
+            kernels.select(&mask, &left, Source::Lanes(right), &mut out);
+            for lane in 0..left.len() {
+                let expected = if mask.get(lane) { left[lane] } else { right[lane] };
+                prop_assert_eq!(out[lane], expected, "{:?} {}", kernels, lane);
+            }
+            kernels.select(&mask, &left, Source::Scalar(right[0]), &mut out);
+            for lane in 0..left.len() {
+                let expected = if mask.get(lane) { left[lane] } else { right[0] };
+                prop_assert_eq!(out[lane], expected, "{:?} {}", kernels, lane);
+            }
+        }
+    }
+
+    #[test]
+    fn vectors_agree(
+        bytes in vec((0x3Fu8..=0x80, 0x3Fu8..=0x80, 0x3Fu8..=0x80), 0..300),
+        are_hypervectors in any::<bool>(),
+        wide in vec((0x1Fu8..=0x7F, 0x20u8..=0x7E), 0..300),
+        are_vectors in any::<bool>(),
+    ) {
+        let within = |byte: u8| if are_hypervectors { byte & 0x3F | 0x40 } else { byte };
+        let left: Vec<u8> = bytes.iter().map(|bytes| within(bytes.0)).collect();
+        let middle: Vec<u8> = bytes.iter().map(|bytes| within(bytes.1)).collect();
+        let right: Vec<u8> = bytes.iter().map(|bytes| within(bytes.2)).collect();
+        let are_some = |texts: &[&Vec<u8>]| {
+            texts.iter().all(|text| text.iter().all(|byte| (0x40..=0x7F).contains(byte)))
+        };
+        let text: Vec<u8> = wide
+            .iter()
+            .map(|bytes| if are_vectors { bytes.0.clamp(0x20, 0x7E) } else { bytes.0 })
+            .collect();
+        let vector: Vec<u8> = wide.iter().map(|bytes| bytes.1).collect();
+        let is_vector = text.iter().all(|byte| (0x20..=0x7E).contains(byte));
+        let product = |(a, b): (&u8, &u8)| (i64::from(*a) - 0x4F) * (i64::from(*b) - 0x4F);
+        let dot: i64 = text.iter().zip(&vector).map(product).sum();
+        let mut out = vec![0; left.len()];
+        for kernels in Kernels::available() {
+            prop_assert_eq!(kernels.dot(&text, &vector), is_vector.then_some(dot));
+            prop_assert_eq!(kernels.dot(&text, b"!"), (text.len() == 1 && is_vector).then(|| {
+                product((&text[0], &b'!'))
+            }));
+            prop_assert_eq!(kernels.bind(&left, &right, &mut out), are_some(&[&left, &right]));
+            if are_some(&[&left, &right]) {
+                let bound = left.iter().zip(&right).map(|(l, r)| l ^ r | 0x40);
+                prop_assert!(bound.eq(out.iter().copied()), "{kernels:?}");
+                let equal: u32 = left.iter().zip(&right).map(|(l, r)| 6 - (l ^ r).count_ones()).sum();
+                prop_assert_eq!(kernels.equal_bits(&left, &right), Some(u64::from(equal)));
+            } else {
+                prop_assert_eq!(kernels.equal_bits(&left, &right), None);
+            }
+            let are = kernels.bundle(&left, &middle, &right, &mut out);
+            prop_assert_eq!(are, are_some(&[&left, &middle, &right]));
+            if are {
+                for (at, out) in out.iter().enumerate() {
+                    for bit in 0..6 {
+                        let votes = [left[at], middle[at], right[at]].map(|byte| byte >> bit & 1);
+                        prop_assert_eq!(out >> bit & 1, u8::from(votes.iter().sum::<u8>() > 1));
+                    }
+                    prop_assert_eq!(out & 0xC0, 0x40);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn comparisons_agree(left in lanes(), right in vec(number(), BATCH_LANES)) {
+        let right = &right[..left.len()];
+        for (comparison, kernels) in all(&Comparison::ALL) {
+            let holds = |left: u64, right: u64| match comparison {
+                Comparison::Eq => left == right,
+                Comparison::Ne => left != right,
+                Comparison::Lt => left < right,
+                Comparison::Le => left <= right,
+                Comparison::Gt => left > right,
+                Comparison::Ge => left >= right,
+                Comparison::FEq => f64::from_bits(left) == f64::from_bits(right),
+                Comparison::FNe => f64::from_bits(left) != f64::from_bits(right),
+                Comparison::FLt => f64::from_bits(left) < f64::from_bits(right),
+                Comparison::FLe => f64::from_bits(left) <= f64::from_bits(right),
+                Comparison::FGt => f64::from_bits(left) > f64::from_bits(right),
+                Comparison::FGe => f64::from_bits(left) >= f64::from_bits(right),
+            };
+            let found = kernels.compare(comparison, &left, Source::Lanes(right));
+            let one = kernels.compare(comparison, &left, Source::Scalar(right[0]));
+            for lane in 0..left.len() {
+                let context = || format!("{kernels:?} {comparison:?} {lane}");
+                prop_assert_eq!(found.get(lane), holds(left[lane], right[lane]), "{}", context());
+                prop_assert_eq!(one.get(lane), holds(left[lane], right[0]), "{}", context());
+            }
+        }
+    }
+
+    #[test]
+    fn reductions_agree(
+        numbers in vec(number(), 0..=BATCH_LANES),
+        mask in proptest::option::of(mask()),
+        start in number(),
+    ) {
+        for (reduction, kernels) in all(&Reduction::ALL) {
+            let lanes = numbers.iter().enumerate();
+            let active = lanes.filter(|(lane, _)| {
+                mask.is_none_or(|mask| mask.get(*lane))
+            });
+            let one = |number: u64| if reduction == Reduction::Count { 1 } else { number };
+            let expected =
+                active.fold(start, |total, (_, &number)| fold(reduction, total, one(number)));
+            let mut mask = mask;
+            if let Some(mask) = &mut mask {
+                mask.truncate(numbers.len());
+            }
+            let found = kernels.reduce(reduction, start, &numbers, mask.as_ref());
+            prop_assert_eq!(found, expected, "{:?} {:?}", kernels, reduction);
+        }
+    }
+}
+
+/// Each of some functions with each instruction set.
+fn all<F: Copy>(functions: &[F]) -> impl Iterator<Item = (F, Kernels)> {
+    let pairs = |&function: &F| Kernels::available().into_iter().map(move |k| (function, k));
+    functions.iter().flat_map(pairs)
+}
+
+/// What a reduction of doubles makes of zeros, infinities and NaN.
+#[test]
+fn reductions_of_doubles() {
+    let check = |reduction, numbers: &[f64], expected: f64| {
+        let bits = numbers.iter().map(|number| number.to_bits());
+        let found = bits.reduce(|total, number| fold(reduction, total, number));
+        assert_eq!(found, Some(expected.to_bits()), "{reduction:?} {numbers:?}");
+    };
+    check(Reduction::FMin, &[0.0, -0.0], -0.0);
+    check(Reduction::FMax, &[-0.0, 0.0], 0.0);
+    check(Reduction::FMin, &[f64::NAN, 2.0, f64::INFINITY], 2.0);
+    check(Reduction::FMax, &[-1.5, f64::NAN, f64::NEG_INFINITY], -1.5);
+    check(Reduction::FMin, &[f64::NAN, f64::NAN], f64::NAN);
+    check(Reduction::FMin, &[1.0, -f64::MIN_POSITIVE, -1e300], -1e300);
+}

@@ -1,0 +1,101 @@
+//! Where the lanes of a batch come from.
+
+use crate::{Constant, ConstantId, LaneSpec, Stream};
+use phext_storage::coordinate::Coordinate;
+use phext_storage::page_table::{Lane, LaneCursor, Location};
+use phext_storage::{Phext, StoreError};
+
+/// Points that are looked up together: enough for the page table's groups, few enough for their
+/// locations to stay close.
+const LOOKED_UP: usize = 128;
+
+/// Lanes for `each`: all of a stream's, or a piece of them.
+#[derive(Debug)]
+pub enum Lanes<'a> {
+    /// From the page table, in its order.
+    Cursor(LaneCursor<'a>),
+    /// These coordinates, in the order given, whether or not they hold a scroll.
+    Points(&'a [Coordinate]),
+}
+
+impl<'a> Lanes<'a> {
+    /// All lanes that a stream names; none for a stream without `each`.
+    ///
+    /// # Errors
+    /// Damage found in the store.
+    pub fn of_stream(stream: &'a Stream, phext: &'a Phext) -> Result<Self, StoreError> {
+        match stream.each.iter().find_map(|word| word.sparse.batches()) {
+            Some(constant) => Self::of_spec(spec(stream, constant), phext),
+            None => Ok(Self::Points(&[])),
+        }
+    }
+
+    /// The lanes of a specification.
+    ///
+    /// # Errors
+    /// Damage found in the store.
+    pub fn of_spec(spec: &'a LaneSpec, phext: &'a Phext) -> Result<Self, StoreError> {
+        Ok(match spec {
+            LaneSpec::Points(points) => Self::Points(points),
+            others => Self::Cursor(phext.lanes(others)?),
+        })
+    }
+
+    /// Whether no lane is left, as far as that is known without a look.
+    #[inline]
+    pub(super) fn is_finished(&self) -> bool {
+        matches!(self, Self::Points([]))
+    }
+
+    /// Appends up to `most` lanes to `out`. Nothing appended means the end.
+    pub(super) fn next(
+        &mut self,
+        phext: &'a Phext,
+        out: &mut Vec<Lane<'a>>,
+        most: usize,
+        located: &mut Vec<Location<'a>>,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Cursor(cursor) => cursor.next_batch(out, most),
+            Self::Points(points) => {
+                let (now, later) = points.split_at(most.min(points.len()));
+                *points = later;
+                locate(phext, now, out, located)
+            }
+        }
+    }
+}
+
+fn spec(stream: &Stream, constant: ConstantId) -> &LaneSpec {
+    match &stream.constants[constant.index()] {
+        Constant::Lanes(spec) => spec,
+        _ => unreachable!("the validator has seen that SLANES names lanes"),
+    }
+}
+
+fn locate<'a>(
+    phext: &'a Phext,
+    points: &[Coordinate],
+    out: &mut Vec<Lane<'a>>,
+    located: &mut Vec<Location<'a>>,
+) -> Result<(), StoreError> {
+    if let [coordinate] = *points {
+        let location = phext.locate(&coordinate)?;
+        out.push(Lane {
+            coordinate,
+            location,
+        });
+        return Ok(());
+    }
+    out.reserve(points.len());
+    for group in points.chunks(LOOKED_UP) {
+        located.clear();
+        phext.locate_batch(group, located)?;
+        let lanes = group.iter().zip(located.iter());
+        out.extend(lanes.map(|(&coordinate, &location)| Lane {
+            coordinate,
+            location,
+        }));
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Messages: rows as the columns they were packed from.
+//!
+//! CPACK copies nothing: a message refers to the buffers that its registers had, which stay as they
+//! are because operations write to spare buffers only. A row comes to be when it is sent. Rows that
+//! outlive their batch, such as those received, are kept as such.
+
+use super::{BufferId, Message, Registers, Rows};
+use crate::execute::ResultRow;
+use crate::execute::tally::Tallies;
+use crate::execute::top::Top;
+use crate::{M, R, Row};
+
+/// What a message register holds.
+#[derive(Debug, Default)]
+pub(in crate::execute) enum Content {
+    /// Nothing yet.
+    #[default]
+    Empty,
+    /// What CPACK packed.
+    Columns(Columns),
+    /// Rows that borrow nothing.
+    Rows(Rows),
+    /// What CTOP keeps.
+    Top(Top),
+    /// What CTALLY keeps.
+    Tallies(Tallies),
+}
+
+/// Numbers of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    /// The same in all rows.
+    Scalar(u64),
+    /// One a row.
+    Lanes(BufferId),
+}
+
+/// Rows as columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::execute) struct Columns {
+    rows: usize,
+    coordinate: Option<BufferId>,
+    text: Option<BufferId>,
+    length: Option<Column>,
+    checksum: Option<(Column, Column)>,
+    number: Option<Column>,
+}
+
+impl Columns {
+    fn numbers(&self) -> impl Iterator<Item = BufferId> {
+        let (low, high) = self.checksum.unzip();
+        let columns = [self.length, low, high, self.number];
+        columns
+            .into_iter()
+            .flatten()
+            .filter_map(|column| match column {
+                Column::Scalar(_) => None,
+                Column::Lanes(buffer) => Some(buffer),
+            })
+    }
+}
+
+impl Registers<'_> {
+    /// Makes the message of a row a lane, and keeps its buffers for it. At once: no other operation
+    /// of a word has to do with messages.
+    pub(in crate::execute) fn pack(&mut self, to: M, row: &Row, rows: usize) {
+        let columns = Columns {
+            rows,
+            coordinate: row.coordinate.map(|p| self.place_buffer(p)),
+            text: row.text.map(|t| self.text_buffer(t)),
+            length: row.length.map(|r| self.column(r)),
+            checksum: row
+                .checksum
+                .map(|(low, high)| (self.column(low), self.column(high))),
+            number: row.number.map(|r| self.column(r)),
+        };
+        if let Some(places) = columns.coordinate {
+            self.place_pool.retain(places);
+        }
+        if let Some(texts) = columns.text {
+            self.text_pool.retain(texts);
+        }
+        for numbers in columns.numbers() {
+            self.memory.number_pool.retain(numbers);
+        }
+        self.put_content(to, Content::Columns(columns));
+    }
+
+    fn column(&self, register: R) -> Column {
+        let number = self.number(register);
+        match (number.scalar, number.lanes) {
+            (Some(scalar), _) => Column::Scalar(scalar),
+            (None, Some(lanes)) => Column::Lanes(lanes),
+            (None, None) => unreachable!("the validator has seen that {register:?} was written"),
+        }
+    }
+
+    /// Gives a message register something else to hold.
+    pub(in crate::execute) fn put_content(&mut self, to: M, content: Content) {
+        let old = std::mem::replace(self.content(to), content);
+        let Content::Columns(old) = old else {
+            return;
+        };
+        if let Some(places) = old.coordinate {
+            self.place_pool.release(places);
+        }
+        if let Some(texts) = old.text {
+            self.text_pool.release(texts);
+        }
+        for numbers in old.numbers() {
+            self.memory.number_pool.release(numbers);
+        }
+    }
+
+    pub(in crate::execute) fn content(&mut self, register: M) -> &mut Content {
+        &mut self.memory.messages[register.index()]
+    }
+
+    /// Makes rows of what accumulated, because no more will.
+    pub(in crate::execute) fn settle(&mut self) {
+        for content in &mut self.memory.messages {
+            *content = match std::mem::take(content) {
+                Content::Top(top) => Content::Rows(top.into_rows()),
+                Content::Tallies(tallies) => Content::Rows(tallies.into_rows()),
+                settled => settled,
+            };
+        }
+    }
+
+    /// How many rows a message has.
+    pub(in crate::execute) fn rows(&self, register: M) -> usize {
+        match &self.memory.messages[register.index()] {
+            Content::Columns(columns) => columns.rows,
+            Content::Rows(rows) => rows.rows.len(),
+            Content::Empty | Content::Top(_) | Content::Tallies(_) => 0,
+        }
+    }
+
+    /// A row of a message.
+    #[inline]
+    pub(in crate::execute) fn row(&self, register: M, row: usize) -> ResultRow<'_> {
+        match &self.memory.messages[register.index()] {
+            Content::Columns(columns) => self.row_of(columns, row),
+            Content::Rows(rows) => rows.rows[row].row(),
+            Content::Empty | Content::Top(_) | Content::Tallies(_) => {
+                unreachable!("such messages have no rows")
+            }
+        }
+    }
+
+    #[inline]
+    fn row_of(&self, columns: &Columns, row: usize) -> ResultRow<'_> {
+        let number = |column| match column {
+            Column::Scalar(number) => number,
+            Column::Lanes(buffer) => self.lane_numbers(buffer)[row],
+        };
+        let wide = |(low, high)| u128::from(number(high)) << 64 | u128::from(number(low));
+        let text = |buffer| self.text_pool.get(buffer)[row].bytes(&self.memory.arena);
+        ResultRow {
+            coordinate: columns
+                .coordinate
+                .map(|buffer| self.place_pool.get(buffer)[row].coordinate),
+            text: columns.text.and_then(text),
+            length: columns.length.map(number),
+            checksum: columns.checksum.map(wide),
+            number: columns.number.map(number),
+            tally: None,
+        }
+    }
+
+    /// A copy of a message.
+    pub(in crate::execute) fn copy_rows(&self, register: M) -> Rows {
+        match &self.memory.messages[register.index()] {
+            Content::Rows(rows) => rows.clone(),
+            _ => {
+                let rows = 0..self.rows(register);
+                let rows = rows.map(|row| Message::of(&self.row(register, row)));
+                Rows::new(rows.collect(), Default::default())
+            }
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The sentron: the registers of one thread of execution, and the words it runs.
+//!
+//! ```text
+//! Idle --open(stream, phext)--> Sentron: once, each over a piece (any number of times), last --close--> Idle
+//! ```
+//!
+//! An [`Idle`] keeps the memory of the registers from stream to stream. Accumulators carry on from
+//! piece to piece, so that one sentron may take many pieces of a stream's lanes, or all of them.
+
+use super::group::{self, Collective, Step, Topology};
+use super::kernels::Kernels;
+use super::registers::{BufferId, Content, Memory, Message, Registers, Write};
+use super::tally::Tallies;
+use super::top::Top;
+use super::{ExecuteError, Flow, Flush, Lanes, Report, Sink};
+use crate::stream::{MAX_TIER, Part};
+use crate::{
+    BATCH_LANES, ConstantId, CoordinationOp, Destination, Level, P, SparseOp, Stream, Word,
+};
+use memchr::memmem::Finder;
+use phext_storage::Phext;
+
+/// The memory of a sentron that runs nothing.
+#[derive(Debug, Default)]
+pub struct Idle(Box<Memory>);
+
+/// Who a running stream has to do with.
+pub struct Outside<'s> {
+    /// Takes rows.
+    pub sink: &'s mut dyn Sink,
+    /// Takes writes.
+    pub flush: &'s mut dyn Flush,
+    /// Whether the stream is wanted no more; asked before each batch.
+    pub interrupted: &'s dyn Fn() -> bool,
+}
+
+impl std::fmt::Debug for Outside<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outside").finish_non_exhaustive()
+    }
+}
+
+/// One thread of execution of a stream.
+#[derive(Debug)]
+pub struct Sentron<'a> {
+    pub(super) stream: &'a Stream,
+    pub(super) phext: &'a Phext,
+    /// What SLANES writes.
+    lane_register: P,
+    pub(super) registers: Registers<'a>,
+    pub(super) kernels: Kernels,
+    /// Lanes before the current batch, of all pieces.
+    pub(super) position: usize,
+    /// Lanes of the current batch; 1 in `once` and `last`.
+    pub(super) width: usize,
+    /// Most lanes of a batch.
+    pub(super) batch: usize,
+    pub(super) report: Report,
+    /// Its number in the group.
+    pub(super) number: usize,
+    /// The word of `once` or `last` that comes next.
+    next_word: usize,
+    /// The collective whose answer the sentron waits for; a NOP if there is none.
+    pub(super) waits_at: CoordinationOp,
+    /// What was sent to neighbours since the last barrier.
+    pub(super) sent: Vec<(Destination, Message)>,
+    /// What neighbours sent before it.
+    pub(super) received: Vec<Message>,
+    /// What looks for the patterns met so far.
+    pub(super) finders: Vec<(ConstantId, Finder<'a>)>,
+    /// Whether the batch was found and asked for before the one before was worked on.
+    pub(super) was_prefetched: bool,
+}
+
+/// What comes after a word.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The next one.
+    Word,
+    /// Nothing: the sink wants no more.
+    Stop,
+    /// The answer of a collective.
+    Collective(Collective),
+}
+
+impl<'a> Sentron<'a> {
+    /// A sentron about to run a stream.
+    #[inline]
+    pub fn open(idle: Idle, stream: &'a Stream, phext: &'a Phext) -> Self {
+        debug_assert_eq!(
+            crate::validate(stream),
+            Ok(()),
+            "streams are validated before they run"
+        );
+        let mut sentron = Self {
+            stream,
+            phext,
+            lane_register: lane_register(stream),
+            registers: Registers::new(idle.0),
+            kernels: Kernels::detect(),
+            position: 0,
+            width: 1,
+            batch: if stream.tier == 0 { 1 } else { BATCH_LANES },
+            report: Report::default(),
+            number: 0,
+            next_word: 0,
+            waits_at: CoordinationOp::Nop,
+            sent: Vec::new(),
+            received: Vec::new(),
+            finders: Vec::new(),
+            was_prefetched: false,
+        };
+        sentron.empty_accumulators();
+        sentron
+    }
+
+    /// A sentron of a group, with its number there. Only that of sentron 0 sends rows in `last`.
+    pub fn numbered(mut self, number: usize) -> Self {
+        self.number = number;
+        self
+    }
+
+    fn empty_accumulators(&mut self) {
+        for word in &self.stream.each {
+            let (accumulator, content) = match word.coordination {
+                CoordinationOp::Top {
+                    accumulator,
+                    ranking,
+                    count,
+                    ..
+                } => (
+                    accumulator,
+                    Content::Top(Top::new(ranking, self.constant(count))),
+                ),
+                CoordinationOp::Tally {
+                    accumulator, key, ..
+                } => (accumulator, Content::Tallies(Tallies::new(key))),
+                _ => continue,
+            };
+            self.registers.put_content(accumulator, content);
+        }
+    }
+
+    /// Ends the run. What was scattered and not flushed is dropped.
+    #[inline]
+    pub fn close(self) -> (Idle, Report) {
+        (Idle(self.registers.into_idle()), self.report)
+    }
+
+    /// What was done so far.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Runs the whole stream, as a group of one.
+    ///
+    /// # Errors
+    /// As [`super::execute`].
+    pub fn run(&mut self, outside: &mut Outside<'_>) -> Result<(), ExecuteError> {
+        let stream = self.stream;
+        if !stream.once.is_empty() {
+            let flow = group::once(std::slice::from_mut(self), Topology::ONE, outside)?;
+            debug_assert_eq!(flow, Flow::Continue, "`once` sends nothing");
+        }
+        if !stream.each.is_empty() {
+            let mut lanes = Lanes::of_stream(stream, self.phext)?;
+            if self.each(&mut lanes, outside)? == Flow::Stop {
+                return Ok(());
+            }
+        }
+        if !stream.last.is_empty() {
+            group::last(std::slice::from_mut(self), Topology::ONE, outside)?;
+        }
+        Ok(())
+    }
+
+    /// Runs `once` to its end or to the next collective, from where it stopped before.
+    ///
+    /// # Errors
+    /// As [`super::execute`].
+    pub fn once(&mut self, outside: &mut Outside<'_>) -> Result<Step, ExecuteError> {
+        self.run_on(Part::Once, outside)
+    }
+
+    /// Runs `each` over lanes until none is left or the sink wants no more.
+    ///
+    /// # Errors
+    /// As [`super::execute`], and [`ExecuteError::Interrupted`].
+    pub fn each(
+        &mut self,
+        lanes: &mut Lanes<'a>,
+        outside: &mut Outside<'_>,
+    ) -> Result<Flow, ExecuteError> {
+        let stream = self.stream;
+        let mut most = first_batch(outside.sink.wanted()).min(self.batch);
+        let mut ahead = None;
+        loop {
+            if (outside.interrupted)() {
+                return Err(ExecuteError::Interrupted);
+            }
+            self.was_prefetched = ahead.is_some();
+            let batch = match ahead.take() {
+                Some(found) => found?,
+                None => self.find_lanes(lanes, most)?,
+            };
+            let Some(batch) = batch else {
+                return Ok(Flow::Continue);
+            };
+            self.begin_batch(batch);
+            most = (2 * most).min(self.batch);
+            if stream.tier == MAX_TIER && self.is_far_from_enough(outside) {
+                ahead = Some(self.find_ahead(lanes, most));
+            }
+            for word in &stream.each {
+                if let Next::Stop = self.run_word(Part::Each, word, outside)? {
+                    if let Some(Ok(Some(batch))) = ahead {
+                        self.registers.release_places(batch);
+                    }
+                    return Ok(Flow::Stop);
+                }
+            }
+            self.position += self.width;
+        }
+    }
+
+    /// Whether the batch at hand can be expected not to be the last that the sink wants.
+    fn is_far_from_enough(&self, outside: &Outside<'_>) -> bool {
+        let wanted = outside.sink.wanted();
+        wanted.is_none_or(|rows| rows > self.width as u64)
+    }
+
+    /// The batch after the one at hand, with what the stream says it will need asked for.
+    fn find_ahead(
+        &mut self,
+        lanes: &mut Lanes<'a>,
+        most: usize,
+    ) -> Result<Option<BufferId>, ExecuteError> {
+        let found = self.find_lanes(lanes, most)?;
+        if let Some(batch) = found {
+            for word in &self.stream.each {
+                if let SparseOp::Prefch { level, .. } = word.sparse {
+                    for lane in self.registers.places_of(batch) {
+                        lane.location.prefetch(level == Level::Text);
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Runs `last` to its end or to the next collective, from where it stopped before.
+    ///
+    /// # Errors
+    /// As [`super::execute`].
+    pub fn last(&mut self, outside: &mut Outside<'_>) -> Result<Step, ExecuteError> {
+        self.width = 1;
+        self.registers.settle();
+        self.run_on(Part::Last, outside)
+    }
+
+    fn run_on(&mut self, part: Part, outside: &mut Outside<'_>) -> Result<Step, ExecuteError> {
+        debug_assert_eq!(self.waits_at, CoordinationOp::Nop, "an answer is due first");
+        let words = self.stream.words(part);
+        while let Some(word) = words.get(self.next_word) {
+            self.next_word += 1;
+            match self.run_word(part, word, outside)? {
+                Next::Word => {}
+                Next::Stop => return Ok(Step::Stop),
+                Next::Collective(collective) => return Ok(Step::Collective(collective)),
+            }
+        }
+        self.next_word = 0;
+        Ok(Step::Done)
+    }
+
+    /// The next lanes, in a buffer that no register has yet.
+    fn find_lanes(
+        &mut self,
+        lanes: &mut Lanes<'a>,
+        most: usize,
+    ) -> Result<Option<BufferId>, ExecuteError> {
+        if lanes.is_finished() {
+            return Ok(None);
+        }
+        let mut places = self.registers.take_places();
+        let located = &mut self.registers.located;
+        lanes.next(self.phext, &mut places.buffer, most, located)?;
+        let is_empty = places.buffer.is_empty();
+        let buffer = self.registers.put_places(places);
+        if is_empty {
+            self.registers.release_places(buffer);
+            return Ok(None);
+        }
+        Ok(Some(buffer))
+    }
+
+    /// Gives a batch to the register that SLANES names.
+    fn begin_batch(&mut self, batch: BufferId) {
+        self.registers.put(Write::Places(self.lane_register, batch));
+        self.width = self.registers.places(self.lane_register).len();
+        self.registers.memory.arena.clear();
+        self.report.batches += 1;
+        self.report.lanes += self.width as u64;
+    }
+
+    fn run_word(
+        &mut self,
+        part: Part,
+        word: &Word,
+        outside: &mut Outside<'_>,
+    ) -> Result<Next, ExecuteError> {
+        let dense = self.evaluate_dense(&word.dense)?;
+        let sparse = self.evaluate_sparse(&word.sparse, outside)?;
+        let next = self.run_coordination(part, &word.coordination, outside)?;
+        for write in dense.into_iter().chain([sparse]).flatten() {
+            self.registers.put(write);
+        }
+        Ok(next)
+    }
+}
+
+/// The register that SLANES writes; any where there is no SLANES.
+fn lane_register(stream: &Stream) -> P {
+    let register = |word: &Word| match word.sparse {
+        SparseOp::Lanes { to, .. } | SparseOp::Assoc { to, .. } | SparseOp::Neighbr { to, .. } => {
+            Some(to)
+        }
+        _ => None,
+    };
+    stream.each.iter().find_map(register).unwrap_or(P(0))
+}
+
+/// Lanes of the first batch when a sink wants so many rows. Batches double from there: more lanes
+/// are needed where a mask leaves some out.
+fn first_batch(wanted: Option<u64>) -> usize {
+    let rows = wanted.map_or(BATCH_LANES, |rows| {
+        usize::try_from(rows).unwrap_or(BATCH_LANES)
+    });
+    rows.clamp(1, BATCH_LANES)
+}

@@ -1,0 +1,93 @@
+//! The rows that CTOP keeps.
+
+use super::registers::{Message, Order, Rows};
+use crate::Ranking;
+use phext_storage::coordinate::Coordinate;
+use std::collections::BinaryHeap;
+
+/// Where a number stands: the less, the better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank(u64);
+
+impl Rank {
+    /// Of a number; NaN has none.
+    #[inline]
+    pub(super) fn of(ranking: Ranking, number: u64) -> Option<Self> {
+        let rank = match ranking {
+            Ranking::Least => number,
+            Ranking::Greatest => !number,
+            Ranking::FLeast => ordered(number)?,
+            Ranking::FGreatest => !ordered(number)?,
+        };
+        Some(Self(rank))
+    }
+}
+
+/// A number that is ordered as the doubles are, both zeros being equal.
+fn ordered(double: u64) -> Option<u64> {
+    let number = f64::from_bits(double);
+    if number.is_nan() {
+        return None;
+    }
+    // Adding makes +0 of -0.
+    Some(super::kernels::ordered((number + 0.0).to_bits()))
+}
+
+/// A row, the better the less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Kept {
+    rank: Rank,
+    coordinate: Coordinate,
+    number: u64,
+}
+
+/// The best rows so far.
+#[derive(Debug, Clone)]
+pub(super) struct Top {
+    ranking: Ranking,
+    count: u64,
+    /// The worst on top.
+    kept: BinaryHeap<Kept>,
+}
+
+impl Top {
+    pub(super) fn new(ranking: Ranking, count: u64) -> Self {
+        Self {
+            ranking,
+            count,
+            kept: BinaryHeap::new(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn offer(&mut self, coordinate: Coordinate, number: u64) {
+        let Some(rank) = Rank::of(self.ranking, number) else {
+            return;
+        };
+        let kept = Kept {
+            rank,
+            coordinate,
+            number,
+        };
+        if (self.kept.len() as u64) < self.count {
+            return self.kept.push(kept);
+        }
+        if let Some(mut worst) = self.kept.peek_mut()
+            && kept < *worst
+        {
+            *worst = kept;
+        }
+    }
+
+    /// The rows, the best first.
+    pub(super) fn into_rows(self) -> Rows {
+        let kept = self.kept.into_sorted_vec();
+        let row = |kept: Kept| Message {
+            coordinate: Some(kept.coordinate),
+            number: Some(kept.number),
+            ..Message::default()
+        };
+        let order = Order::Rank(self.ranking, self.count);
+        Rows::new(kept.into_iter().map(row).collect(), order)
+    }
+}
