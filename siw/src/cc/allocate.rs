@@ -16,6 +16,9 @@ use crate::register::{Register, RegisterClass};
 /// The schedules of the parts.
 pub(super) type Schedules = [Vec<Slots>; 3];
 
+/// Most registers of any class.
+const MOST_REGISTERS: usize = RegisterClass::Number.count() as usize;
+
 /// The number of the real register of each virtual one.
 pub(super) type Numbers = Table<u8>;
 
@@ -38,12 +41,12 @@ pub(super) fn allocate(
     schedules: &Schedules,
 ) -> Result<Numbers, RegisterClass> {
     let intervals = intervals(draft, lifetimes, schedules);
-    let mut numbers = Table::of(0);
+    let mut numbers = draft.table(0);
     // Of each register, from which word on it is free.
-    let mut free = CLASSES.map(|class| vec![0; usize::from(class.count())]);
+    let mut free = [[0; MOST_REGISTERS]; CLASSES.len()];
     for interval in intervals {
         let class = interval.register.class;
-        let mut registers = free[class as usize].iter_mut().zip(0..);
+        let mut registers = free[class as usize].iter_mut().zip(0..class.count());
         let (taken, number) = registers
             .find(|(free, _)| **free <= interval.start)
             .ok_or(class)?;
@@ -57,7 +60,7 @@ pub(super) fn allocate(
 fn intervals(draft: &Draft, lifetimes: &Lifetimes, schedules: &Schedules) -> Vec<Interval> {
     let [once, each, _] = schedules;
     let (each_start, each_end) = (once.len(), once.len() + each.len());
-    let mut ends: Table<Option<Interval>> = Table::of(None);
+    let mut ends: Table<Option<Interval>> = draft.table(None);
     let mut word = 0;
     for part in Part::ALL {
         let forms = draft.part(part);

@@ -7,7 +7,7 @@ use super::{CompileError, OperationError};
 use crate::form::Form;
 use crate::register::{Register, RegisterClass};
 use crate::table::{Access, opcode};
-use crate::{Constant, LaneSpec, Part, Pipe, Reduction};
+use crate::{Constant, Destination, LaneSpec, Part, Pipe, Reduction};
 use phext_storage::coordinate::Coordinate;
 
 /// Most operations of a part. Scheduling takes time in proportion to their square.
@@ -16,9 +16,9 @@ const MAX_OPERATIONS: usize = 4096;
 pub(super) fn check(draft: &Draft, constants: &[Constant]) -> Result<(), CompileError> {
     let mut checker = Checker {
         constants,
-        written: Table::of(None),
-        folds: Table::of(None),
-        sends: 0,
+        written: draft.table(None),
+        folds: draft.table(None),
+        sends: [false; 2],
         scatters: 0,
     };
     for part in Part::ALL {
@@ -48,8 +48,8 @@ struct Checker<'a> {
     written: Table<Option<Part>>,
     /// How `each` folds into a register.
     folds: Table<Option<u8>>,
-    /// The destinations of CSENDs of `each`, as bits.
-    sends: u8,
+    /// Whether `each` has a CSEND to the sink, and one to a neighbour.
+    sends: [bool; 2],
     scatters: usize,
 }
 
@@ -137,11 +137,12 @@ impl Checker<'_> {
     fn order_of_lanes(&mut self, form: &Form, lanes: &Form) -> Result<(), OperationError> {
         match (form.pipe, form.opcode) {
             (Pipe::Coordination, opcode::CSEND) => {
-                let bit = 1 << form.function;
-                if self.sends & bit != 0 {
+                // In a small group several neighbours are one sentron.
+                let is_neighbour = form.function != Destination::Sink as u8;
+                let sends = &mut self.sends[usize::from(is_neighbour)];
+                if std::mem::replace(sends, true) {
                     return Err(OperationError::SendTwice);
                 }
-                self.sends |= bit;
             }
             (Pipe::Sparse, opcode::SSCATTR) => {
                 self.scatters += 1;

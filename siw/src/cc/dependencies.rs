@@ -7,7 +7,9 @@
 //! | writes | read | nothing: in one word all read before any writes |
 //! | needs the lanes of the batch, as all of `each` do | yields them | a word |
 
+use super::draft::Draft;
 use super::resource::{Resource, Table, accesses, yields_lanes};
+use crate::Part;
 use crate::form::Form;
 
 /// An operation of a part, by its position.
@@ -32,13 +34,14 @@ pub(super) struct Dependencies {
 }
 
 impl Dependencies {
-    pub(super) fn of(forms: &[Form]) -> Self {
+    pub(super) fn of(draft: &Draft, part: Part) -> Self {
+        let forms = draft.part(part);
         let mut dependencies = Self {
             before: Vec::with_capacity(2 * forms.len()),
             begins: vec![0],
             heights: vec![0; forms.len()],
         };
-        let mut latest = Latest::default();
+        let mut latest = Latest::new(draft);
         let has_lanes = forms.first().is_some_and(yields_lanes);
         for (position, form) in (0..).zip(forms) {
             if has_lanes && position > 0 {
@@ -83,17 +86,15 @@ struct Latest {
     reads: Vec<(Position, Option<u32>)>,
 }
 
-impl Default for Latest {
-    fn default() -> Self {
+impl Latest {
+    fn new(draft: &Draft) -> Self {
         Self {
-            writer: Table::of(None),
-            reader: Table::of(None),
+            writer: draft.table(None),
+            reader: draft.table(None),
             reads: Vec::new(),
         }
     }
-}
 
-impl Latest {
     fn advance(&mut self, position: Position, form: &Form, before: &mut Vec<Before>) {
         for (resource, access) in accesses(form) {
             if let Some(operation) = self.writer[resource] {

@@ -1,7 +1,7 @@
 //! The program while it is compiled: its operations in their uniform shape.
 
 use super::UnpackedProgram;
-use super::resource::{Table, registers};
+use super::resource::{Layout, Table, registers};
 use crate::Part;
 use crate::form::Form;
 use crate::register::{Register, RegisterClass};
@@ -10,6 +10,7 @@ use crate::table::{Access, opcode};
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
     parts: [Vec<Form>; 3],
+    layout: Layout,
 }
 
 impl Draft {
@@ -19,7 +20,28 @@ impl Draft {
             let forms = program.operations(part).iter().map(|op| op.form());
             forms.filter(|form| form.opcode != opcode::NOP).collect()
         });
-        Self { parts }
+        let mut draft = Self {
+            parts,
+            layout: Layout::default(),
+        };
+        let mut layout = Layout::default();
+        for (_, form) in draft.forms() {
+            for (register, _) in registers(form) {
+                layout.include(register);
+            }
+        }
+        draft.layout = layout;
+        draft
+    }
+
+    /// A value for each register and other resource of the draft.
+    pub(super) fn table<T: Clone>(&self, value: T) -> Table<T> {
+        Table::of(self.layout, value)
+    }
+
+    /// Makes room for a register.
+    pub(super) fn include(&mut self, register: Register) {
+        self.layout.include(register);
     }
 
     pub(super) fn part(&self, part: Part) -> &Vec<Form> {
@@ -51,7 +73,7 @@ struct Lifetime {
 
 impl Lifetimes {
     pub(super) fn of(draft: &Draft) -> Self {
-        let mut lifetimes = Table::of(Lifetime {
+        let mut lifetimes = draft.table(Lifetime {
             outlives_batch: false,
             last: None,
         });

@@ -77,8 +77,10 @@ pub enum OperationError {
     /// A second operation that yields lanes.
     #[error("`each` has one operation that yields lanes")]
     LanesTwice,
-    /// A second CSEND to a target.
-    #[error("`each` has one CSEND a target: the order of rows would depend on the size of batches")]
+    /// A second CSEND to the sink, or to a neighbour.
+    #[error(
+        "`each` has one CSEND to the sink and one to a neighbour: the order of rows would depend on the size of batches"
+    )]
     SendTwice,
     /// A second SSCATTR to points that may repeat.
     #[error("`each` has one SSCATTR, unless its points are ascending and distinct")]

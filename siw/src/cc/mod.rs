@@ -46,7 +46,7 @@ mod resource;
 mod schedule;
 mod simplify;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tier;
 
 pub use cost::{CostModel, StreamCost};
@@ -57,7 +57,7 @@ pub use tier::OptimizationTier;
 
 use crate::form::Form;
 use crate::register::RegisterClass;
-use crate::validate::validate;
+use crate::validate;
 use crate::word::link;
 use crate::{Constant, CoordinationOp, DenseOp, Part, Pipe, SparseOp, Stream, Word};
 use allocate::{Numbers, Schedules, allocate};
@@ -67,7 +67,8 @@ use schedule::{Order, Slots, Strategy, schedule};
 /// What a program became.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compiled {
-    /// A valid stream. Its constants are those of the program, at the same positions.
+    /// A valid stream. Its constants are those of the program, at the same positions: whoever keeps
+    /// the stream may put others of the same kind in their place, and need not compile again.
     pub stream: Stream,
 }
 

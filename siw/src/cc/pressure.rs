@@ -25,7 +25,7 @@ impl<'a> Pressure<'a> {
         for register in lifetimes.live_in(part) {
             taken[register.class as usize] += 1;
         }
-        let mut reads = Table::of(0);
+        let mut reads = draft.table(0);
         for form in draft.part(part) {
             for (register, access) in registers(form) {
                 reads[register] += u16::from(access.reads());

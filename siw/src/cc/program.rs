@@ -59,7 +59,7 @@ impl From<CoordinationOp> for Op {
 /// | `each` is empty, or its first operation and no other yields lanes | without a batch there are no lanes |
 /// | no operation of `each` reads an accumulator | what it saw would depend on the size of batches |
 /// | one kind of fold an accumulator (sums and counts are one kind) | the same |
-/// | one CSEND a target in `each` | the order of rows would depend on the size of batches |
+/// | one CSEND to the sink and one to a neighbour in `each` | the order of rows would depend on the size of batches |
 /// | one SSCATTR in `each`, or points that are ascending and distinct | the same, of writes to a point |
 ///
 /// Accumulators are the scalars that DRED and CREDUCE fold into, which DMOV initialises in `once`,

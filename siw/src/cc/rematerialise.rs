@@ -5,12 +5,14 @@
 
 use super::draft::{Draft, Lifetimes};
 use super::pressure::Pressure;
-use super::resource::{Table, is_pure, registers};
+use super::program::VIRTUAL_REGISTERS;
+use super::resource::{is_pure, registers};
 use super::simplify::rename;
 use crate::form::Form;
 use crate::register::{Register, RegisterClass};
 use crate::table::{Access, opcode};
 use crate::{Part, Pipe};
+use std::slice::SliceIndex;
 
 /// Changes a draft so that, its operations one after the other, no part takes more registers than
 /// there are.
@@ -46,26 +48,45 @@ fn overflow(draft: &Draft, part: Part) -> Option<(usize, RegisterClass)> {
 }
 
 /// A register that the draft does not use.
-fn fresh(draft: &Draft, class: RegisterClass) -> Result<Register, RegisterClass> {
-    let mut used = Table::of(false);
+fn fresh(draft: &mut Draft, class: RegisterClass) -> Result<Register, RegisterClass> {
+    let mut used = draft.table(false);
     for (_, form) in draft.forms() {
         for (register, _) in registers(form) {
             used[register] = true;
         }
     }
-    let mut all = (0..u8::MAX).map(|number| Register { class, number });
-    all.find(|register| !used[*register]).ok_or(class)
+    let unused = used
+        .registers()
+        .find(|(register, is_used)| register.class == class && !**is_used);
+    let next = used
+        .registers()
+        .filter(|(register, _)| register.class == class)
+        .count();
+    let next = u8::try_from(next)
+        .ok()
+        .filter(|number| *number < VIRTUAL_REGISTERS);
+    let next = next.map(|number| Register { class, number });
+    let register = unused.map(|(register, _)| register).or(next).ok_or(class)?;
+    draft.include(register);
+    Ok(register)
 }
 
 fn reads(form: &Form, register: Register) -> bool {
     registers(form).any(|(other, access)| other == register && access.reads())
 }
 
-/// Renames the reads of a register.
-fn read_instead(form: &mut Form, old: Register, new: Register) {
-    let mut names = Table::of(None);
+/// Renames the reads of a register from a position on, up to another.
+fn read_instead(
+    draft: &mut Draft,
+    part: Part,
+    positions: impl SliceIndex<[Form], Output = [Form]>,
+    (old, new): (Register, Register),
+) {
+    let mut names = draft.table(None);
     names[old] = Some(new);
-    rename(form, &names);
+    for form in &mut draft.part_mut(part)[positions] {
+        rename(form, &names);
+    }
 }
 
 /// Removes the scalars that nothing folds into; their numbers are loaded before each use.
@@ -101,11 +122,10 @@ fn load_in_part(
     while position < draft.part(part).len() {
         if reads(&draft.part(part)[position], scalar) {
             let new = fresh(draft, scalar.class)?;
-            let forms = draft.part_mut(part);
-            read_instead(&mut forms[position], scalar, new);
+            read_instead(draft, part, position..=position, (scalar, new));
             let mut load = *load;
             load.registers[0] = Some(new.number);
-            forms.insert(position, load);
+            draft.part_mut(part).insert(position, load);
             position += 1;
         }
         position += 1;
@@ -122,14 +142,12 @@ fn repeat(
 ) -> Result<(), RegisterClass> {
     let (value, next) = farthest(draft, part, at, class).ok_or(class)?;
     let new = fresh(draft, class)?;
+    read_instead(draft, part, next.., (value, new));
     let forms = draft.part_mut(part);
     let writer = forms.iter().position(|form| result(form) == Some(value));
     let writer = writer.expect("the value was found by its writer");
     let mut again = forms[writer];
     again.registers[0] = Some(new.number);
-    for form in &mut forms[next..] {
-        read_instead(form, value, new);
-    }
     forms.insert(next, again);
     // Nobody may have read it before, and then it has only moved.
     if !forms.iter().any(|form| reads(form, value)) {

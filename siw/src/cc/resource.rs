@@ -8,12 +8,20 @@ use std::ops::{Index, IndexMut};
 
 /// Something that operations read and write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Resource(u16);
+pub(super) enum Resource {
+    /// A virtual register.
+    Register(Register),
+    /// The writes to the phext.
+    Phext,
+    /// The order in which others see what a stream does: rows, messages, barriers, durability.
+    Order,
+    /// The records of the batch, as far as they have been asked for ahead.
+    Records,
+    /// The texts of the batch, as far as they have been asked for ahead.
+    Texts,
+}
 
-/// Numbers of a class, one of which no register has.
-const NUMBERS: usize = 256;
-
-/// The classes of registers, in the order of their resources.
+/// The classes of registers, by their number.
 pub(super) const CLASSES: [RegisterClass; 5] = [
     RegisterClass::Number,
     RegisterClass::Place,
@@ -22,46 +30,62 @@ pub(super) const CLASSES: [RegisterClass; 5] = [
     RegisterClass::Mask,
 ];
 
-const REGISTERS: usize = CLASSES.len() * NUMBERS;
+/// How many virtual registers of each class there are. A small program has small tables: they are
+/// made several times while it is compiled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Layout([u16; CLASSES.len()]);
 
-impl Resource {
-    /// The writes to the phext.
-    const PHEXT: Self = Self(REGISTERS as u16);
-    /// The order in which others see what a stream does: rows, messages, barriers, durability.
-    const ORDER: Self = Self(REGISTERS as u16 + 1);
-    /// The records of the batch, as far as they have been asked for ahead.
-    const RECORDS: Self = Self(REGISTERS as u16 + 2);
-    /// The texts of the batch, as far as they have been asked for ahead.
-    const TEXTS: Self = Self(REGISTERS as u16 + 3);
-
-    const COUNT: usize = REGISTERS + 4;
-
-    pub(super) const fn of(register: Register) -> Self {
-        Self((register.class as usize * NUMBERS) as u16 + register.number as u16)
+impl Layout {
+    /// Makes room for a register.
+    pub(super) fn include(&mut self, register: Register) {
+        let count = &mut self.0[register.class as usize];
+        *count = (*count).max(u16::from(register.number) + 1);
     }
 
-    /// The register, if it is one.
-    pub(super) fn register(self) -> Option<Register> {
-        let index = usize::from(self.0);
-        let class = *CLASSES.get(index / NUMBERS)?;
-        let number = (index % NUMBERS) as u8;
-        Some(Register { class, number })
+    fn registers(&self) -> usize {
+        self.0.iter().map(|&count| usize::from(count)).sum()
+    }
+
+    fn index(&self, resource: Resource) -> usize {
+        let other = match resource {
+            Resource::Register(register) => {
+                let class = register.class as usize;
+                debug_assert!(u16::from(register.number) < self.0[class]);
+                let before: u16 = self.0[..class].iter().sum();
+                return usize::from(before) + usize::from(register.number);
+            }
+            Resource::Phext => 0,
+            Resource::Order => 1,
+            Resource::Records => 2,
+            Resource::Texts => 3,
+        };
+        self.registers() + other
     }
 }
 
 /// A value for each resource.
 #[derive(Debug, Clone)]
-pub(super) struct Table<T>(Vec<T>);
+pub(super) struct Table<T> {
+    layout: Layout,
+    values: Vec<T>,
+}
 
 impl<T: Clone> Table<T> {
-    pub(super) fn of(value: T) -> Self {
-        Self(vec![value; Resource::COUNT])
+    pub(super) fn of(layout: Layout, value: T) -> Self {
+        let values = vec![value; layout.registers() + 4];
+        Self { layout, values }
     }
 
     /// The values of the registers.
     pub(super) fn registers(&self) -> impl Iterator<Item = (Register, &T)> {
-        let all = self.0.iter().zip(0..);
-        all.filter_map(|(value, index)| Some((Resource(index).register()?, value)))
+        let classes = CLASSES.into_iter().zip(self.layout.0);
+        let registers = classes.flat_map(|(class, count)| {
+            (0..count).map(move |number| Register {
+                class,
+                number: number as u8,
+            })
+        });
+        registers.zip(&self.values)
     }
 }
 
@@ -69,13 +93,13 @@ impl<T> Index<Resource> for Table<T> {
     type Output = T;
 
     fn index(&self, resource: Resource) -> &T {
-        &self.0[usize::from(resource.0)]
+        &self.values[self.layout.index(resource)]
     }
 }
 
 impl<T> IndexMut<Resource> for Table<T> {
     fn index_mut(&mut self, resource: Resource) -> &mut T {
-        &mut self.0[usize::from(resource.0)]
+        &mut self.values[self.layout.index(resource)]
     }
 }
 
@@ -83,13 +107,13 @@ impl<T> Index<Register> for Table<T> {
     type Output = T;
 
     fn index(&self, register: Register) -> &T {
-        &self[Resource::of(register)]
+        &self[Resource::Register(register)]
     }
 }
 
 impl<T> IndexMut<Register> for Table<T> {
     fn index_mut(&mut self, register: Register) -> &mut T {
-        &mut self[Resource::of(register)]
+        &mut self[Resource::Register(register)]
     }
 }
 
@@ -104,12 +128,13 @@ pub(super) fn registers(form: &Form) -> impl Iterator<Item = (Register, Access)>
 
 /// Everything that an operation reads or writes.
 pub(super) fn accesses(form: &Form) -> impl Iterator<Item = (Resource, Access)> {
-    let registers = registers(form).map(|(register, access)| (Resource::of(register), access));
+    let registers =
+        registers(form).map(|(register, access)| (Resource::Register(register), access));
     let others = [
-        (Resource::PHEXT, form.description().phext),
-        (Resource::ORDER, order(form)),
-        (Resource::RECORDS, records(form)),
-        (Resource::TEXTS, texts(form)),
+        (Resource::Phext, form.description().phext),
+        (Resource::Order, order(form)),
+        (Resource::Records, records(form)),
+        (Resource::Texts, texts(form)),
     ];
     let others = others.into_iter();
     registers.chain(others.filter(|(_, access)| *access != Access::None))

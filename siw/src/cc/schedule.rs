@@ -48,7 +48,10 @@ pub(super) fn schedule(
     strategy: Strategy,
 ) -> Option<Vec<Slots>> {
     let forms = draft.part(part);
-    let dependencies = Dependencies::of(forms);
+    if forms.is_empty() {
+        return Some(Vec::new());
+    }
+    let dependencies = Dependencies::of(draft, part);
     let mut board = Board::new(forms, &dependencies);
     let pressure = || Pressure::new(draft, lifetimes, part);
     match strategy.order {

@@ -7,7 +7,7 @@
 //! | equal operations become one | 2, 3 |
 
 use super::draft::Draft;
-use super::resource::{Resource, Table, has_effect, is_pure, registers, yields_lanes};
+use super::resource::{Table, has_effect, is_pure, registers, yields_lanes};
 use crate::constant::ConstantKind;
 use crate::form::Form;
 use crate::register::{Register, RegisterClass};
@@ -17,7 +17,7 @@ use crate::{Part, Pipe};
 /// Removes operations without effect whose results nobody reads, and prefetches, which are the
 /// compiler's to place. An `each` that only counts off its lanes goes as a whole.
 pub(super) fn remove_dead(draft: &mut Draft) {
-    let mut needed = Table::of(false);
+    let mut needed = draft.table(false);
     for part in [Part::Last, Part::Each, Part::Once] {
         let forms = draft.part_mut(part);
         let mut keep = vec![false; forms.len()];
@@ -43,8 +43,8 @@ pub(super) fn remove_dead(draft: &mut Draft) {
 /// copies are read where they were copied from.
 pub(super) fn propagate(draft: &mut Draft) {
     let folded = folded(draft);
-    let mut known: Table<Option<u16>> = Table::of(None);
-    let mut copied: Table<Option<Register>> = Table::of(None);
+    let mut known: Table<Option<u16>> = draft.table(None);
+    let mut copied: Table<Option<Register>> = draft.table(None);
     for part in Part::ALL {
         for form in draft.part_mut(part) {
             rename(form, &copied);
@@ -67,7 +67,7 @@ pub(super) fn propagate(draft: &mut Draft) {
 pub(super) fn merge(draft: &mut Draft) {
     let folded = folded(draft);
     for part in Part::ALL {
-        let mut renamed: Table<Option<Register>> = Table::of(None);
+        let mut renamed: Table<Option<Register>> = draft.table(None);
         let mut seen: Vec<Form> = Vec::new();
         draft.part_mut(part).retain_mut(|form| {
             rename(form, &renamed);
@@ -98,7 +98,7 @@ pub(super) fn merge(draft: &mut Draft) {
 
 /// The registers that something is folded into, whose values change.
 fn folded(draft: &Draft) -> Table<bool> {
-    let mut folded = Table::of(false);
+    let mut folded = draft.table(false);
     for (_, form) in draft.forms() {
         for (register, access) in registers(form) {
             folded[register] |= access == Access::Accumulate;
@@ -152,7 +152,7 @@ fn take_number(form: &mut Form, known: &Table<Option<u16>>) {
         return;
     };
     let class = RegisterClass::Number;
-    if let Some(constant) = known[Resource::of(Register { class, number })] {
+    if let Some(constant) = known[Register { class, number }] {
         form.registers[position] = None;
         form.constant = Some(constant);
     }

@@ -117,7 +117,14 @@ fn calibration_finds_what_can_be_run() {
     let model = CostModel::measure();
     let json = model.to_json().unwrap();
     assert_eq!(CostModel::from_json(&json).unwrap(), model);
+    for pipe in Pipe::ALL {
+        for description in &table::operations(pipe)[1..] {
+            let name = description.mnemonic;
+            assert!(json.contains(name), "{name} is not in {json}");
+        }
+    }
     assert!((0.1..20.0).contains(&model.cycles_per_nanosecond), "{json}");
+    assert!(model.cycles_per_batch > 0.0, "{json}");
     for name in [
         "SLANES",
         "SGATHER.whole",

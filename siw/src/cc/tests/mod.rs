@@ -2,6 +2,6 @@
 
 mod cost;
 mod packing;
-mod random;
+pub(crate) mod random;
 mod refusals;
 mod symbols;

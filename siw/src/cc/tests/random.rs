@@ -15,7 +15,7 @@ use std::fmt;
 type Gene = (u8, [u8; 6]);
 
 /// A program that is shown as text.
-pub(super) struct Random(pub(super) UnpackedProgram);
+pub(crate) struct Random(pub(crate) UnpackedProgram);
 
 impl fmt::Debug for Random {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,7 +24,7 @@ impl fmt::Debug for Random {
 }
 
 /// A program.
-pub(super) fn program() -> impl Strategy<Value = Random> {
+pub(crate) fn program() -> impl Strategy<Value = Random> {
     let genes = |most| vec(any::<Gene>(), 0..most);
     let lanes = (0..6u8, crate::tests::random::points());
     (lanes, any::<u64>(), genes(80), genes(16)).prop_map(|((kind, points), number, each, last)| {
@@ -62,7 +62,7 @@ struct Maker {
     region: u16,
     nearest: u16,
     texts: Option<u16>,
-    sends: u8,
+    sends: [bool; 2],
     has_scattered: bool,
 }
 
@@ -294,8 +294,8 @@ impl Maker {
                 let (Some(from), destination) = (pick(&self.m, a), b % 7) else {
                     return;
                 };
-                if self.sends & 1 << destination == 0 {
-                    self.sends |= 1 << destination;
+                let is_neighbour = usize::from(destination > 0);
+                if !std::mem::replace(&mut self.sends[is_neighbour], true) {
                     let to = of(&Destination::ALL, destination);
                     self.program.each(CoordinationOp::Send { to, from, mask });
                 }

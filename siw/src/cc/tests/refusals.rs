@@ -167,7 +167,7 @@ fn order() {
     }
     check(
         &program,
-        "operation 4 of `each`: `each` has one CSEND a target: the order of rows would depend on the size of batches",
+        "operation 4 of `each`: `each` has one CSEND to the sink and one to a neighbour: the order of rows would depend on the size of batches",
     );
 
     let point = |scroll| crate::tests::point(scroll);

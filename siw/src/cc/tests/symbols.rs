@@ -10,7 +10,7 @@ use crate::cc::{CompileError, OptimizationTier, UnpackedProgram, compile};
 use crate::form::Form;
 use crate::register::Register;
 use crate::table::{Access, opcode};
-use crate::validate::validate;
+use crate::validate;
 use crate::{ConstantKind, Part, Pipe, SparseOp, Stream, Word};
 use proptest::prelude::*;
 use std::collections::HashMap;

@@ -2,6 +2,7 @@
 
 mod examples;
 mod scalar;
+mod tiers;
 
 use super::group::{self, Topology};
 use super::{Flow, Flush, Idle, Lanes, Outside, Report, ResultRow, Sentron, Sink, Tally, execute};

@@ -1,0 +1,76 @@
+//! The tier changes no answer: programs give the same rows and writes at all tiers, and those that
+//! the scalar model gives.
+
+use super::*;
+use crate::cc::tests::random::{Random, program};
+use crate::cc::{OptimizationTier, compile};
+
+/// What a run answers: rows in their order, and the writes to each coordinate in theirs.
+type Answer = (Vec<OwnedRow>, Vec<WriteOp>);
+
+fn answer(outcome: Outcome) -> Answer {
+    let mut writes: Vec<WriteOp> = outcome.flushes.into_iter().flatten().collect();
+    // A lane goes through several writes at once at tier 0 only.
+    writes.sort_by_key(|write| match write {
+        WriteOp::Put { coordinate, .. }
+        | WriteOp::Append { coordinate, .. }
+        | WriteOp::Delete { coordinate } => *coordinate,
+    });
+    (outcome.rows, writes)
+}
+
+/// The streams of a program, as far as there are enough registers.
+fn streams(program: &Random) -> Vec<Stream> {
+    let tiers = OptimizationTier::ALL.into_iter();
+    let compiled = tiers.filter_map(|tier| compile(program.0.clone(), tier).ok());
+    compiled.map(|compiled| compiled.stream).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn tiers_give_one_answer(
+        program in program(),
+        others in random::points(),
+        fates in proptest::collection::vec(any::<u8>(), 12),
+        limit in proptest::option::of(1..12_usize),
+    ) {
+        let streams = streams(&program);
+        let Some(first) = streams.first() else {
+            return Ok(());
+        };
+        let places = places_of(first).into_iter().chain(others);
+        let mut places: Vec<_> = places.zip(fates).collect();
+        places.sort_unstable();
+        places.dedup_by_key(|place| place.0);
+        let fixture = Fixture::of_fates(&places, vector_of(first));
+        let phext = fixture.phext();
+        let expected = answer(interpret(first, &fixture.scrolls, 1, limit));
+        for stream in &streams {
+            let found = answer(run(stream, &phext, limit));
+            prop_assert_eq!(&found, &expected, "{}", stream);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn tiers_give_one_answer_over_several_batches(
+        program in program(),
+        limit in proptest::option::of(1..3000_usize),
+    ) {
+        let (phext, scrolls) = &*LARGE;
+        let streams = streams(&program);
+        let Some(first) = streams.first() else {
+            return Ok(());
+        };
+        let expected = answer(interpret(first, scrolls, 1024, limit));
+        for stream in &streams {
+            let found = answer(run(stream, phext, limit));
+            prop_assert!(found == expected, "{stream}");
+        }
+    }
+}
