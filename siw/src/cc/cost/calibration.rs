@@ -3,13 +3,14 @@
 //! An operation costs what streams with it take longer than the same streams without it. Each time
 //! is the least of a few, which is the one that nothing disturbed.
 
-use super::{CostModel, counts_lanes, is_input, name};
+use super::super::resource::yields_lanes;
+use super::{CostModel, counts_lanes, name};
 use crate::constant::ConstantKind;
 use crate::execute::{Collected, Flow, ResultRow, execute};
 use crate::form::Form;
 use crate::lanes::LaneKind;
-use crate::register::{R, RegisterClass};
-use crate::table::{Access, Description, opcode, operations};
+use crate::register::{R, Register, RegisterClass};
+use crate::table::{Access, Description, RegisterOperand, opcode, operations};
 use crate::word::link;
 use crate::{
     Comparison, Constant, ConstantId, CoordinationOp, DenseOp, Extent, K, LaneSpec, M, Operand, P,
@@ -200,7 +201,6 @@ impl Bench {
             };
             let mut writes = Collected::default();
             let report = execute(stream, &self.phext, &mut sink, &mut writes);
-            // A stream of a sentron on its own may lack a group; its operation has no cost then.
             black_box(&report);
         })
     }
@@ -210,26 +210,20 @@ impl Bench {
         if form.opcode == opcode::NOP {
             return None;
         }
-        if let [LaneKind::All, ..] | [LaneKind::Region] | [LaneKind::Nearest] = description.lanes
-            && description.registers.len() == 1
-        {
+        let form = with_operands(description, form);
+        if yields_lanes(&form) {
             return self.source(description);
         }
-        let form = with_operands(description, form);
-        let collects =
-            |(operand, register): (&crate::table::RegisterOperand, crate::register::Register)| {
-                operand.access == Access::Accumulate && register.class == RegisterClass::Message
-            };
-        let is_of_lanes = counts_lanes(&form);
-        // Rows are collected by one operation of a stream.
-        let copies = match is_of_lanes && form.operands().any(collects) {
-            true => 1,
-            false => COPIES,
-        };
         let word = word(&form)?;
-        let (before, part, times) = match is_of_lanes {
+        let (before, part, times) = match counts_lanes(&form) {
             true => (self.before(&form), Part::Each, f64::from(SCROLLS)),
             false => (self.before_last(&form), Part::Last, 1.0),
+        };
+        // Rows are collected by one operation of a stream.
+        let is_collected = operands(&form, RegisterClass::Message, Access::Accumulate) > 0;
+        let copies = match part == Part::Each && is_collected {
+            true => 1,
+            false => COPIES,
         };
         let after = with(before.clone(), part, &vec![word; copies]);
         validate(&before).and_then(|()| validate(&after)).ok()?;
@@ -237,6 +231,7 @@ impl Bench {
         Some(time / (times * copies as f64))
     }
 
+    /// The nanoseconds of finding a lane.
     fn source(&self, description: &Description) -> Option<f64> {
         let lanes = match description.lanes {
             [LaneKind::Region] => REGION,
@@ -256,57 +251,44 @@ impl Bench {
     fn before(&self, form: &Form) -> Stream {
         let writes = form.description().constant == Some(ConstantKind::Texts);
         let lanes = if writes { POINTS } else { ALL };
-        let mut each = Vec::new();
-        for class in [
+        let classes = [
             RegisterClass::Number,
             RegisterClass::Text,
             RegisterClass::Mask,
-        ] {
-            let is_read = |(operand, register): (
-                &crate::table::RegisterOperand,
-                crate::register::Register,
-            )| { is_input(operand.access) && register.class == class };
-            let inputs = form.operands().filter(|&operand| is_read(operand)).count() as u8;
-            each.extend((0..inputs).map(|number| input(class, number)));
-        }
-        if form
-            .operands()
-            .any(|(operand, _)| operand.class == RegisterClass::Message && is_input(operand.access))
-        {
-            each.push(pack(Row {
-                coordinate: Some(P(0)),
-                ..Row::default()
-            }));
-        }
-        self.over(1, lanes, &each)
+            RegisterClass::Message,
+        ];
+        let inputs = classes.into_iter().flat_map(|class| {
+            let count = operands(form, class, Access::Read);
+            (0..count).map(move |number| input(class, number))
+        });
+        self.over(1, lanes, &inputs.collect::<Vec<_>>())
     }
 
-    /// A stream without lanes that writes what an operation of `last` reads.
+    /// A stream without lanes that writes what an operation of `last` accumulates.
     fn before_last(&self, form: &Form) -> Stream {
         let stream = Stream {
             each: Vec::new(),
             ..self.stream(1, &[])
         };
-        let takes_message = |operand: &crate::table::RegisterOperand| {
-            operand.class == RegisterClass::Message && operand.access.reads()
-        };
-        if !form.operands().any(|(operand, _)| takes_message(operand)) {
+        if operands(form, RegisterClass::Message, Access::Accumulate) == 0 {
             return stream;
         }
+        let (to, number) = (M(COLLECTED), Some(R(TOTAL)));
         let row = Row {
-            number: Some(R(TOTAL)),
+            number,
             ..Row::default()
         };
-        let word = Word::coordination(CoordinationOp::Pack {
-            to: M(COLLECTED),
-            row,
-        });
+        let word = Word::coordination(CoordinationOp::Pack { to, row });
         with(stream, Part::Last, &[word])
     }
 }
 
-fn pack(row: Row) -> Word {
-    Word::coordination(CoordinationOp::Pack { to: M(0), row })
+/// How many registers of a class an operation accesses in a way.
+fn operands(form: &Form, class: RegisterClass, access: Access) -> u8 {
+    let is_one = |(operand, _): &(&RegisterOperand, Register)| {
+        operand.class == class && operand.access == access
+    };
+    form.operands().filter(is_one).count() as u8
 }
 
 /// A word that writes an input.
@@ -319,6 +301,14 @@ fn input(class: RegisterClass, number: u8) -> Word {
             at,
             mask: None,
         }),
+        RegisterClass::Message => {
+            let (to, coordinate) = (M(number), Some(at));
+            let row = Row {
+                coordinate,
+                ..Row::default()
+            };
+            Word::coordination(CoordinationOp::Pack { to, row })
+        }
         RegisterClass::Mask => Word::dense(DenseOp::Cmp {
             to: K(number),
             comparison: Comparison::Ge,
