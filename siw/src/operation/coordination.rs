@@ -157,9 +157,10 @@ pub enum CoordinationOp {
         /// Read and written.
         message: M,
     },
-    /// CMERGE: sentron 0's `message <- the rows of all`, merged in their order (of plain rows by
-    /// coordinate, of CTOP's by rank, as many as one keeps, of CTALLY's by key, whose rows of one key become one); those of
-    /// the others become empty. Counts one; fails when another sentron of the group failed.
+    /// CMERGE: sentron 0's `message <- the rows of all`, merged in their order: of plain rows by
+    /// coordinate, of CTOP's by rank, as many as one keeps, of CTALLY's by key, where rows of one key
+    /// become one. Those of the others become empty. Counts one; fails when another sentron of the
+    /// group failed.
     Merge {
         /// Read and written.
         message: M,

@@ -8,8 +8,8 @@
 //! left there: 0 in an `r` register, no text in a `t` register, no lane in a `k` register.
 //!
 //! A number is 64 bits. Where an operation has functions of both kinds it reads them as an unsigned
-//! integer, wrapping at 2^64, or as an IEEE 754 double. A result that is no number is always the one
-//! NaN `0x7FF8_0000_0000_0000`, so that an answer does not depend on the machine.
+//! integer, wrapping at 2^64, or as an IEEE 754 double. A NaN that an operation computes is always the
+//! one `0x7FF8_0000_0000_0000`, so that an answer does not depend on the machine.
 //!
 //! A stream reads the snapshot of the phext it started with; what it writes itself becomes visible
 //! to streams that start later.

@@ -1,5 +1,4 @@
 use super::*;
-
 use crate::word::link;
 use phext_storage::page_table::{Metric, Nearest, Region};
 
