@@ -87,7 +87,8 @@ fn texts_of(points: Vec<Coordinate>) -> Stream {
         target: Target::Points(points),
         ..Query::point(Coordinate::ORIGIN)
     };
-    phext_query::Plan::new(&query).stream
+    let plan = phext_query::Plan::new(&query).expect("texts of points go together");
+    plan.stream().clone()
 }
 
 fn some_points(random: &mut StdRng, count: usize) -> Vec<Coordinate> {

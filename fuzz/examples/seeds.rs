@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             &corpus,
             "stream",
             Path::new(name),
-            &Plan::new(&query).stream.encode(),
+            &Plan::new(&query)?.stream().encode(),
         )?;
     }
     for (name, text) in texts() {
@@ -73,9 +73,8 @@ fn texts() -> Vec<(String, &'static str)> {
 
 fn queries() -> [(&'static str, Query); 3] {
     let fields = Fields {
-        text: true,
         checksum: true,
-        ..Fields::default()
+        ..Fields::TEXT
     };
     [
         ("point", Query::point(Coordinate::ORIGIN)),

@@ -1,27 +1,46 @@
 //! Queries and mutations, and their way down: one value, a plan, a SIW stream.
 //!
 //! ```text
-//! Query    -> plan: which lanes        -> stream: SLANES ... CSEND      -> rows in a sink
-//! Mutation -> stream: SLANES SSCATTR ... SFLUSH -> a write batch -> the store's log
-//! Bulk     -> streams: SLANES SSCATTR, SFLUSH -> an ingest, past the log
+//! Query    -> plan: lanes, steps   -> program -> stream, at a tier -> rows in a sink
+//! Mutation -> program: SLANES SSCATTR ... SFLUSH -> a write batch -> the store's log
+//! Bulk     -> programs: SLANES SSCATTR, SFLUSH   -> an ingest, past the log
 //! ```
+//!
+//! | question | module |
+//! |---|---|
+//! | What can be asked? | [`query`] |
+//! | How are regions written by people? | [`pattern`] |
+//! | What cannot be combined? | [`QueryError`] |
+//! | Which lanes does a query run over, and in which steps? | [`plan`] |
+//! | Which operations give its rows? | `lower` |
+//! | Why is a query not compiled each time? | `compile` |
+//! | How are the streams run, one after the other? | [`mod@run`] |
+//! | What did a query cost, and why? | [`mod@explain`] |
+//! | How are scrolls written? | [`write`] |
 //!
 //! There is no other way to read or write a phext: HTTP routes, import and export all come through
 //! here. This crate does no input or output of its own.
 
-mod bulk;
-mod mutation;
+mod compile;
+mod error;
+pub mod explain;
+mod lower;
 pub mod pattern;
-mod plan;
-mod query;
-mod run;
+pub mod plan;
+pub mod query;
+pub mod run;
+pub mod write;
 
-pub use bulk::{Bulk, IntoIngest};
-pub use mutation::{Mutation, MutationKind};
+pub use error::{ExecuteError, QueryError};
+pub use explain::{Explanation, explain};
 pub use pattern::{Pattern, PatternError};
-pub use phext_siw::execute::{ExecuteError, Flow, Flush, Report, ResultRow, Sink};
-pub use plan::Plan;
-pub use query::{
-    Constraint, Fields, Metric, Nearest, Output, Query, Region, RegionError, Span, Target, Weights,
+pub use phext_siw::TallyKey;
+pub use phext_siw::cc::OptimizationTier;
+pub use phext_siw::execute::{Flow, Flush, Report, ResultRow, Sink, Tally};
+pub use phext_storage::page_table::{
+    Constraint, Metric, Nearest, Region, RegionError, Span, Weights,
 };
-pub use run::{run, run_plan};
+pub use plan::Plan;
+pub use query::{Fields, Filter, Order, OrderKey, Output, Query, Slice, Target, Within};
+pub use run::{Inline, Runner, run, run_plan, run_plan_with};
+pub use write::{Bulk, IntoIngest, Mutation, MutationKind};

@@ -1,5 +1,6 @@
 //! Commands and options. Every option of `serve` is also read from the environment.
 
+use crate::ask::AskArgs;
 use clap::{Args, Parser, Subcommand};
 use phext_storage::{MemoryBudget, Options, Order};
 use std::net::SocketAddr;
@@ -46,6 +47,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// Answer a question about a phext as JSON, also while a server is using the data directory.
+    Query(Box<AskArgs>),
+    /// Say how a question is answered: the plan, the streams, and what they did.
+    Explain(Box<AskArgs>),
     /// Check every byte of a data directory, and what the bytes say: lists every damaged place,
     /// changes nothing, and fails where there is one. While a server is using the directory, the
     /// checksums of its segments only.

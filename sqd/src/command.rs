@@ -1,5 +1,6 @@
 //! The commands other than serving, and which does what.
 
+use crate::ask;
 use crate::check::check;
 use crate::cli::{Command, DataArgs, SnapshotCommand};
 use crate::control::{self, Request};
@@ -7,6 +8,7 @@ use crate::library::{Library, LibraryError};
 use crate::meter::Meter;
 use crate::phext_file::{FileError, export, write_document};
 use crate::repair::repair;
+use crate::routes::Misasked;
 use crate::serve::{ServeError, Settings, file_and_name, serve};
 use crate::siw::{self, SiwError};
 use phext_query::ExecuteError;
@@ -31,6 +33,8 @@ pub(crate) enum CommandError {
     Execute(#[from] ExecuteError),
     #[error(transparent)]
     Siw(#[from] SiwError),
+    #[error(transparent)]
+    Misasked(#[from] Misasked),
     #[error("there is no phext {name:?} in {directory}", directory = .directory.display())]
     NoSuchPhext { name: String, directory: PathBuf },
     #[error("there is no store in {path}", path = .path.display())]
@@ -86,6 +90,8 @@ pub(crate) fn run(command: Command) -> Result<(), CommandError> {
             snapshot,
             data,
         } => export_phext(&name, &file, snapshot.as_deref(), &data),
+        Command::Query(args) => ask::query(&args),
+        Command::Explain(args) => ask::explained(&args),
         Command::Check { data } => check(&data.data_dir),
         Command::Checkpoint {
             directory,
@@ -183,7 +189,7 @@ fn is_same_path(one: &Path, other: &Path) -> bool {
 
 /// A store that a command reads.
 #[derive(Debug)]
-enum Opened {
+pub(crate) enum Opened {
     /// Nobody else has it.
     Here(Store),
     /// A server is using it.
@@ -191,14 +197,14 @@ enum Opened {
 }
 
 impl Opened {
-    fn snapshot_named(&self, name: &str) -> Result<Snapshot, StoreError> {
+    pub(crate) fn snapshot_named(&self, name: &str) -> Result<Snapshot, StoreError> {
         match self {
             Opened::Here(store) => store.snapshot_named(name),
             Opened::Elsewhere(follower) => follower.snapshot_named(name),
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         match self {
             Opened::Here(store) => store.snapshot(),
             Opened::Elsewhere(follower) => follower.snapshot(),
@@ -208,7 +214,7 @@ impl Opened {
 
 /// Opens the store of a data directory that must be there already, beside the server that is using
 /// it if there is one. Imports nothing.
-fn open_existing(directory: &Path) -> Result<Opened, CommandError> {
+pub(crate) fn open_existing(directory: &Path) -> Result<Opened, CommandError> {
     require_store(directory)?;
     match Store::open(directory, Options::default()) {
         Err(StoreError::Locked { .. }) => Ok(Opened::Elsewhere(Box::new(follow(directory)?))),

@@ -3,6 +3,7 @@
 //! | question | module |
 //! |---|---|
 //! | which commands and options are there? | [`cli`] |
+//! | how is a question asked on the command line? | [`ask`] |
 //! | is a data directory what was written? | [`check`] |
 //! | what of a damaged one can be kept? | [`repair`] |
 //! | how does the server start and stop? | [`serve`] |
@@ -15,6 +16,7 @@
 //! | how are streams of instruction words written and run by hand? | [`siw`] |
 //! | how do bytes on a socket become requests? | [`http`] |
 
+mod ask;
 mod check;
 mod cli;
 mod command;

@@ -37,6 +37,12 @@ impl<'a> Parameters<'a> {
         self.find(key).map(|pair| &*pair.value)
     }
 
+    /// The values of all pairs with `key`, in the order that they were sent.
+    pub(crate) fn all(&self, key: &str) -> Vec<&str> {
+        let pairs = self.pairs.iter().filter(|pair| pair.key == key);
+        pairs.map(|pair| &*pair.value).collect()
+    }
+
     /// The offset of the first byte of `key`'s decoded value that is not UTF-8; none when all of
     /// it is, or there is no such key. [`get`](Self::get) has U+FFFD in its place.
     pub(crate) fn invalid_utf8_at(&self, key: &str) -> Option<usize> {

@@ -57,6 +57,11 @@ impl<'a> Arguments<'a> {
         self.parameters.get(name)
     }
 
+    /// All values of a parameter, in the order that they were sent.
+    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+        self.parameters.all(name)
+    }
+
     /// The phext's name; without one, the phext named "".
     pub(super) fn phext(&self) -> &str {
         self.get("p").unwrap_or("")

@@ -62,9 +62,8 @@ fn write_delta(
     // Both are in coordinate order: what the server lacks is written between what it has.
     let mut known = manifest.iter().peekable();
     let fields = Fields {
-        text: true,
-        length: false,
         checksum: true,
+        ..Fields::TEXT
     };
     let mut sink = |row: &ResultRow<'_>| {
         let (Some(coordinate), Some(text), Some(checksum)) =

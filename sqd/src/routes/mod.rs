@@ -29,6 +29,8 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use query::{Asked, Misasked, Question, RowWriter};
+
 use crate::http::{Body, Handler, Method, Request, Response};
 use crate::library::{Library, LibraryError, blocking};
 use crate::tenants::{TenantError, Tenants};

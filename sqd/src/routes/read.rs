@@ -7,7 +7,7 @@ use crate::http::Response;
 use crate::library::Library;
 use crate::phext_file::write_document;
 use bytes::Bytes;
-use phext_query::{ExecuteError, Fields, Flow, Output, Query, ResultRow, Target, run};
+use phext_query::{ExecuteError, Fields, Flow, Query, ResultRow, Target, run};
 use phext_storage::Phext;
 use phext_storage::coordinate::{Coordinate, DIMENSIONS};
 use phext_storage::phext::{breaks_between, checksum_hex, write_toc_line};
@@ -85,9 +85,8 @@ pub(super) async fn toc(arguments: &Arguments<'_>, library: &Arc<Library>) -> An
     };
     let short = render::is_short(&phext);
     let query = Query {
-        target,
-        output: Output::Rows(Fields::TEXT),
         limit,
+        ..Query::rows(target, Fields::TEXT)
     };
     let render: Arc<Render> = Arc::new(move |out| {
         let mut sink = |row: &ResultRow<'_>| {

@@ -3,6 +3,7 @@
 use super::{SiwError, file, writes};
 use crate::cli::RunArgs;
 use crate::command::{CommandError, follow, require_store};
+use phext_query::ExecuteError;
 use phext_siw::Stream;
 use phext_siw::execute::{Collected, Flow, Flush, Report, ResultRow, Sink, Tally, execute};
 use phext_storage::phext::checksum_hex;
@@ -82,7 +83,7 @@ fn print(
         out: BufWriter::new(io::stdout().lock()),
         doubles: args.doubles,
     };
-    let report = execute(stream, phext, &mut lines, flush)?;
+    let report = execute(stream, phext, &mut lines, flush).map_err(ExecuteError::from)?;
     match lines.out.flush() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use phext_query::{Fields, Flow, Output, Query, ResultRow, Target, run};
+use phext_query::{Fields, Flow, Query, ResultRow, Target, run};
 use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Lane, LaneSpec, Location};
 use phext_storage::{IngestMode, Options, Phext, Store, WriteBatch, WriteOp};
@@ -191,9 +191,8 @@ impl Streams {
         mut row: impl FnMut(&ResultRow<'_>),
     ) -> Outcome {
         let query = Query {
-            target,
-            output: Output::Rows(Fields::TEXT),
             limit,
+            ..Query::rows(target, Fields::TEXT)
         };
         let mut sink = |result: &ResultRow<'_>| {
             row(result);

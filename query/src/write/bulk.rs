@@ -7,9 +7,11 @@
 //! The target is what the caller gives: for an import that of an ingest, which takes all batches as a
 //! whole. A batch's texts lie in one buffer that its lanes share.
 
+use crate::error::ExecuteError;
+use crate::lower::{self, Change};
+use crate::write::compiled;
 use bytes::{Bytes, BytesMut};
-use phext_siw::execute::{ExecuteError, Flow, Flush, ResultRow, execute};
-use phext_siw::{Constant, LaneSpec, P, Scatter, SparseOp, Stream, StreamBuilder, Word};
+use phext_siw::execute::{Flow, Flush, ResultRow, execute};
 use phext_storage::coordinate::Coordinate;
 use phext_storage::{Ingest, Phext, StoreError, WriteOp};
 
@@ -17,9 +19,6 @@ use phext_storage::{Ingest, Phext, StoreError, WriteOp};
 const BATCH_SCROLLS: usize = 1024;
 /// Bytes of text above which a stream takes no more scrolls.
 const BATCH_BYTES: usize = 1 << 20;
-/// Words are packed and batched.
-const TIER: u8 = 2;
-const PLACE: P = P(0);
 
 /// Puts scrolls, any number of them, in the order they come.
 pub struct Bulk<'f> {
@@ -72,25 +71,12 @@ impl<'f> Bulk<'f> {
         }
         let mut rest = self.texts.split().freeze();
         let texts: Vec<Bytes> = self.lengths.drain(..).map(|l| rest.split_to(l)).collect();
-        let stream = stream(std::mem::take(&mut self.points), texts);
+        let points = std::mem::take(&mut self.points);
+        let stream = compiled(lower::scatter(points, Change::Put(texts)))?;
         let mut no_rows = |_: &ResultRow<'_>| Ok(Flow::Continue);
         execute(&stream, Phext::empty(), &mut no_rows, self.target)?;
         Ok(())
     }
-}
-
-fn stream(points: Vec<Coordinate>, texts: Vec<Bytes>) -> Stream {
-    let mut stream = StreamBuilder::new(TIER);
-    let lanes = stream.constant(Constant::Lanes(LaneSpec::Points(points)));
-    let texts = stream.constant(Constant::Texts(texts));
-    stream.each(Word::sparse(SparseOp::Lanes { to: PLACE, lanes }));
-    stream.each(Word::sparse(SparseOp::Scattr {
-        at: PLACE,
-        scatter: Scatter::Put(texts),
-        mask: None,
-    }));
-    stream.last(Word::sparse(SparseOp::Flush));
-    stream.build()
 }
 
 /// Where a bulk load goes: into an ingest, which makes everything durable when it is finished.

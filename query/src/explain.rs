@@ -1,0 +1,169 @@
+//! What a query is made into, and what that did.
+
+use crate::error::ExecuteError;
+use crate::plan::Plan;
+use crate::query::Query;
+use crate::run::{Inline, Purpose, Runner, run_plan_with};
+use phext_siw::cc::{Compiled, OptimizationTier, SIWMetadata, Workload};
+use phext_siw::execute::{self, Report, Sink};
+use phext_storage::Phext;
+use std::time::{Duration, Instant};
+
+/// How a query was answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// What is done, step by step, in words.
+    pub plan: Vec<String>,
+    /// How far the streams are optimised.
+    pub tier: OptimizationTier,
+    /// At most so many lanes were expected of the first stream, or [`ENOUGH_LANES`] and more.
+    pub expected_lanes: u64,
+    /// The streams that ran, in their order.
+    pub streams: Vec<StreamExplanation>,
+    /// What all of them did; `rows` are those of the answer.
+    pub report: Report,
+    /// Time to plan the query and to compile its first stream.
+    pub planning: Duration,
+    /// Time from there to the last row, with the compilation of later streams.
+    pub running: Duration,
+}
+
+/// What a stream of a query did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamExplanation {
+    /// What it was for.
+    pub purpose: Purpose,
+    /// The stream.
+    pub compiled: Compiled,
+    /// What the compiler expects of it over the lanes that it ran over.
+    pub metadata: SIWMetadata,
+    /// What it did.
+    pub report: Report,
+    /// How long it ran.
+    pub running: Duration,
+}
+
+/// A stream that takes less is run by its caller: handing it to another thread takes as long.
+const INLINE: Duration = Duration::from_micros(70);
+
+/// How much of a line of a stream is shown, in bytes: its constants may hold a million points.
+const LINE_BYTES: usize = 512;
+
+impl StreamExplanation {
+    /// The text of the stream, its long lines cut.
+    pub fn text(&self) -> String {
+        let text = self.compiled.stream.to_string();
+        let mut shown = String::with_capacity(text.len().min(1 << 16));
+        for line in text.lines() {
+            let cut = line.floor_char_boundary(LINE_BYTES);
+            shown.push_str(&line[..cut]);
+            shown.push_str(if cut < line.len() { "...\n" } else { "\n" });
+        }
+        shown
+    }
+}
+
+/// How far lanes are counted beforehand.
+pub const ENOUGH_LANES: u64 = 1 << 20;
+
+/// Answers a query on this thread, and says how. Rows go to `sink`.
+///
+/// # Errors
+/// As [`crate::run()`].
+pub fn explain(
+    query: &Query,
+    phext: &Phext,
+    sink: &mut dyn Sink,
+) -> Result<Explanation, ExecuteError> {
+    explain_with(&mut Inline, query, phext, sink)
+}
+
+/// Answers a query with `runner`, and says how. See [`explain`].
+///
+/// # Errors
+/// As [`crate::run()`].
+pub fn explain_with(
+    runner: &mut dyn Runner,
+    query: &Query,
+    phext: &Phext,
+    sink: &mut dyn Sink,
+) -> Result<Explanation, ExecuteError> {
+    let start = Instant::now();
+    let plan = Plan::new(query)?;
+    let planning = start.elapsed();
+    let expected_lanes = plan.estimate_lanes(phext, ENOUGH_LANES)?;
+    let mut watching = Watching {
+        runner,
+        purpose: Purpose::Answer,
+        streams: Vec::new(),
+    };
+    let start = Instant::now();
+    let report = run_plan_with(&mut watching, &plan, phext, sink)?;
+    let running = start.elapsed();
+    Ok(Explanation {
+        plan: plan.describe(),
+        tier: query.tier,
+        expected_lanes,
+        streams: watching.streams.into_iter().map(Watched::explain).collect(),
+        report,
+        planning,
+        running,
+    })
+}
+
+/// Notes what streams another runs.
+struct Watching<'r> {
+    runner: &'r mut dyn Runner,
+    purpose: Purpose,
+    streams: Vec<Watched>,
+}
+
+/// A stream that ran.
+struct Watched {
+    purpose: Purpose,
+    compiled: Compiled,
+    report: Report,
+    running: Duration,
+}
+
+impl Watched {
+    /// Asks the compiler, which may measure for a while the first time.
+    fn explain(self) -> StreamExplanation {
+        let workload = Workload {
+            lanes: self.report.lanes,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            inline: INLINE,
+        };
+        StreamExplanation {
+            purpose: self.purpose,
+            metadata: self.compiled.metadata(&workload),
+            compiled: self.compiled,
+            report: self.report,
+            running: self.running,
+        }
+    }
+}
+
+impl Runner for Watching<'_> {
+    fn next(&mut self, purpose: Purpose) {
+        self.purpose = purpose;
+        self.runner.next(purpose);
+    }
+
+    fn run(
+        &mut self,
+        compiled: &Compiled,
+        phext: &Phext,
+        sink: &mut dyn Sink,
+    ) -> Result<Report, execute::ExecuteError> {
+        let start = Instant::now();
+        let report = self.runner.run(compiled, phext, sink)?;
+        self.streams.push(Watched {
+            purpose: self.purpose,
+            compiled: compiled.clone(),
+            report,
+            running: start.elapsed(),
+        });
+        Ok(report)
+    }
+}
