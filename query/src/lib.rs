@@ -17,6 +17,7 @@
 //! | How are the streams run, one after the other? | [`mod@run`] |
 //! | What did a query cost, and why? | [`mod@explain`] |
 //! | How are scrolls written? | [`write`] |
+//! | What else do agents do on a phext? | [`workloads`] |
 //!
 //! There is no other way to read or write a phext: HTTP routes, import and export all come through
 //! here. This crate does no input or output of its own.
@@ -29,6 +30,7 @@ pub mod pattern;
 pub mod plan;
 pub mod query;
 pub mod run;
+pub mod workloads;
 pub mod write;
 
 pub use error::{ExecuteError, QueryError};
