@@ -25,6 +25,8 @@
 //! | How is a stream written by hand? | [`mod@assemble`] |
 //! | Which streams are refused? | [`mod@validate`] |
 //! | How does a stream run? | [`execute`] |
+//! | How do several cores run a stream? | [`pool`] |
+//! | How do many sentrons run a stream together? | [`group`] |
 //! | How many cycles did it take? | [`cycles`] |
 //!
 //! To add an operation: a variant of its pipe's enum in [`operation`], its opcode and its row in
@@ -40,8 +42,10 @@ mod display;
 pub mod encoding;
 pub mod execute;
 mod form;
+pub mod group;
 pub mod lanes;
 pub mod operation;
+pub mod pool;
 pub mod register;
 pub mod stream;
 pub mod table;

@@ -39,6 +39,7 @@ mod vectors;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use kernels::fold;
 pub use lanes::Lanes;
 pub use registers::{Message, Rows};
 pub use sentron::{Idle, Outside, Sentron};

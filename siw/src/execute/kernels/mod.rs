@@ -24,7 +24,8 @@ mod vectors;
 mod tests;
 
 pub(super) use dispatch::Kernels;
-pub(super) use scalar::{Binary, fold, fused, ordered};
+pub(crate) use scalar::fold;
+pub(super) use scalar::{Binary, fused, ordered};
 
 /// The last operand of an operation.
 #[derive(Debug, Clone, Copy)]

@@ -54,7 +54,7 @@ pub(in crate::execute) fn fused(kind: NumberKind, left: u64, right: u64, addend:
 
 /// Folds a number into a total. For a count the number is a count too.
 #[inline(always)]
-pub(in crate::execute) fn fold(reduction: Reduction, total: u64, number: u64) -> u64 {
+pub(crate) fn fold(reduction: Reduction, total: u64, number: u64) -> u64 {
     match reduction {
         Reduction::Sum | Reduction::Count => total.wrapping_add(number),
         Reduction::Min => total.min(number),

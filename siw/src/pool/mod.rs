@@ -1,0 +1,344 @@
+//! The core pool: a worker a core, which share long streams out piece by piece.
+//!
+//! ```text
+//! Work --submit--> task: split -> pieces -> rows in order --> Chunks, taken by whoever asked
+//!                    ^ |
+//!        tenants' turns: a worker takes a piece, does it, and looks again whose turn it is
+//! ```
+//!
+//! | question | module |
+//! |---|---|
+//! | Which streams may be shared out, and how? | `kind` |
+//! | What of a stream may be done now? What bounds its memory? | `task` |
+//! | Whose turn is it? | `queue` |
+//! | What do rows become? | `chunk` |
+//! | How does a sentron wait for its next piece? | `resident` |
+//! | From which length on is a stream worth a hand-off? | `threshold` |
+//!
+//! A stream of rows is run piece by piece, each by whoever is free; a stream that folds is run by a
+//! group of sentrons, which bring together what they have at its end; what is neither runs in one go.
+//! All give what [`crate::execute::execute()`] gives.
+//!
+//! Workers wait for work and for nothing else: a client that does not read, or a stream of another tenant,
+//! holds none of them. A panic ends the stream that it happens in.
+
+mod chunk;
+mod error;
+mod kind;
+mod queue;
+pub(crate) mod resident;
+mod task;
+#[cfg(test)]
+pub(crate) mod tests;
+mod threshold;
+
+pub use chunk::{Chunk, Rows};
+pub use error::PoolError;
+pub use task::Work;
+
+use crate::execute::{Collected, ExecuteError, Flow, Idle, Report, ResultRow, Sink, execute};
+use crate::group::TopologyType;
+use queue::Queue;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use task::{Layout, Task};
+
+/// How a pool is laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolOptions {
+    /// Workers; each core has one by default.
+    pub workers: usize,
+    /// Sentrons that slices may take in all.
+    pub sentrons: usize,
+    /// Streams of fewer lanes run on the calling thread; measured at the start by default.
+    pub inline_lanes: Option<u64>,
+    /// Lanes of a piece: a worker is free for others after some hundred microseconds.
+    pub piece_lanes: u64,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().map_or(1, Into::into),
+            sentrons: 64,
+            inline_lanes: None,
+            piece_lanes: 4096,
+        }
+    }
+}
+
+/// Workers that run streams. Dropping it ends them; streams that have not ended fail.
+pub struct CorePool {
+    queue: Arc<Queue>,
+    workers: Vec<JoinHandle<()>>,
+    sentrons: Arc<Sentrons>,
+    inline_lanes: u64,
+    piece_lanes: u64,
+    warnings: Vec<String>,
+}
+
+impl fmt::Debug for CorePool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CorePool")
+            .field("workers", &self.workers.len())
+            .field("inline_lanes", &self.inline_lanes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CorePool {
+    /// Starts the workers, each pinned to a core of its own where there are enough and the system lets
+    /// it, and measures what a hand-off costs.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(options: &PoolOptions) -> io::Result<CorePool> {
+        let cores = core_affinity::get_core_ids().unwrap_or_default();
+        let count = options.workers.max(1);
+        let mut pool = CorePool {
+            queue: Arc::default(),
+            workers: Vec::with_capacity(count),
+            sentrons: Arc::new(Sentrons::new(options.sentrons)),
+            inline_lanes: 0,
+            piece_lanes: options.piece_lanes,
+            warnings: Vec::new(),
+        };
+        let unpinned = Arc::new(Mutex::new(Vec::new()));
+        for index in 0..count {
+            // More workers than cores are left to the scheduler.
+            let core = (count <= cores.len()).then(|| cores[index]);
+            let (queue, unpinned) = (Arc::clone(&pool.queue), Arc::clone(&unpinned));
+            let worker = std::thread::Builder::new().name(format!("vtpu-core-{index}"));
+            pool.workers.push(worker.spawn(move || {
+                let is_pinned = core.is_some_and(core_affinity::set_for_current);
+                if !is_pinned {
+                    let mut unpinned = unpinned.lock().unwrap_or_else(PoisonError::into_inner);
+                    unpinned.push(index);
+                }
+                work(&queue);
+            })?);
+        }
+        pool.inline_lanes = match options.inline_lanes {
+            Some(lanes) => lanes,
+            None => threshold::measure(&pool),
+        };
+        let unpinned = unpinned.lock().unwrap_or_else(PoisonError::into_inner);
+        if !unpinned.is_empty() {
+            let text = format!("workers {unpinned:?} of {count} are not pinned to a core");
+            pool.warnings.push(text);
+        }
+        drop(unpinned);
+        Ok(pool)
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Streams of fewer lanes cost less on the calling thread than a hand-off.
+    pub fn inline_lanes(&self) -> u64 {
+        self.inline_lanes
+    }
+
+    /// What did not go well at the start, for a log. The pool works all the same.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Sentrons that slices take.
+    pub(crate) fn sentrons(&self) -> &Arc<Sentrons> {
+        &self.sentrons
+    }
+
+    /// Hands a stream to the workers. What it gives is taken from the chunks, in order.
+    pub fn submit<C: Chunk>(&self, work: Work) -> Chunks<C> {
+        self.submit_as(work, None)
+    }
+
+    pub(crate) fn submit_to_group<C: Chunk>(&self, work: Work, group: TopologyType) -> Chunks<C> {
+        self.submit_as(work, Some(group))
+    }
+
+    fn submit_as<C: Chunk>(&self, work: Work, group: Option<TopologyType>) -> Chunks<C> {
+        let layout = Layout {
+            workers: self.workers.len(),
+            piece_lanes: self.piece_lanes,
+            group,
+        };
+        let task = Arc::new(Task::new(work, layout));
+        self.queue.offer(&task);
+        Chunks {
+            task,
+            queue: Arc::clone(&self.queue),
+        }
+    }
+
+    /// Runs a stream and returns when it has ended: here where it is short, else on the workers while
+    /// this thread gives the rows to the sink.
+    ///
+    /// # Errors
+    /// What ends the stream early, and what the sink says.
+    pub fn run(&self, work: &Work, sink: &mut dyn Sink) -> Result<Report, PoolError> {
+        if self.is_short(work)? {
+            return run_here(work, sink);
+        }
+        let mut chunks = self.submit::<Rows>(work.clone());
+        while let Some(chunk) = chunks.next()? {
+            for message in &chunk.rows {
+                let flow = sink.row(&message.row()).map_err(ExecuteError::from)?;
+                if flow == Flow::Stop {
+                    return Ok(chunks.report());
+                }
+            }
+        }
+        Ok(chunks.report())
+    }
+
+    /// Whether a hand-off costs more than the stream.
+    ///
+    /// # Errors
+    /// Damage found in the store.
+    pub fn is_short(&self, work: &Work) -> Result<bool, PoolError> {
+        let lanes = work.estimate(self.inline_lanes);
+        Ok(lanes.map_err(ExecuteError::from)? < self.inline_lanes)
+    }
+}
+
+/// Runs a stream on this thread.
+fn run_here(work: &Work, sink: &mut dyn Sink) -> Result<Report, PoolError> {
+    let mut left = work.limit;
+    if left == Some(0) {
+        return Ok(Report::default());
+    }
+    let mut limited = |row: &ResultRow<'_>| {
+        let flow = sink.row(row)?;
+        left = left.map(|left| left - 1);
+        Ok(if left == Some(0) { Flow::Stop } else { flow })
+    };
+    let mut writes = Collected::default();
+    Ok(execute(
+        &work.stream,
+        &work.phext,
+        &mut limited,
+        &mut writes,
+    )?)
+}
+
+impl Drop for CorePool {
+    fn drop(&mut self) {
+        self.queue.stop();
+        for worker in self.workers.drain(..) {
+            // It panics in no stream, and has nothing else to do.
+            let _ = worker.join();
+        }
+    }
+}
+
+/// The life of a worker.
+fn work(queue: &Queue) {
+    let mut idle = Idle::default();
+    while let Some(job) = queue.next() {
+        let (claim, is_queued) = job.take();
+        if is_queued {
+            queue.push(Arc::clone(&job));
+        }
+        if let Some(claim) = claim {
+            job.perform(claim, &mut idle);
+            queue.offer_again(job);
+        }
+    }
+}
+
+/// The rows of a stream, as they come. Dropping this ends the stream.
+pub struct Chunks<C: Chunk> {
+    task: Arc<Task<C>>,
+    queue: Arc<Queue>,
+}
+
+impl<C: Chunk> fmt::Debug for Chunks<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunks").finish_non_exhaustive()
+    }
+}
+
+impl<C: Chunk> Chunks<C> {
+    /// The next rows, once there are; none at the end.
+    ///
+    /// # Errors
+    /// What ended the stream early.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an error ends it, and it waits"
+    )]
+    pub fn next(&mut self) -> Result<Option<C>, PoolError> {
+        let taken = self.task.wait();
+        self.queue.offer(&self.task);
+        taken
+    }
+
+    /// The next rows, for a future. A stream that waits for a worker past its deadline is told so when
+    /// its turn comes.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<C>, PoolError>> {
+        match self.task.poll(context.waker()) {
+            Some(taken) => {
+                self.queue.offer(&self.task);
+                Poll::Ready(taken)
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    /// When the stream has taken too long.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.task.deadline()
+    }
+
+    /// What was done so far.
+    pub fn report(&self) -> Report {
+        self.task.report()
+    }
+}
+
+impl<C: Chunk> Drop for Chunks<C> {
+    fn drop(&mut self) {
+        self.task.end(None);
+    }
+}
+
+/// Sentrons that slices take and give back.
+#[derive(Debug)]
+pub(crate) struct Sentrons {
+    configured: usize,
+    free: Mutex<usize>,
+}
+
+impl Sentrons {
+    fn new(configured: usize) -> Sentrons {
+        Sentrons {
+            configured,
+            free: Mutex::new(configured),
+        }
+    }
+
+    pub(crate) fn take(&self, wanted: usize) -> Result<(), PoolError> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if wanted > *free {
+            return Err(PoolError::Sentrons {
+                wanted,
+                free: *free,
+                configured: self.configured,
+            });
+        }
+        *free -= wanted;
+        Ok(())
+    }
+
+    pub(crate) fn give_back(&self, count: usize) {
+        *self.free.lock().unwrap_or_else(PoisonError::into_inner) += count;
+    }
+}
