@@ -171,7 +171,7 @@ impl Sentron<'_> {
         match (std::mem::take(&mut self.waits_at), answer) {
             (CoordinationOp::Bar, Answer::Received(rows)) => self.received.extend(rows),
             (CoordinationOp::Reduce { accumulator, .. }, Answer::Reduced(value)) => {
-                self.registers.put(Write::Scalar(accumulator, value));
+                self.registers.put(&Write::Scalar(accumulator, value));
             }
             (
                 CoordinationOp::Cast { message } | CoordinationOp::Merge { message },

@@ -296,7 +296,8 @@ impl<'a> Sentron<'a> {
 
     /// Gives a batch to the register that SLANES names.
     fn begin_batch(&mut self, batch: BufferId) {
-        self.registers.put(Write::Places(self.lane_register, batch));
+        self.registers
+            .put(&Write::Places(self.lane_register, batch));
         self.width = self.registers.places(self.lane_register).len();
         self.registers.memory.arena.clear();
         self.report.batches += 1;
@@ -309,10 +310,18 @@ impl<'a> Sentron<'a> {
         word: &Word,
         outside: &mut Outside<'_>,
     ) -> Result<Next, ExecuteError> {
-        let dense = self.evaluate_dense(&word.dense)?;
+        let [low, high] = self.evaluate_dense(&word.dense)?;
         let sparse = self.evaluate_sparse(&word.sparse, outside)?;
         let next = self.run_coordination(part, &word.coordination, outside)?;
-        for write in dense.into_iter().chain([sparse]).flatten() {
+        // One by one: an iterator over them moves them about in memory, which took longer than a
+        // word over one lane does otherwise.
+        if let Some(write) = &low {
+            self.registers.put(write);
+        }
+        if let Some(write) = &high {
+            self.registers.put(write);
+        }
+        if let Some(write) = &sparse {
             self.registers.put(write);
         }
         Ok(next)

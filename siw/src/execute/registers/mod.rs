@@ -122,8 +122,8 @@ impl<'a> Registers<'a> {
     }
 
     #[inline]
-    pub(super) fn put(&mut self, write: Write) {
-        match write {
+    pub(super) fn put(&mut self, write: &Write) {
+        match *write {
             Write::Scalar(to, number) => {
                 let number = Number {
                     scalar: Some(number),
