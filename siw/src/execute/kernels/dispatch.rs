@@ -79,7 +79,7 @@ kernel! {
     loops::select(mask: &Mask, left: &[u64], right: Source<'_>, out: &mut [u64]) -> ()
 }
 kernel! {
-    /// The lanes of which the comparison holds. Their number is a multiple of 8.
+    /// The lanes of which the comparison holds.
     loops::compare(comparison: Comparison, left: &[u64], right: Source<'_>) -> Mask
 }
 kernel! {

@@ -3,7 +3,7 @@
 
 use super::Source;
 use super::scalar::{self, Binary};
-use crate::execute::registers::{MASK_WORDS, Mask};
+use crate::execute::registers::Mask;
 use crate::{Comparison, NumberKind, Reduction};
 
 /// Runs `f` over the lanes of two operands. Each shape of the second is a loop of its own.
@@ -121,37 +121,43 @@ pub(super) fn compare(comparison: Comparison, left: &[u64], right: Source<'_>) -
     }
 }
 
-/// The lanes for which `f` holds. The number of lanes is a multiple of 8.
+/// The lanes for which `f` holds. Flags are bytes while they are compared, because a processor of any
+/// width makes those in vector registers.
 #[inline(always)]
 fn holds(left: &[u64], right: Source<'_>, f: impl Fn(u64, u64) -> bool) -> Mask {
-    let mut bytes = [0; MASK_WORDS * 8];
-    let left = left.as_chunks::<8>().0;
-    match right {
-        Source::Lanes(right) => {
-            let operands = left.iter().zip(right.as_chunks::<8>().0);
-            for (byte, (left, right)) in bytes.iter_mut().zip(operands) {
-                *byte = bits(std::array::from_fn(|lane| f(left[lane], right[lane])));
-            }
-        }
-        Source::Scalar(right) => {
-            for (byte, left) in bytes.iter_mut().zip(left) {
-                *byte = bits(std::array::from_fn(|lane| f(left[lane], right)));
-            }
-        }
-    }
     let mut mask = Mask::default();
-    for (word, bytes) in mask.0.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_le_bytes(*bytes);
+    for (block, word) in mask.0.iter_mut().enumerate() {
+        let lanes = block * 64..(block * 64 + 64).min(left.len());
+        if lanes.is_empty() {
+            break;
+        }
+        let mut flags = [0; 64];
+        let left = flags.iter_mut().zip(&left[lanes.clone()]);
+        match right {
+            Source::Lanes(right) => {
+                for ((flag, &left), &right) in left.zip(&right[lanes]) {
+                    *flag = u8::from(f(left, right));
+                }
+            }
+            Source::Scalar(right) => {
+                for (flag, &left) in left {
+                    *flag = u8::from(f(left, right));
+                }
+            }
+        }
+        *word = bits(&flags);
     }
     mask
 }
 
-/// Flags as bits, the first one lowest.
+/// Flags, 0 or 1, as bits, the first one lowest.
 #[inline(always)]
-fn bits(flags: [bool; 8]) -> u8 {
+fn bits(flags: &[u8; 64]) -> u64 {
     let mut bits = 0;
-    for (lane, flag) in flags.into_iter().enumerate() {
-        bits |= u8::from(flag) << lane;
+    for (index, flags) in flags.as_chunks::<8>().0.iter().enumerate() {
+        // Each flag lands once in the highest byte, at the bit of its index; no two sums carry.
+        let byte = u64::from_le_bytes(*flags).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits |= byte << (index * 8);
     }
     bits
 }
