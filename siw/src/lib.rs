@@ -28,6 +28,7 @@
 //! | How do several cores run a stream? | [`pool`] |
 //! | How do many sentrons run a stream together? | [`group`] |
 //! | How many cycles did it take? | [`cycles`] |
+//! | What do streams do to a machine, and what does that cost? | [`telemetry`] |
 //!
 //! To add an operation: a variant of its pipe's enum in [`operation`], its opcode and its row in
 //! [`table`], and its two arms in `form`. Encoding, dependencies, the validator's checks of
@@ -49,6 +50,7 @@ pub mod pool;
 pub mod register;
 pub mod stream;
 pub mod table;
+pub mod telemetry;
 #[cfg(test)]
 mod tests;
 pub mod validate;

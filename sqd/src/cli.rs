@@ -1,6 +1,7 @@
 //! Commands and options. Every option of `serve` is also read from the environment.
 
 use crate::ask::AskArgs;
+use crate::telemetry::TelemetryArgs;
 use clap::{Args, Parser, Subcommand};
 use phext_storage::{MemoryBudget, Options, Order};
 use std::net::SocketAddr;
@@ -233,6 +234,8 @@ pub(crate) struct CommonArgs {
     /// again; 0 is never.
     #[arg(long, env = "SQD_SCRUB_DAYS", default_value_t = 7)]
     pub(crate) scrub_days: u32,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArgs,
 }
 
 fn memory_budget(text: &str) -> Result<MemoryBudget, String> {

@@ -9,6 +9,7 @@
 //! | how does the server start and stop? | [`serve`] |
 //! | which route does what? | [`routes`] |
 //! | how does a server look for damage while it runs? | [`scrub`] |
+//! | what does it know of itself, and whom does it tell? | [`telemetry`] |
 //! | who may, and which data do they see? | [`tenants`] |
 //! | how are phext files read and written, and how far is it? | [`phext_file`], [`meter`] |
 //! | where do a tenant's phexts live, and SQ's files? | [`library`] |
@@ -32,6 +33,7 @@ mod routes;
 mod scrub;
 mod serve;
 mod siw;
+mod telemetry;
 mod tenants;
 
 use clap::Parser;

@@ -6,7 +6,9 @@ use crate::library::{Library, LibraryError};
 use crate::phext_file::FileError;
 use crate::routes::App;
 use crate::scrub::Scrubber;
+use crate::telemetry::Sampler;
 use crate::tenants::{TenantError, Tenants};
+use phext_siw::telemetry::Meter;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -46,16 +48,18 @@ pub(crate) struct Settings {
 
 /// Serves until SIGTERM or SIGINT, then drains and returns.
 pub(crate) fn serve(settings: Settings) -> Result<(), ServeError> {
+    // Before any other thread: hardware counters count those that are started later.
+    let meter = Meter::open(settings.common.telemetry.costs());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let outcome = runtime.block_on(run(settings));
+    let outcome = runtime.block_on(run(settings, meter));
     // Stores are closed by now; nothing that is still blocked holds anything unsaved.
     runtime.shutdown_background();
     outcome
 }
 
-async fn run(settings: Settings) -> Result<(), ServeError> {
+async fn run(settings: Settings, meter: Meter) -> Result<(), ServeError> {
     // Listening comes first: a port that is taken is found before a long import.
     let address = settings.listen;
     let listener = TcpListener::bind(address).await;
@@ -65,6 +69,15 @@ async fn run(settings: Settings) -> Result<(), ServeError> {
     let shutdown = shutdown_signal()?;
     let scrub_days = settings.common.scrub_days;
     let is_guarded = settings.common.key.is_some() || settings.common.config.is_some();
+    let only_directory = settings
+        .common
+        .config
+        .is_none()
+        .then_some(&settings.data_dir);
+    let lines = settings
+        .common
+        .telemetry
+        .lines(only_directory.map(PathBuf::as_path));
     let opening = tokio::task::spawn_blocking(move || open(&settings));
     let tenants = opening.await.map_err(io::Error::other)??;
     if !address.ip().is_loopback() && !is_guarded {
@@ -77,12 +90,14 @@ async fn run(settings: Settings) -> Result<(), ServeError> {
         ..http::Options::default()
     };
     let scrubber = Scrubber::start(Arc::clone(&app), scrub_days)?;
+    let sampler = Sampler::start(Arc::clone(&app), meter, lines)?;
     let busy = http::serve(listener, Arc::clone(&app), options, shutdown).await;
     if busy > 0 {
         tracing::warn!(busy, "connections did not end in time");
     }
     // It ends within a step: it must not hold a store that is being closed.
     drop(scrubber);
+    drop(sampler);
     app.close().await;
     tracing::info!("stopped");
     Ok(())

@@ -14,6 +14,7 @@ use super::tally::Tallies;
 use super::top::Top;
 use super::{ExecuteError, Flow, Flush, Lanes, Report, Sink};
 use crate::stream::{MAX_TIER, Part};
+use crate::telemetry::{self, Watch};
 use crate::{
     BATCH_LANES, ConstantId, CoordinationOp, Destination, Level, P, SparseOp, Stream, Word,
 };
@@ -56,6 +57,8 @@ pub struct Sentron<'a> {
     /// Most lanes of a batch.
     pub(super) batch: usize,
     pub(super) report: Report,
+    /// What of it is counted by telemetry.
+    told: Report,
     /// Its number in the group.
     pub(super) number: usize,
     /// The word of `once` or `last` that comes next.
@@ -102,6 +105,7 @@ impl<'a> Sentron<'a> {
             width: 1,
             batch: if stream.tier == 0 { 1 } else { BATCH_LANES },
             report: Report::default(),
+            told: Report::default(),
             number: 0,
             next_word: 0,
             waits_at: CoordinationOp::Nop,
@@ -179,7 +183,9 @@ impl<'a> Sentron<'a> {
     /// # Errors
     /// As [`super::execute`].
     pub fn once(&mut self, outside: &mut Outside<'_>) -> Result<Step, ExecuteError> {
-        self.run_on(Part::Once, outside)
+        let step = self.run_on(Part::Once, outside);
+        self.tell();
+        step
     }
 
     /// Runs `each` over lanes until none is left or the sink wants no more.
@@ -187,6 +193,24 @@ impl<'a> Sentron<'a> {
     /// # Errors
     /// As [`super::execute`], and [`ExecuteError::Interrupted`].
     pub fn each(
+        &mut self,
+        lanes: &mut Lanes<'a>,
+        outside: &mut Outside<'_>,
+    ) -> Result<Flow, ExecuteError> {
+        let watch = Watch::start(self.stream);
+        let flow = self.run_batches(lanes, outside);
+        watch.stop(self.report.ops - self.told.ops);
+        self.tell();
+        flow
+    }
+
+    /// Counts what was done since this was called last.
+    fn tell(&mut self) {
+        telemetry::count_report(&self.report, &self.told);
+        self.told = self.report;
+    }
+
+    fn run_batches(
         &mut self,
         lanes: &mut Lanes<'a>,
         outside: &mut Outside<'_>,
@@ -255,7 +279,9 @@ impl<'a> Sentron<'a> {
     pub fn last(&mut self, outside: &mut Outside<'_>) -> Result<Step, ExecuteError> {
         self.width = 1;
         self.registers.settle();
-        self.run_on(Part::Last, outside)
+        let step = self.run_on(Part::Last, outside);
+        self.tell();
+        step
     }
 
     fn run_on(&mut self, part: Part, outside: &mut Outside<'_>) -> Result<Step, ExecuteError> {

@@ -2,7 +2,9 @@
 
 use super::registers::{Active, Mask, Text, Write};
 use super::{ExecuteError, Outside, Sentron};
-use crate::{Constant, ConstantId, Extent, K, LaneSpec, Level, P, R, Scatter, SparseOp, T};
+use crate::{
+    Constant, ConstantId, Extent, K, LaneSpec, Level, P, R, Scatter, SparseOp, T, telemetry,
+};
 use bytes::Bytes;
 use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::Location;
@@ -122,6 +124,13 @@ impl<'a> Sentron<'a> {
                 }
             };
             texts.buffer.push(text);
+        }
+        if telemetry::will_look(self.report.batches, self.width) {
+            let borrowed = |text: &Text<'a>| match text {
+                Text::Borrowed(text) => Some(*text),
+                _ => None,
+            };
+            telemetry::look(texts.buffer.iter().filter_map(borrowed));
         }
         self.report.ops += active.count();
         self.report.bytes_gathered += bytes;

@@ -25,6 +25,7 @@ impl<T> Mailboxes<T> {
 
     /// Ends a step: the barrier.
     pub(super) fn deliver(&mut self) {
+        crate::telemetry::sent(self.sent.iter().map(Vec::len).sum::<usize>() as u64);
         std::mem::swap(&mut self.arrived, &mut self.sent);
         self.sent.iter_mut().for_each(Vec::clear);
     }

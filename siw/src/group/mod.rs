@@ -85,6 +85,7 @@ fn meet(topology: TopologyType, meeting: Vec<Collective>) -> Vec<Answer> {
 
 /// Brings what was sent to neighbours; what goes beyond the end of a mesh is lost.
 fn barrier(topology: TopologyType, meeting: Vec<Collective>) -> Vec<Answer> {
+    let start = std::time::Instant::now();
     let sentrons = meeting.len();
     let mut mail: Mailboxes<Message> = Mailboxes::new(sentrons);
     for (sentron, brought) in meeting.into_iter().enumerate() {
@@ -99,5 +100,7 @@ fn barrier(topology: TopologyType, meeting: Vec<Collective>) -> Vec<Answer> {
     }
     mail.deliver();
     let received = |sentron| Answer::Received(mail.take(sentron));
-    (0..sentrons).map(received).collect()
+    let answers = (0..sentrons).map(received).collect();
+    crate::telemetry::barrier(start.elapsed());
+    answers
 }

@@ -12,7 +12,8 @@
 //! | reload | POST | here |
 //!
 //! All are below `/api/v2/`; a path may go on after the route with `/...`. HEAD works where GET only
-//! reads. `/livez` and `/readyz` (GET) are here too, beside that prefix, and need no token.
+//! reads. `/livez` and `/readyz` (GET) are here too, beside that prefix, and need no token; so are
+//! `/metrics` and `/vTPU/telemetry`, of which [`telemetry`] says who may see them.
 //!
 //! What SQ answers with 404, a method that a route does not have, is 404 here too.
 //!
@@ -24,6 +25,7 @@ mod hash;
 mod query;
 mod read;
 mod render;
+mod telemetry;
 mod write;
 
 #[cfg(test)]
@@ -33,19 +35,43 @@ pub(crate) use query::{Asked, Misasked, Question, RowWriter};
 
 use crate::http::{Body, Handler, Method, Request, Response};
 use crate::library::{Library, LibraryError, blocking};
+use crate::telemetry::Telemetry;
 use crate::tenants::{TenantError, Tenants};
 use arguments::Arguments;
 use phext_query::ExecuteError;
 use phext_storage::StoreError;
 use std::sync::Arc;
 use std::time::Instant;
+use telemetry::Told;
 
 const PREFIX: &[u8] = b"/api/v2/";
+
+/// The routes below the prefix, by which requests are counted.
+const ROUTES: [&str; 17] = [
+    "version",
+    "status",
+    "toc",
+    "get",
+    "export",
+    "checksum",
+    "json-export",
+    "list",
+    "select",
+    "query",
+    "delta",
+    "insert",
+    "update",
+    "delete",
+    "load",
+    "where",
+    "reload",
+];
 
 /// The server's state.
 #[derive(Debug)]
 pub(crate) struct App {
     tenants: Tenants,
+    telemetry: Arc<Telemetry>,
 }
 
 /// An answer that is not 200.
@@ -100,7 +126,15 @@ impl From<ExecuteError> for Refusal {
 
 impl App {
     pub(crate) fn new(tenants: Tenants) -> App {
-        App { tenants }
+        App {
+            tenants,
+            telemetry: Arc::default(),
+        }
+    }
+
+    /// What the server knows of itself.
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// All libraries that are open.
@@ -125,6 +159,9 @@ impl App {
             // SQ's own words, which leave no doubt in an answer to an unknown method.
             Method::Other(_) => return Err(Refusal::new(400, "Bad Request")),
             _ => {}
+        }
+        if let Some(told) = Told::of(request) {
+            return self.tell(told, request).await;
         }
         let route = route_of(&request.path);
         match (&request.method, route) {
@@ -188,7 +225,10 @@ impl Handler for App {
             Err(refusal) => Response::text(refusal.status, refusal.text)
                 .with_header("X-Request-Id", request.id.to_string()),
         };
-        let micros = start.elapsed().as_micros() as u64;
+        let took = start.elapsed();
+        let route = telemetry::counted_as(&request.path, &ROUTES);
+        self.telemetry.requests.count(route, response.status, took);
+        let micros = took.as_micros() as u64;
         let path = String::from_utf8_lossy(&request.path);
         let (id, method, status) = (request.id, request.method.as_str(), response.status);
         match status {

@@ -9,6 +9,7 @@
 mod queries;
 mod reads;
 mod refusals;
+mod telemetry;
 mod writes;
 
 use super::*;
