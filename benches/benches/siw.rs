@@ -3,11 +3,12 @@
 //! | group | the executor | beside it |
 //! |---|---|---|
 //! | point | a point read | `Phext::locate` and the text |
-//! | batch get | 1,000 points at random | `Phext::locate_batch` and the texts |
+//! | batch get | 1,000 points at random, as a stream and through `workloads::lookup` | `Phext::locate_batch` and the texts |
 //! | scan-filter | scrolls longer than a bound in a phext of 100,000 | a loop over the lanes |
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use phext_query::workloads::lookup;
 use phext_query::{Query, Target};
 use phext_siw::execute::{Collected, Flow, ResultRow, execute};
 use phext_siw::{
@@ -143,6 +144,20 @@ fn batch_get(criterion: &mut Criterion) {
                 run(stream, &data.phext, &mut |row| {
                     black_box(row.text);
                 });
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    let mut turn = batches.iter().cycle();
+    group.bench_function("lookup", |bencher| {
+        bencher.iter_batched(
+            || turn.next().expect("it is endless"),
+            |batch| {
+                let mut sink = |row: &ResultRow<'_>| {
+                    black_box(row.text);
+                    Ok(Flow::Continue)
+                };
+                lookup(&data.phext, batch, &mut sink).expect("the store is whole");
             },
             BatchSize::SmallInput,
         );
