@@ -5,8 +5,11 @@ use crate::plan::Plan;
 use crate::query::Query;
 use crate::run::{Inline, Purpose, Runner, run_plan_with};
 use phext_siw::cc::{Compiled, OptimizationTier, SIWMetadata, Workload};
+use phext_siw::cycles::{Frequency, thread_time};
 use phext_siw::execute::{self, Report, Sink};
-use phext_storage::Phext;
+use phext_siw::{Constant, LaneSpec, Stream};
+use phext_storage::page_table::Access;
+use phext_storage::{Phext, StoreError};
 use std::time::{Duration, Instant};
 
 /// How a query was answered.
@@ -41,6 +44,11 @@ pub struct StreamExplanation {
     pub report: Report,
     /// How long it ran.
     pub running: Duration,
+    /// How its lanes are found, place by place: a second look over the same snapshot.
+    pub access: Vec<Access>,
+    /// Operations that it retired for each cycle of this thread, rows taken by the sink included.
+    /// `None` where the thread took no time that could be measured.
+    pub ops_per_cycle: Option<f64>,
 }
 
 /// A stream that takes less is run by its caller: handing it to another thread takes as long.
@@ -100,11 +108,14 @@ pub fn explain_with(
     let start = Instant::now();
     let report = run_plan_with(&mut watching, &plan, phext, sink)?;
     let running = start.elapsed();
+    let frequency = Frequency::calibrate();
+    let streams = watching.streams.into_iter();
+    let streams = streams.map(|watched| watched.explain(phext, &frequency));
     Ok(Explanation {
         plan: plan.describe(),
         tier: query.tier,
         expected_lanes,
-        streams: watching.streams.into_iter().map(Watched::explain).collect(),
+        streams: streams.collect::<Result<_, _>>()?,
         report,
         planning,
         running,
@@ -124,23 +135,45 @@ struct Watched {
     compiled: Compiled,
     report: Report,
     running: Duration,
+    /// Processor time of this thread.
+    processor: Duration,
 }
 
 impl Watched {
-    /// Asks the compiler, which may measure for a while the first time.
-    fn explain(self) -> StreamExplanation {
+    /// Asks the compiler, which may measure for a while the first time, and the page table.
+    fn explain(
+        self,
+        phext: &Phext,
+        frequency: &Frequency,
+    ) -> Result<StreamExplanation, StoreError> {
         let workload = Workload {
             lanes: self.report.lanes,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             inline: INLINE,
         };
-        StreamExplanation {
+        let access = match lanes(&self.compiled.stream) {
+            Some(lanes) => phext.access(lanes)?,
+            None => Vec::new(),
+        };
+        let ops_per_cycle = self.report.ops as f64 / frequency.cycles(self.processor);
+        Ok(StreamExplanation {
+            access,
+            ops_per_cycle: Some(ops_per_cycle).filter(|ratio| ratio.is_finite()),
             purpose: self.purpose,
             metadata: self.compiled.metadata(&workload),
             compiled: self.compiled,
             report: self.report,
             running: self.running,
-        }
+        })
+    }
+}
+
+/// The lanes that a stream runs over.
+fn lanes(stream: &Stream) -> Option<&LaneSpec> {
+    let constant = stream.each.iter().find_map(|word| word.sparse.batches())?;
+    match stream.constants.get(constant.index()) {
+        Some(Constant::Lanes(lanes)) => Some(lanes),
+        _ => None,
     }
 }
 
@@ -156,13 +189,15 @@ impl Runner for Watching<'_> {
         phext: &Phext,
         sink: &mut dyn Sink,
     ) -> Result<Report, execute::ExecuteError> {
-        let start = Instant::now();
+        let (start, thread_start) = (Instant::now(), thread_time());
         let report = self.runner.run(compiled, phext, sink)?;
+        let processor = thread_time().saturating_sub(thread_start);
         self.streams.push(Watched {
             purpose: self.purpose,
             compiled: compiled.clone(),
             report,
             running: start.elapsed(),
+            processor,
         });
         Ok(report)
     }

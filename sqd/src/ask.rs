@@ -209,5 +209,11 @@ fn write_stream(out: &mut dyn Write, stream: &StreamExplanation) -> io::Result<(
         metadata.recommended_sentron_count,
         hot.join(", "),
     )?;
+    if let Some(measured) = stream.ops_per_cycle {
+        writeln!(out, "# measured: {measured:.2} ops a cycle")?;
+    }
+    for access in &stream.access {
+        writeln!(out, "# {access}")?;
+    }
     out.write_all(stream.text().as_bytes())
 }

@@ -4,6 +4,7 @@
 //! lie in it?" is [`lanes`](lanes::LaneCursor), which gives batches of lanes in coordinate order,
 //! across memtables and parts. Nothing here reads text: a [`Location`] does, when it is asked.
 
+mod access;
 mod address;
 mod counters;
 mod kernels;
@@ -21,6 +22,7 @@ mod translation;
 mod walk;
 
 pub use crate::segment::TextPlace;
+pub use access::{Access, Place, Strategy};
 pub use address::LineSpan;
 pub use counters::{Counters, ScanFigures};
 pub use lanes::{LaneCursor, LaneSpec};

@@ -2,6 +2,7 @@
 
 use phext_query::explain::StreamExplanation;
 use phext_query::{Explanation, Report};
+use phext_storage::page_table::Access;
 use serde_json::{Value, json};
 
 /// An explanation as JSON.
@@ -29,9 +30,23 @@ fn stream(stream: &StreamExplanation) -> Value {
         "stream": stream.text(),
         "metadata": stream.metadata,
         "microseconds": stream.running.as_secs_f64() * 1e6,
+        "ops_per_cycle": stream.ops_per_cycle,
+        "access": stream.access.iter().map(access).collect::<Vec<_>>(),
     });
     counts(&mut object, &stream.report);
     object
+}
+
+fn access(access: &Access) -> Value {
+    json!({
+        "place": access.place.to_string(),
+        "strategy": access.strategy.to_string(),
+        "estimated_slots": access.estimated_slots,
+        "slots": access.slots,
+        "blocks": access.blocks,
+        "blocks_pruned": access.blocks_pruned,
+        "blocks_tested": access.blocks_tested,
+    })
 }
 
 fn counts(object: &mut Value, report: &Report) {

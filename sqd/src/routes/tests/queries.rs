@@ -379,6 +379,8 @@ async fn how_it_is_answered() {
         "{answer}"
     );
     assert!(streams[0]["lanes"].as_u64() >= Some(9));
+    assert!(streams[0]["ops_per_cycle"].as_f64() > Some(0.0));
+    assert!(streams[0]["access"][0]["strategy"].is_string(), "{answer}");
     assert!(answer["bytes_gathered"].as_u64() > Some(0));
     assert!(answer["microseconds"]["running"].as_f64() > Some(0.0));
     // The rows themselves are not in it, and the other form is as it was.
