@@ -28,6 +28,7 @@ pub mod explain;
 mod lower;
 pub mod pattern;
 pub mod plan;
+mod pooled;
 pub mod query;
 pub mod run;
 pub mod workloads;
@@ -39,6 +40,7 @@ pub use pattern::{Pattern, PatternError};
 pub use phext_siw::TallyKey;
 pub use phext_siw::cc::OptimizationTier;
 pub use phext_siw::execute::{Flow, Flush, Report, ResultRow, Sink, Tally};
+pub use phext_siw::pool::{Chunk, Chunks, CorePool, PoolError, PoolOptions, Work};
 pub use phext_storage::page_table::{
     Constraint, Metric, Nearest, Region, RegionError, Span, Weights,
 };

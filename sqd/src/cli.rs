@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use phext_storage::{MemoryBudget, Options, Order};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A durable phext server that speaks the HTTP API of SQ.
 #[derive(Debug, Parser)]
@@ -236,6 +237,10 @@ pub(crate) struct CommonArgs {
     pub(crate) scrub_days: u32,
     #[command(flatten)]
     pub(crate) telemetry: TelemetryArgs,
+    /// Seconds that a long query may take, the time in which its client takes the answer among them;
+    /// 0 is without end.
+    #[arg(long, env = "SQD_QUERY_DEADLINE", default_value_t = 0)]
+    pub(crate) query_deadline: u64,
 }
 
 fn memory_budget(text: &str) -> Result<MemoryBudget, String> {
@@ -246,6 +251,11 @@ fn memory_budget(text: &str) -> Result<MemoryBudget, String> {
 }
 
 impl CommonArgs {
+    /// How long a query may take.
+    pub(crate) fn query_deadline(&self) -> Option<Duration> {
+        (self.query_deadline > 0).then(|| Duration::from_secs(self.query_deadline))
+    }
+
     /// What stores are opened with.
     pub(crate) fn store_options(&self) -> Options {
         let options = Options {

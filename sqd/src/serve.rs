@@ -4,7 +4,7 @@ use crate::cli::CommonArgs;
 use crate::http;
 use crate::library::{Library, LibraryError};
 use crate::phext_file::FileError;
-use crate::routes::App;
+use crate::routes::{App, Cores};
 use crate::scrub::Scrubber;
 use crate::telemetry::Sampler;
 use crate::tenants::{TenantError, Tenants};
@@ -68,6 +68,7 @@ async fn run(settings: Settings, meter: Meter) -> Result<(), ServeError> {
     let body_limit = settings.common.body_limit;
     let shutdown = shutdown_signal()?;
     let scrub_days = settings.common.scrub_days;
+    let query_deadline = settings.common.query_deadline();
     let is_guarded = settings.common.key.is_some() || settings.common.config.is_some();
     let only_directory = settings
         .common
@@ -84,7 +85,8 @@ async fn run(settings: Settings, meter: Meter) -> Result<(), ServeError> {
         tracing::warn!(%address, "listening beyond this machine without --key: anyone who reaches this port can read and change everything");
     }
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-    let app = Arc::new(App::new(tenants));
+    let cores = Cores::start(query_deadline)?;
+    let app = Arc::new(App::new(tenants, cores));
     let options = http::Options {
         body_limit,
         ..http::Options::default()

@@ -20,6 +20,7 @@
 //! Bad input is a 4xx with one sentence that says what is wrong and where; nothing is stored then.
 
 mod arguments;
+mod cores;
 mod delta;
 mod hash;
 mod query;
@@ -38,6 +39,7 @@ use crate::library::{Library, LibraryError, blocking};
 use crate::telemetry::Telemetry;
 use crate::tenants::{TenantError, Tenants};
 use arguments::Arguments;
+pub(crate) use cores::Cores;
 use phext_query::ExecuteError;
 use phext_storage::StoreError;
 use std::sync::Arc;
@@ -72,6 +74,7 @@ const ROUTES: [&str; 17] = [
 pub(crate) struct App {
     tenants: Tenants,
     telemetry: Arc<Telemetry>,
+    cores: Cores,
 }
 
 /// An answer that is not 200.
@@ -125,9 +128,10 @@ impl From<ExecuteError> for Refusal {
 }
 
 impl App {
-    pub(crate) fn new(tenants: Tenants) -> App {
+    pub(crate) fn new(tenants: Tenants, cores: Cores) -> App {
         App {
             tenants,
+            cores,
             telemetry: Arc::default(),
         }
     }
@@ -189,6 +193,7 @@ impl App {
             request,
             &arguments,
             &library,
+            &self.cores,
         )
         .await
     }
@@ -254,16 +259,19 @@ async fn dispatch(
     request: &Request,
     arguments: &Arguments<'_>,
     library: &Arc<Library>,
+    cores: &Cores,
 ) -> Answer {
     use Method::{Delete, Get, Head, Post, Put};
     match (route, &request.method) {
         (b"version", Get | Head) => Ok(Response::text(200, env!("CARGO_PKG_VERSION"))),
         (b"select", Get | Head) => read::select(arguments, library).await,
-        (b"status", Get | Head) => read::status(arguments, library, request.connection_id).await,
-        (b"toc", Get | Head) => read::toc(arguments, library).await,
-        (b"get" | b"export", Get | Head) => read::document(arguments, library).await,
+        (b"status", Get | Head) => {
+            read::status(arguments, library, request.connection_id, cores).await
+        }
+        (b"toc", Get | Head) => read::toc(arguments, library, cores).await,
+        (b"get" | b"export", Get | Head) => read::document(arguments, library, cores).await,
         (b"checksum", Get | Head) => read::checksum(arguments, library).await,
-        (b"json-export", Get | Head) => read::json_export(arguments, library).await,
+        (b"json-export", Get | Head) => read::json_export(arguments, library, cores).await,
         (b"list", Get | Head) => read::list(library),
         (b"query", Get | Head | Post) => query::query(arguments, library).await,
         (b"delta", Get | Head) => delta::delta(arguments, library, false).await,

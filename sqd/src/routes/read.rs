@@ -1,13 +1,14 @@
 //! Routes that read one phext.
 
 use super::arguments::{Arguments, excerpt};
+use super::cores::{Cores, Format};
 use super::render::{self, Render};
 use super::{Answer, Refusal};
 use crate::http::Response;
 use crate::library::Library;
 use crate::phext_file::write_document;
 use bytes::Bytes;
-use phext_query::{ExecuteError, Fields, Flow, Query, ResultRow, Target, run};
+use phext_query::{Chunk, ExecuteError, Fields, Flow, Query, ResultRow, Target, run};
 use phext_storage::Phext;
 use phext_storage::coordinate::{Coordinate, DIMENSIONS};
 use phext_storage::phext::{breaks_between, checksum_hex, write_toc_line};
@@ -50,17 +51,14 @@ pub(super) async fn status(
     arguments: &Arguments<'_>,
     library: &Arc<Library>,
     connection: u64,
+    cores: &Cores,
 ) -> Answer {
     let name = arguments.phext().to_owned();
     let (bytes, scrolls) = match phext_of(arguments, library).await? {
         None => (0, 0),
         Some(phext) => {
             let scrolls = phext.scrolls();
-            let short = phext.derived().document_bytes.get().is_some() || render::is_short(&phext);
-            (
-                render::run(short, move || document_bytes(&phext)).await?,
-                scrolls,
-            )
+            (document_bytes(&phext, library, cores).await?, scrolls)
         }
     };
     let text = format!(
@@ -70,7 +68,11 @@ pub(super) async fn status(
 }
 
 /// `toc`: a line a scroll. `c` restricts it to a prefix, `limit` to a number of lines.
-pub(super) async fn toc(arguments: &Arguments<'_>, library: &Arc<Library>) -> Answer {
+pub(super) async fn toc(
+    arguments: &Arguments<'_>,
+    library: &Arc<Library>,
+    cores: &Cores,
+) -> Answer {
     let limit = arguments.limit()?;
     let target = match arguments
         .get("c")
@@ -83,32 +85,53 @@ pub(super) async fn toc(arguments: &Arguments<'_>, library: &Arc<Library>) -> An
     let Some(phext) = phext_of(arguments, library).await? else {
         return Ok(Response::text(200, ""));
     };
-    let short = render::is_short(&phext);
     let query = Query {
         limit,
         ..Query::rows(target, Fields::TEXT)
     };
+    if !render::is_short(&phext) {
+        return cores.respond::<TocLines>(&query, &phext, library).await;
+    }
     let render: Arc<Render> = Arc::new(move |out| {
         let mut sink = |row: &ResultRow<'_>| {
-            if let (Some(coordinate), Some(text)) = (row.coordinate, row.text) {
-                let text = std::str::from_utf8(text).map_err(io::Error::other)?;
-                write_toc_line(out, &coordinate, text)?;
-            }
+            toc_line(row, out)?;
             Ok(Flow::Continue)
         };
         run(&query, &phext, &mut sink).map(drop)
     });
-    render::respond(short, TEXT, render).await
+    render::respond(true, TEXT, render).await
+}
+
+/// The lines of `toc`.
+struct TocLines;
+
+impl Format for TocLines {
+    const CONTENT_TYPE: &'static str = TEXT;
+
+    fn write(row: &ResultRow<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+        toc_line(row, out)
+    }
+}
+
+fn toc_line(row: &ResultRow<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let (Some(coordinate), Some(text)) = (row.coordinate, row.text) else {
+        return Ok(());
+    };
+    let text = std::str::from_utf8(text).map_err(io::Error::other)?;
+    write_toc_line(out, &coordinate, text)
 }
 
 /// `get` and `export`: the whole phext as a document.
-pub(super) async fn document(arguments: &Arguments<'_>, library: &Arc<Library>) -> Answer {
+pub(super) async fn document(
+    arguments: &Arguments<'_>,
+    library: &Arc<Library>,
+    cores: &Cores,
+) -> Answer {
     let Some(phext) = phext_of(arguments, library).await? else {
         return Ok(Response::text(200, ""));
     };
-    let counted = Arc::clone(&phext);
     let short = render::is_short(&phext);
-    let length = render::run(short, move || document_bytes(&counted)).await?;
+    let length = document_bytes(&phext, library, cores).await?;
     let render: Arc<Render> = Arc::new(move |out| write_document(&phext, out).map(drop));
     if short {
         return render::respond(short, TEXT, render).await;
@@ -130,29 +153,50 @@ pub(super) async fn checksum(arguments: &Arguments<'_>, library: &Arc<Library>) 
 }
 
 /// `json-export`: all scrolls, laid out as SQ does, in coordinate order and with valid escapes.
-pub(super) async fn json_export(arguments: &Arguments<'_>, library: &Arc<Library>) -> Answer {
+pub(super) async fn json_export(
+    arguments: &Arguments<'_>,
+    library: &Arc<Library>,
+    cores: &Cores,
+) -> Answer {
     let phext = phext_of(arguments, library).await?;
-    let short = phext.as_deref().is_none_or(render::is_short);
-    let render: Arc<Render> = Arc::new(move |out| {
-        out.write_all(b"[\n").map_err(ExecuteError::Sink)?;
-        let mut separator = "";
-        let mut sink = |row: &ResultRow<'_>| {
-            if let (Some(coordinate), Some(text)) = (row.coordinate, row.text) {
-                write!(
-                    out,
-                    "{separator}   {{ \"coord\": \"{coordinate}\", \"scroll\": "
-                )?;
-                write_json_text(out, text)?;
-                out.write_all(b" }\n")?;
-                separator = ",";
-            }
-            Ok(Flow::Continue)
-        };
-        let phext = phext.as_deref().unwrap_or(Phext::empty());
-        run(&Query::all(Fields::TEXT), phext, &mut sink)?;
-        Ok(out.write_all(b"]\n")?)
-    });
-    render::respond(short, JSON, render).await
+    let query = Query::all(Fields::TEXT);
+    if let Some(phext) = phext.as_ref().filter(|phext| !render::is_short(phext)) {
+        return cores.respond::<JsonScrolls>(&query, phext, library).await;
+    }
+    let mut json = JsonScrolls::BEGIN.as_bytes().to_vec();
+    let mut separator = "";
+    let mut sink = |row: &ResultRow<'_>| {
+        json.extend_from_slice(separator.as_bytes());
+        JsonScrolls::write(row, &mut json)?;
+        separator = JsonScrolls::SEPARATOR;
+        Ok(Flow::Continue)
+    };
+    run(
+        &query,
+        phext.as_deref().unwrap_or(Phext::empty()),
+        &mut sink,
+    )?;
+    json.extend_from_slice(JsonScrolls::END.as_bytes());
+    Ok(Response::json(200, json))
+}
+
+/// The scrolls of `json-export`.
+struct JsonScrolls;
+
+impl Format for JsonScrolls {
+    const CONTENT_TYPE: &'static str = JSON;
+    const BEGIN: &'static str = "[\n";
+    const END: &'static str = "]\n";
+    const SEPARATOR: &'static str = ",";
+
+    fn write(row: &ResultRow<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+        if let (Some(coordinate), Some(text)) = (row.coordinate, row.text) {
+            write!(out, "   {{ \"coord\": \"{coordinate}\", \"scroll\": ")?;
+            write_json_text(out, text)?;
+            out.write_all(b" }\n")?;
+        }
+        Ok(())
+    }
 }
 
 /// `list`: the names of all phexts, as a JSON array.
@@ -170,22 +214,84 @@ pub(super) fn write_json_text(out: &mut dyn Write, text: &[u8]) -> io::Result<()
 }
 
 /// Length in bytes of the phext as a document; kept until the phext changes.
-fn document_bytes(phext: &Phext) -> Result<u64, ExecuteError> {
+async fn document_bytes(
+    phext: &Arc<Phext>,
+    library: &Arc<Library>,
+    cores: &Cores,
+) -> Result<u64, Refusal> {
     let kept = &phext.derived().document_bytes;
     if let Some(&bytes) = kept.get() {
         return Ok(bytes);
     }
-    let mut bytes = 0;
-    let mut previous = Coordinate::ORIGIN;
-    let mut sink = |row: &ResultRow<'_>| {
-        if let (Some(coordinate), Some(length)) = (row.coordinate, row.length) {
-            bytes += breaks_between(&previous, &coordinate) + length;
-            previous = coordinate;
-        }
-        Ok(Flow::Continue)
-    };
-    run(&Query::all(Fields::LENGTH), phext, &mut sink)?;
+    let query = Query::all(Fields::LENGTH);
+    let mut measured = Measured::default();
+    if render::is_short(phext) {
+        let mut sink = |row: &ResultRow<'_>| {
+            measured.add(row)?;
+            Ok(Flow::Continue)
+        };
+        run(&query, phext, &mut sink)?;
+    } else {
+        let add = |stretch: Measured| measured.append(&stretch);
+        cores.each(&query, phext, library, add).await?;
+    }
+    let bytes = measured.document_bytes();
     Ok(*kept.get_or_init(|| bytes))
+}
+
+/// How long a stretch of a document is, without what comes before its first scroll.
+#[derive(Debug, Default)]
+struct Measured {
+    ends: Option<(Coordinate, Coordinate)>,
+    bytes: u64,
+    scrolls: u64,
+}
+
+impl Measured {
+    /// Adds the stretch that follows.
+    fn append(&mut self, next: &Measured) {
+        self.ends = match (self.ends, next.ends) {
+            (Some((first, last)), Some((following, end))) => {
+                self.bytes += breaks_between(&last, &following);
+                Some((first, end))
+            }
+            (ends, None) => ends,
+            (None, ends) => ends,
+        };
+        self.bytes += next.bytes;
+        self.scrolls += next.scrolls;
+    }
+
+    /// As the only stretch.
+    fn document_bytes(&self) -> u64 {
+        let before = |(first, _)| breaks_between(&Coordinate::ORIGIN, &first);
+        self.ends.map_or(0, before) + self.bytes
+    }
+}
+
+impl Chunk for Measured {
+    fn add(&mut self, row: &ResultRow<'_>) -> io::Result<()> {
+        if let (Some(coordinate), Some(bytes)) = (row.coordinate, row.length) {
+            self.append(&Measured {
+                ends: Some((coordinate, coordinate)),
+                bytes,
+                scrolls: 1,
+            });
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn rows(&self) -> u64 {
+        self.scrolls
+    }
+
+    fn truncate(&mut self, _: u64) {
+        unreachable!("all of a document is measured")
+    }
 }
 
 /// XXH3-128 of the phext as a document; kept until the phext changes.

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Answers up to this many bytes are sent from memory.
-const BUFFER_BYTES: usize = 8 << 20;
+pub(super) const BUFFER_BYTES: usize = 8 << 20;
 /// A piece of a streamed answer.
 const PIECE_BYTES: usize = 256 << 10;
 /// Pieces that wait for the client.
-const PIECES: usize = 4;
+pub(super) const PIECES: usize = 4;
 /// Passes over up to this many scrolls, and this many bytes of text, run on the thread that serves the
 /// connection: that takes about as long as handing the work to another thread.
 pub(super) const INLINE_SCROLLS: u64 = 1024;

@@ -50,7 +50,10 @@ impl Fixture {
         let library = Library::open(&store, directory.path(), options).unwrap();
         let library = Arc::new(library);
         let key = key.map(str::to_owned);
-        let app = App::new(Tenants::Single { key, library });
+        let app = App::new(
+            Tenants::Single { key, library },
+            Cores::start(None).unwrap(),
+        );
         Fixture { app, directory }
     }
 

@@ -70,7 +70,7 @@ async fn tenants_see_their_own() {
     };
     write(&[("t1", "one"), ("t2", "two")]);
     let tenants = Tenants::from_file(&file, Options::default()).unwrap();
-    let app = App::new(tenants);
+    let app = App::new(tenants, Cores::start(None).unwrap());
     let check = async |token: &str, line: &str, body: &str, status: u16, expected: &str| {
         let headers = format!("Authorization: Bearer {token}\r\n");
         let found = read(app.handle(request(line, &headers, body.to_owned())).await).await;
@@ -130,7 +130,10 @@ fn over_memory() -> (Fixture, MemoryVfs) {
     let store = Store::open_with(Arc::new(vfs.clone()), Path::new("/data"), options).unwrap();
     let directory = TempDir::new().unwrap();
     let library = Arc::new(Library::over(store, directory.path()));
-    let app = App::new(Tenants::Single { key: None, library });
+    let app = App::new(
+        Tenants::Single { key: None, library },
+        Cores::start(None).unwrap(),
+    );
     (Fixture { app, directory }, vfs)
 }
 

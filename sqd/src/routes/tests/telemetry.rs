@@ -35,7 +35,8 @@ async fn figures_of_all_tenants_stay_on_this_machine() {
     let data = directory.path().join("one");
     let tenants = format!(r#"{{"tenants": {{"t": {{"name": "one", "data_dir": {data:?}}}}}}}"#);
     fs::write(&file, tenants).unwrap();
-    let app = App::new(Tenants::from_file(&file, Options::default()).unwrap());
+    let tenants = Tenants::from_file(&file, Options::default()).unwrap();
+    let app = App::new(tenants, Cores::start(None).unwrap());
     let found = ask_from(&app, ELSEWHERE, "/metrics", "Authorization: t\r\n").await;
     assert_eq!(found.status, 403);
     let found = ask_from(&app, HERE, "/metrics", "").await;
