@@ -172,7 +172,7 @@ fn embeddings(criterion: &mut Criterion) {
         let recall = found as f64 / (QUERIES * COUNT) as f64;
         println!("clusters, {probes} probed: recall {recall:.3}");
         group.bench_function(format!("clusters, {probes} probed"), |bencher| {
-            bencher.iter(near)
+            bencher.iter(near);
         });
     }
 }
