@@ -6,7 +6,7 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | what is in a file, and what is wrong with it? | [`file`] |
+//! | what is in a file, and what is wrong with it? | [`mod@file`] |
 //! | how does a stream run here, and what is printed of its rows? | [`run`] |
 
 mod file;

@@ -6,9 +6,9 @@
 //! | Who reads the meters every 100 ms? | [`sampler`] |
 //! | How are lines kept in files of bounded size? | [`lines`] |
 //! | What is counted of requests? | [`requests`] |
-//! | How does Prometheus see all of it? | [`exposition`] |
+//! | How does Prometheus see all of it? | [`mod@exposition`] |
 //!
-//! The routes are in [`crate::routes::telemetry`], the metrics of streams in `phext_siw::telemetry`.
+//! The routes are in `routes::telemetry`, the metrics of streams in `phext_siw::telemetry`.
 
 mod exposition;
 mod lines;
