@@ -16,7 +16,7 @@
 //! | Why is a query not compiled each time? | `compile` |
 //! | How are the streams run, one after the other? | [`mod@run`] |
 //! | What did a query cost, and why? | [`mod@explain`] |
-//! | How are scrolls written? | [`write`] |
+//! | How are scrolls written? | [`mod@write`] |
 //! | What else do agents do on a phext? | [`workloads`] |
 //!
 //! There is no other way to read or write a phext: HTTP routes, import and export all come through

@@ -9,7 +9,7 @@
 //! | rows by coordinate, descending | last: the last coordinates | rows of these points, backwards |
 //! | the nearest by coordinate | sort: all coordinates | rows of these points, in their order |
 //!
-//! A step that finds coordinates keeps at most [`WINDOW`] of them; where more are wanted it runs again
+//! A step that finds coordinates keeps at most `WINDOW` of them; where more are wanted it runs again
 //! for those that come behind. So an order without a limit takes bounded memory and a pass over the
 //! lanes for each million rows. The exceptions are searches for the nearest, which hold all that they
 //! find, at most the number asked for.

@@ -11,14 +11,14 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | Who runs a stream, piece by piece or as a whole? | [`sentron`] |
-//! | Where do the lanes of a batch come from? | [`lanes`] |
+//! | Who runs a stream, piece by piece or as a whole? | `sentron` |
+//! | Where do the lanes of a batch come from? | `lanes` |
 //! | Where are values between two words? | `registers` |
 //! | What does an operation of a pipe do? | `dense` and `vectors`, `sparse`, `coordination` |
 //! | How do several sentrons run one stream? | [`group`] |
 //! | What do accumulators of rows keep? | `top`, `tally` |
 //! | How are 1,024 lanes added? | `kernels` |
-//! | Where do rows and writes go? | [`sink`] |
+//! | Where do rows and writes go? | `sink` |
 //!
 //! Texts are borrowed from the snapshot, never copied. Streams must have passed
 //! [`crate::validate()`]; debug builds check.

@@ -16,7 +16,7 @@
 //! | How do sentrons lie? | [`topology`] |
 //! | How does a number of each become one of all? | [`reduce`] |
 //! | Where is what was sent and not received? | `mailbox` |
-//! | Who may have how many sentrons? | [`slice`] |
+//! | Who may have how many sentrons? | [`mod@slice`] |
 
 mod mailbox;
 pub mod reduce;

@@ -1,6 +1,6 @@
 //! Counts of each thread, and their sums.
 //!
-//! A thread has a [`Block`] of its own, on cache lines of its own, which only that thread writes: a
+//! A thread has a `Block` of its own, on cache lines of its own, which only that thread writes: a
 //! count is a load, an addition and a store, without a locked instruction. Counting happens once a
 //! stream; nothing is counted lane by lane. Whoever reads sees each count as it was a moment ago, and
 //! while streams run the counts need not be of the same moment. What a thread has counted stays
