@@ -6,8 +6,8 @@
 //! | batch get | 1,000 points at random, as a stream and through `workloads::lookup` | `Phext::locate_batch` and the texts |
 //! | scan-filter | scrolls longer than a bound in a phext of 100,000 | a loop over the lanes |
 
-use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use phext_benches::dataset::{Dataset, point};
 use phext_query::workloads::lookup;
 use phext_query::{Query, Target};
 use phext_siw::execute::{Collected, Flow, ResultRow, execute};
@@ -15,65 +15,14 @@ use phext_siw::{
     Comparison, Constant, CoordinationOp, DenseOp, Destination, Fold, K, LaneSpec, M, Operand, P,
     R, Row, SparseOp, Stream, StreamBuilder, Word,
 };
+use phext_storage::Phext;
 use phext_storage::coordinate::Coordinate;
-use phext_storage::{Options, Phext, Store, WriteBatch, WriteOp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::hint::black_box;
-use std::sync::Arc;
 
 const SCROLLS: u32 = 100_000;
 const BATCH: usize = 1_000;
-
-fn point(n: u32) -> Coordinate {
-    let components = [
-        1,
-        1,
-        1,
-        1,
-        1,
-        1,
-        n / 10_000 + 1,
-        n / 100 % 100 + 1,
-        n % 100 + 1,
-    ];
-    Coordinate::new(components).expect("components are from 1")
-}
-
-/// A store of one part in a directory that goes with it.
-struct Dataset {
-    _directory: tempfile::TempDir,
-    _store: Store,
-    phext: Arc<Phext>,
-}
-
-impl Dataset {
-    fn new() -> Dataset {
-        let directory = tempfile::tempdir().expect("there is room for temporary files");
-        let options = Options {
-            background: false,
-            ..Options::default()
-        };
-        let store = Store::open(directory.path(), options).expect("the directory is empty");
-        let put = |n| WriteOp::Put {
-            coordinate: point(n),
-            text: Bytes::from("x".repeat(n as usize * 7 % 300)),
-        };
-        let batch = WriteBatch {
-            phext: "bench".to_owned(),
-            operations: (0..SCROLLS).map(put).collect(),
-        };
-        store.commit(batch).expect("the store is new");
-        store.seal().expect("the store is new");
-        let snapshot = store.snapshot();
-        let phext = snapshot.phext("bench").expect("it was written").clone();
-        Dataset {
-            _directory: directory,
-            _store: store,
-            phext,
-        }
-    }
-}
 
 fn run(stream: &Stream, phext: &Phext, tell: &mut dyn FnMut(&ResultRow<'_>)) {
     let mut sink = |row: &ResultRow<'_>| {
@@ -102,7 +51,7 @@ fn some_points(random: &mut StdRng, count: usize) -> Vec<Coordinate> {
 }
 
 fn points(criterion: &mut Criterion) {
-    let data = Dataset::new();
+    let data = Dataset::small(SCROLLS);
     let mut random = StdRng::seed_from_u64(1);
     let streams: Vec<_> = (0..BATCH)
         .map(|_| texts_of(some_points(&mut random, 1)))
@@ -131,7 +80,7 @@ fn points(criterion: &mut Criterion) {
 }
 
 fn batch_get(criterion: &mut Criterion) {
-    let data = Dataset::new();
+    let data = Dataset::small(SCROLLS);
     let mut random = StdRng::seed_from_u64(2);
     let batches: Vec<_> = (0..50).map(|_| some_points(&mut random, BATCH)).collect();
     let streams: Vec<_> = batches.iter().cloned().map(texts_of).collect();
@@ -237,7 +186,7 @@ fn longer() -> Stream {
 }
 
 fn scan_filter(criterion: &mut Criterion) {
-    let data = Dataset::new();
+    let data = Dataset::small(SCROLLS);
     let stream = longer();
     let mut group = criterion.benchmark_group("scan-filter");
     group.bench_function("executor", |bencher| {

@@ -7,67 +7,25 @@
 //!
 //! At the end the ratio of both is printed, measured in turns.
 
-use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
+use phext_benches::dataset::{Dataset, point};
 use phext_siw::execute::{Collected, Flow, Report, ResultRow, execute};
 use phext_siw::telemetry::{Watch, count_report, look};
 use phext_siw::{
     Constant, CoordinationOp, Destination, Extent, LaneSpec, M, P, Row, SparseOp, Stream,
     StreamBuilder, T, Word,
 };
+use phext_storage::Phext;
 use phext_storage::coordinate::Coordinate;
-use phext_storage::{Options, Phext, Store, WriteBatch, WriteOp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::Instant;
 
 const SCROLLS: u32 = 100_000;
 const BATCH: usize = 1_000;
 /// Rounds of the ratio, whose medians are compared.
 const ROUNDS: usize = 31;
-
-fn point(n: u32) -> Coordinate {
-    let (chapter, section, scroll) = (n / 10_000 + 1, n / 100 % 100 + 1, n % 100 + 1);
-    let components = [1, 1, 1, 1, 1, 1, chapter, section, scroll];
-    Coordinate::new(components).expect("components are from 1")
-}
-
-/// A store of one part in a directory that goes with it.
-struct Dataset {
-    _directory: tempfile::TempDir,
-    _store: Store,
-    phext: Arc<Phext>,
-}
-
-impl Dataset {
-    fn new() -> Dataset {
-        let directory = tempfile::tempdir().expect("there is room for temporary files");
-        let options = Options {
-            background: false,
-            ..Options::default()
-        };
-        let store = Store::open(directory.path(), options).expect("the directory is empty");
-        let put = |n| WriteOp::Put {
-            coordinate: point(n),
-            text: Bytes::from("x".repeat(n as usize * 7 % 300)),
-        };
-        let batch = WriteBatch {
-            phext: "bench".to_owned(),
-            operations: (0..SCROLLS).map(put).collect(),
-        };
-        store.commit(batch).expect("the store is new");
-        store.seal().expect("the store is new");
-        let snapshot = store.snapshot();
-        let phext = snapshot.phext("bench").expect("it was written").clone();
-        Dataset {
-            _directory: directory,
-            _store: store,
-            phext,
-        }
-    }
-}
 
 /// A stream that sends coordinates and texts of points chosen at random.
 fn gets(points: usize) -> Stream {
@@ -144,7 +102,7 @@ fn print_ratio(name: &str, calls: u32, mut stream: impl FnMut(), mut counting: i
 }
 
 fn telemetry(criterion: &mut Criterion) {
-    let dataset = Dataset::new();
+    let dataset = Dataset::small(SCROLLS);
     let texts = vec![&b"text"[..]; BATCH];
     for (name, points, calls) in [("point", 1, 20_000), ("batch get", BATCH, 50)] {
         let stream = gets(points);

@@ -12,15 +12,14 @@
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use phext_benches::dataset::Dataset;
 use phext_query::workloads::embedding::{Centroids, Clusters, Quantiser, centroids, search};
 use phext_query::workloads::graph::{Graph, node_text};
 use phext_siw::LaneSpec;
 use phext_storage::coordinate::Coordinate;
-use phext_storage::{Options, Phext, Store, WriteBatch, WriteOp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::hint::black_box;
-use std::sync::Arc;
 
 const NODES: u32 = 1_000;
 const VECTORS: u32 = 100_000;
@@ -30,38 +29,6 @@ const CLUSTERS: usize = 256;
 const QUERIES: usize = 64;
 const COUNT: usize = 10;
 const BOOK: [u32; 6] = [1, 1, 1, 1, 1, 2];
-
-/// A store of one part in a directory that goes with it.
-struct Dataset {
-    _directory: tempfile::TempDir,
-    _store: Store,
-    phext: Arc<Phext>,
-}
-
-impl Dataset {
-    fn of(scrolls: impl Iterator<Item = (Coordinate, Bytes)>) -> Dataset {
-        let directory = tempfile::tempdir().expect("there is room for temporary files");
-        let options = Options {
-            background: false,
-            ..Options::default()
-        };
-        let store = Store::open(directory.path(), options).expect("the directory is empty");
-        let put = |(coordinate, text)| WriteOp::Put { coordinate, text };
-        let batch = WriteBatch {
-            phext: "bench".to_owned(),
-            operations: scrolls.map(put).collect(),
-        };
-        store.commit(batch).expect("the store is new");
-        store.seal().expect("the store is new");
-        let snapshot = store.snapshot();
-        let phext = snapshot.phext("bench").expect("it was written").clone();
-        Dataset {
-            _directory: directory,
-            _store: store,
-            phext,
-        }
-    }
-}
 
 fn node(n: u32) -> Coordinate {
     let components = [1, 1, 1, 1, 1, 1, n / 100 + 1, n / 10 % 10 + 1, n % 10 + 1];

@@ -9,6 +9,7 @@
 //! | question | module |
 //! |---|---|
 //! | Which streams may be shared out, and how? | `kind` |
+//! | What is to be run, and how is it cut? | `work` |
 //! | What of a stream may be done now? What bounds its memory? | `task` |
 //! | Whose turn is it? | `queue` |
 //! | What do rows become? | `chunk` |
@@ -31,10 +32,11 @@ mod task;
 #[cfg(test)]
 pub(crate) mod tests;
 mod threshold;
+mod work;
 
 pub use chunk::{Chunk, Rows};
 pub use error::PoolError;
-pub use task::Work;
+pub use work::Work;
 
 use crate::execute::{Collected, ExecuteError, Flow, Idle, Report, ResultRow, Sink, execute};
 use crate::group::TopologyType;

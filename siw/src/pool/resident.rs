@@ -2,7 +2,7 @@
 //!
 //! A sentron borrows its stream and its phext. Here it keeps them, so that it can wait in a queue.
 
-use super::task::{Work, piece_lanes};
+use super::work::{Work, piece_lanes};
 use crate::execute::group::{Answer, Step};
 use crate::execute::{ExecuteError, Flow, Idle, Outside, Report, Sentron};
 use phext_storage::page_table::Split;
