@@ -12,6 +12,9 @@ mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "lab")]
+#[doc(hidden)]
+pub mod lab;
 mod log;
 pub mod page_table;
 pub mod phext;

@@ -22,7 +22,7 @@ const TABLE_FACTOR: usize = 4;
 
 impl Dictionary {
     /// The dictionary of the components of all keys, of which there are at most `u32::MAX`.
-    fn build(components: Vec<u32>) -> Dictionary {
+    pub(super) fn build(components: Vec<u32>) -> Dictionary {
         let greatest = components.iter().copied().max().unwrap_or(0) as usize;
         match greatest / TABLE_FACTOR < components.len() {
             true => Dictionary::by_table(components, greatest),

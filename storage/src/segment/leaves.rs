@@ -15,7 +15,6 @@
 
 use super::dictionary::Dictionary;
 use super::layout::{BLOCK_SLOTS, GROUP_BLOCKS};
-use crate::coordinate::DIMENSIONS;
 
 /// Keys by which the spread of more keys is judged.
 const SAMPLED: usize = 1024;
@@ -23,24 +22,24 @@ const SAMPLED: usize = 1024;
 const WHOLE: u64 = (1 << 31) - 1;
 
 /// A key on its way to its leaf.
-struct Item {
+struct Item<const D: usize> {
     /// By dimension, the code, or where there are more than 2^16 of them, its upper bits.
-    cells: [u16; DIMENSIONS],
+    cells: [u16; D],
     key: u32,
 }
 
 /// Per dimension and cell, the place of the components there; it does not decrease.
-type Places = [Vec<u32>; DIMENSIONS];
+type Places<const D: usize> = [Vec<u32>; D];
 
 /// The keys (indexes in coordinate order) leaf by leaf, in each leaf in coordinate order.
-pub(super) fn positions(dictionaries: &[Dictionary; DIMENSIONS]) -> Vec<u32> {
-    let shifts = dictionaries.each_ref().map(shift);
+pub(super) fn positions<const D: usize>(dictionaries: [&Dictionary; D]) -> Vec<u32> {
+    let shifts = dictionaries.map(shift);
     let item = |key: u32| Item {
         cells: std::array::from_fn(|d| (dictionaries[d].codes[key as usize] >> shifts[d]) as u16),
         key,
     };
     let count = dictionaries[0].codes.len() as u32;
-    let mut items: Vec<Item> = (0..count).map(item).collect();
+    let mut items: Vec<Item<D>> = (0..count).map(item).collect();
     split(&mut items, &places(dictionaries, shifts));
     items.into_iter().map(|item| item.key).collect()
 }
@@ -51,8 +50,8 @@ fn shift(dictionary: &Dictionary) -> u32 {
     (u32::BITS - last.leading_zeros()).saturating_sub(u16::BITS)
 }
 
-fn places(dictionaries: &[Dictionary; DIMENSIONS], shifts: [u32; DIMENSIONS]) -> Places {
-    let spread = |dictionary: &Dictionary| {
+fn places<const D: usize>(dictionaries: [&Dictionary; D], shifts: [u32; D]) -> Places<D> {
+    let spread = |dictionary: &&Dictionary| {
         let (first, last) = (
             dictionary.components[0],
             dictionary.components[dictionary.components.len() - 1],
@@ -74,7 +73,7 @@ fn places(dictionaries: &[Dictionary; DIMENSIONS], shifts: [u32; DIMENSIONS]) ->
 }
 
 /// Orders items leaf by leaf.
-fn split(items: &mut [Item], places: &Places) {
+fn split<const D: usize>(items: &mut [Item<D>], places: &Places<D>) {
     let blocks = items.len().div_ceil(BLOCK_SLOTS);
     let dimension = match blocks {
         0 | 1 => None,
@@ -98,9 +97,9 @@ fn split(items: &mut [Item], places: &Places) {
 
 /// The dimension in which the places of the items, of which one in `step` is looked at, are spread
 /// most; `None` where they are the same in all.
-fn widest(items: &[Item], step: usize, places: &Places) -> Option<usize> {
-    let mut least = [u16::MAX; DIMENSIONS];
-    let mut greatest = [0; DIMENSIONS];
+fn widest<const D: usize>(items: &[Item<D>], step: usize, places: &Places<D>) -> Option<usize> {
+    let mut least = [u16::MAX; D];
+    let mut greatest = [0; D];
     for item in items.iter().step_by(step) {
         for (d, &cell) in item.cells.iter().enumerate() {
             least[d] = cell.min(least[d]);
@@ -108,7 +107,7 @@ fn widest(items: &[Item], step: usize, places: &Places) -> Option<usize> {
         }
     }
     let spread = |d: usize| places[d][usize::from(greatest[d])] - places[d][usize::from(least[d])];
-    let widest = (0..DIMENSIONS).max_by_key(|&d| (spread(d), std::cmp::Reverse(d)))?;
+    let widest = (0..D).max_by_key(|&d| (spread(d), std::cmp::Reverse(d)))?;
     (spread(widest) > 0).then_some(widest)
 }
 
@@ -116,7 +115,7 @@ fn widest(items: &[Item], step: usize, places: &Places) -> Option<usize> {
 mod tests {
     use super::super::dictionary;
     use super::*;
-    use crate::coordinate::Coordinate;
+    use crate::coordinate::{Coordinate, DIMENSIONS};
     use proptest::prelude::*;
     use rand::rngs::StdRng;
     use rand::{Rng, SeedableRng};
@@ -153,7 +152,7 @@ mod tests {
             seed in any::<u64>(),
         ) {
             let keys = keys(count.max(1), most, seed);
-            let positions = positions(&dictionary::build(&keys));
+            let positions = positions(dictionary::build(&keys).each_ref());
             let mut sorted = positions.clone();
             sorted.sort_unstable();
             prop_assert!(sorted.into_iter().eq(0..keys.len() as u32));
@@ -176,7 +175,7 @@ mod tests {
         let keys = keys(150_000, most, 5);
         let dictionaries = dictionary::build(&keys);
         assert_eq!(shift(&dictionaries[2]), 2);
-        let positions = positions(&dictionaries);
+        let positions = positions(dictionaries.each_ref());
         for block in positions.chunks(BLOCK_SLOTS) {
             let wide = |&key: &u32| keys[key as usize].components()[2];
             let (least, greatest) = (block.iter().map(wide).min(), block.iter().map(wide).max());

@@ -32,6 +32,8 @@ mod directory;
 mod file;
 mod heap;
 mod keys;
+#[cfg(feature = "lab")]
+pub mod lab;
 mod layout;
 mod leaves;
 mod lines;

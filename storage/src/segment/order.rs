@@ -296,7 +296,7 @@ impl Placement {
         match self.keys {
             KeyOrder::Coordinates => (0..keys.len() as u32).collect(),
             KeyOrder::Curve(curve) => self.along(curve, keys, dictionaries),
-            KeyOrder::Leaves => leaves::positions(dictionaries),
+            KeyOrder::Leaves => leaves::positions(dictionaries.each_ref()),
         }
     }
 

@@ -61,13 +61,8 @@ struct Arguments {
     /// Which workloads; all where none is named.
     #[arg(long, value_enum, value_delimiter = ',')]
     workloads: Vec<Workload>,
-    /// Which data sets.
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "uniform,agent"
-    )]
+    /// Which data sets: uniform, clustered, hierarchy, agent.
+    #[arg(long, value_delimiter = ',', default_value = "uniform,agent")]
     dataset: Vec<Shape>,
     /// Rounds of openings, reads and writes; medians are reported.
     #[arg(long, default_value_t = 5)]
