@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use support::workload::{Step, run, run_on, states, workload};
-use support::{Model, apply, at, batch, contents, is_in, open, put, small};
+use support::{Model, SetOnDrop, apply, at, batch, contents, is_in, open, put, small};
 
 fn target() -> PathBuf {
     PathBuf::from("/checkpoint")
@@ -206,6 +206,7 @@ fn checkpoints_on_files_beside_a_busy_writer() {
         )
     };
     std::thread::scope(|scope| {
+        let _ended = SetOnDrop(&done);
         scope.spawn(|| {
             for number in 1.. {
                 if done.load(Ordering::Acquire) {
@@ -231,7 +232,6 @@ fn checkpoints_on_files_beside_a_busy_writer() {
             assert_eq!(numbers, vec![numbers[0]; 4], "a batch is torn");
             assert!(numbers[0] >= known, "{numbers:?}, {known} was acknowledged");
         }
-        done.store(true, Ordering::Release);
     });
 }
 

@@ -25,7 +25,9 @@ use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use support::{Model, append, apply, at, batch, contents, delete, open, put, root, small};
+use support::{
+    Model, SetOnDrop, append, apply, at, batch, contents, delete, open, put, root, small,
+};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -534,6 +536,7 @@ fn commits_on_the_same_phext_go_on_meanwhile() {
     let store = open(&vfs, options.clone()).unwrap();
     let done = AtomicBool::new(false);
     let (ingests, appends) = std::thread::scope(|scope| {
+        let ended = SetOnDrop(&done);
         let writers: Vec<_> = (1..=2u32)
             .map(|writer| {
                 let (store, done) = (&store, &done);
@@ -559,7 +562,7 @@ fn commits_on_the_same_phext_go_on_meanwhile() {
             let lsn = ingest(&store, "a", mode, &scrolls).unwrap().lsn;
             ingests.push((lsn, mode, target, format!("{number}:")));
         }
-        done.store(true, Ordering::Relaxed);
+        drop(ended);
         let appends: BTreeMap<u32, Vec<u64>> = (1..)
             .zip(writers.into_iter().map(|writer| writer.join().unwrap()))
             .collect();

@@ -8,8 +8,11 @@
 use super::Catalog;
 use super::real::{remove_unfinished, sync_tree};
 use crate::canary;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// sled's page cache in bytes: the catalog is read once, at opening.
@@ -17,6 +20,11 @@ const CACHE_BYTES: u64 = 4 << 20;
 const CHECKSUM_BYTES: usize = 8;
 /// How sled names a snapshot that it is writing.
 const UNFINISHED_SNAPSHOT: &str = ".generating";
+/// The file that sled locks while a database is open.
+const LOCKED_FILE: &str = "db";
+/// How long a database that is being closed is waited for.
+const CLOSING_LIMIT: Duration = Duration::from_secs(10);
+const CLOSING_POLL: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 pub(super) struct SledCatalog {
@@ -26,6 +34,7 @@ pub(super) struct SledCatalog {
 
 impl SledCatalog {
     pub(super) fn open(path: &Path) -> io::Result<SledCatalog> {
+        wait_until_closed(path, CLOSING_LIMIT)?;
         // sled takes a snapshot that a crash left torn for its newest one, and refuses to open. One
         // that is whole it reads rightly, and it may be the only one: its renaming may be lost while
         // the removal of the one before it is not.
@@ -71,6 +80,28 @@ impl Catalog for SledCatalog {
             return Ok(());
         }
         sync_tree(&self.path)
+    }
+}
+
+/// Waits until nobody has the database open. Tasks of sled's threads may outlive a database that was
+/// dropped and keep its lock, on a busy machine for long enough that opening it again would fail. Two
+/// stores do not meet here: each has the lock of its directory first.
+fn wait_until_closed(path: &Path, limit: Duration) -> io::Result<()> {
+    let file = match File::open(path.join(LOCKED_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return file.unlock(),
+            Err(TryLockError::WouldBlock) if start.elapsed() < limit => thread::sleep(CLOSING_POLL),
+            Err(TryLockError::WouldBlock) => {
+                let open = "the catalog is still open elsewhere";
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, open));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
     }
 }
 
@@ -169,6 +200,24 @@ mod tests {
         }
         let catalog = SledCatalog::open(&path).unwrap();
         assert_eq!(catalog.scan().unwrap(), [(b"a".to_vec(), b"1".to_vec())]);
+    }
+
+    #[test]
+    fn a_database_that_is_being_closed_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(SledCatalog::open(directory.path()).unwrap());
+        let held = File::open(directory.path().join(LOCKED_FILE)).unwrap();
+        wait_until_closed(directory.path(), CLOSING_LIMIT).unwrap();
+        held.lock().unwrap();
+        let refused = wait_until_closed(directory.path(), Duration::from_millis(20)).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+        thread::scope(|scope| {
+            let opening = scope.spawn(|| SledCatalog::open(directory.path()).map(drop));
+            thread::sleep(Duration::from_millis(50));
+            assert!(!opening.is_finished(), "it did not wait");
+            held.unlock().unwrap();
+            opening.join().unwrap().unwrap();
+        });
     }
 
     #[test]

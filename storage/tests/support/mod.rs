@@ -18,6 +18,7 @@ use phext_storage::{Options, Phext, Snapshot, Store, StoreError, WriteBatch, Wri
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Scrolls by coordinate, for each phext by name.
 pub(crate) type Model = BTreeMap<String, BTreeMap<Coordinate, Vec<u8>>>;
@@ -35,6 +36,15 @@ pub(crate) use tell;
 pub(crate) fn write_line(line: &str) {
     // Nobody reads what a closed standard error would have said.
     let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes());
+}
+
+/// Tells threads of a test to end, also where the test fails: its scope would wait for them for ever.
+pub(crate) struct SetOnDrop<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 /// Where a store in memory lives.
