@@ -5,10 +5,9 @@
 //! A value carries its own checksum, because sled answers damage of its newest records by silently
 //! returning to an older state for those keys.
 
-use super::Catalog;
-use super::real::{remove_unfinished, sync_tree};
+use super::real::{RealVfs, remove_unfinished, sync_tree};
+use super::{Catalog, Vfs};
 use crate::canary;
-use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -87,20 +86,18 @@ impl Catalog for SledCatalog {
 /// dropped and keep its lock, on a busy machine for long enough that opening it again would fail. Two
 /// stores do not meet here: each has the lock of its directory first.
 fn wait_until_closed(path: &Path, limit: Duration) -> io::Result<()> {
-    let file = match File::open(path.join(LOCKED_FILE)) {
+    let file = path.join(LOCKED_FILE);
+    match RealVfs.metadata(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened?,
+        found => found?,
     };
     let start = Instant::now();
     loop {
-        match file.try_lock() {
-            Ok(()) => return file.unlock(),
-            Err(TryLockError::WouldBlock) if start.elapsed() < limit => thread::sleep(CLOSING_POLL),
-            Err(TryLockError::WouldBlock) => {
-                let open = "the catalog is still open elsewhere";
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, open));
+        match RealVfs.lock(&file) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && start.elapsed() < limit => {
+                thread::sleep(CLOSING_POLL);
             }
-            Err(TryLockError::Error(error)) => return Err(error),
+            locked => return locked.map(drop),
         }
     }
 }
@@ -193,10 +190,9 @@ mod tests {
         let path = directory.path().join("catalog");
         let change = (b"a".to_vec(), Some(b"1".to_vec()));
         SledCatalog::open(&path).unwrap().apply(&[change]).unwrap();
-        let vfs = crate::vfs::RealVfs;
         for name in ["snap.0000000000000000", "snap.7FFFFFFFFFFFFFFF"] {
             let unfinished = path.join(format!("{name}.generating"));
-            crate::vfs::Vfs::create(&vfs, &unfinished).unwrap();
+            RealVfs.create(&unfinished).unwrap();
         }
         let catalog = SledCatalog::open(&path).unwrap();
         assert_eq!(catalog.scan().unwrap(), [(b"a".to_vec(), b"1".to_vec())]);
@@ -206,16 +202,15 @@ mod tests {
     fn a_database_that_is_being_closed_is_waited_for() {
         let directory = tempfile::tempdir().unwrap();
         drop(SledCatalog::open(directory.path()).unwrap());
-        let held = File::open(directory.path().join(LOCKED_FILE)).unwrap();
         wait_until_closed(directory.path(), CLOSING_LIMIT).unwrap();
-        held.lock().unwrap();
+        let held = RealVfs.lock(&directory.path().join(LOCKED_FILE)).unwrap();
         let refused = wait_until_closed(directory.path(), Duration::from_millis(20)).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
         thread::scope(|scope| {
             let opening = scope.spawn(|| SledCatalog::open(directory.path()).map(drop));
             thread::sleep(Duration::from_millis(50));
             assert!(!opening.is_finished(), "it did not wait");
-            held.unlock().unwrap();
+            drop(held);
             opening.join().unwrap().unwrap();
         });
     }
