@@ -2,6 +2,7 @@
 
 use crate::query::OrderKey;
 use phext_siw::cc::CompileError;
+use phext_siw::pool::PoolError;
 use phext_storage::StoreError;
 use std::io;
 
@@ -48,6 +49,18 @@ pub enum ExecuteError {
     /// The stream could not run to its end.
     #[error(transparent)]
     Stream(phext_siw::execute::ExecuteError),
+    /// The core pool did not run it to its end.
+    #[error(transparent)]
+    Pool(PoolError),
+}
+
+impl From<PoolError> for ExecuteError {
+    fn from(error: PoolError) -> ExecuteError {
+        match error {
+            PoolError::Execute(error) => error.into(),
+            other => ExecuteError::Pool(other),
+        }
+    }
 }
 
 impl From<CompileError> for ExecuteError {

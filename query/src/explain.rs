@@ -6,7 +6,7 @@ use crate::query::Query;
 use crate::run::{Inline, Purpose, Runner, run_plan_with};
 use phext_siw::cc::{Compiled, OptimizationTier, SIWMetadata, Workload};
 use phext_siw::cycles::{Frequency, thread_time};
-use phext_siw::execute::{self, Report, Sink};
+use phext_siw::execute::{Report, Sink};
 use phext_siw::{Constant, LaneSpec, Stream};
 use phext_storage::page_table::Access;
 use phext_storage::{Phext, StoreError};
@@ -188,7 +188,7 @@ impl Runner for Watching<'_> {
         compiled: &Compiled,
         phext: &Phext,
         sink: &mut dyn Sink,
-    ) -> Result<Report, execute::ExecuteError> {
+    ) -> Result<Report, ExecuteError> {
         let (start, thread_start) = (Instant::now(), thread_time());
         let report = self.runner.run(compiled, phext, sink)?;
         let processor = thread_time().saturating_sub(thread_start);

@@ -15,6 +15,7 @@
 //! | Which operations give its rows? | `lower` |
 //! | Why is a query not compiled each time? | `compile` |
 //! | How are the streams run, one after the other? | [`mod@run`] |
+//! | Who runs what takes long? | [`Pooled`] |
 //! | What did a query cost, and why? | [`mod@explain`] |
 //! | How are scrolls written? | [`mod@write`] |
 //! | What else do agents do on a phext? | [`workloads`] |
@@ -40,11 +41,14 @@ pub use pattern::{Pattern, PatternError};
 pub use phext_siw::TallyKey;
 pub use phext_siw::cc::OptimizationTier;
 pub use phext_siw::execute::{Flow, Flush, Report, ResultRow, Sink, Tally};
-pub use phext_siw::pool::{Chunk, Chunks, CorePool, PoolError, PoolOptions, Work};
+pub use phext_siw::pool::{
+    Cancel, Chunk, Chunks, CorePool, PoolError, PoolOptions, Threshold, Work,
+};
 pub use phext_storage::page_table::{
     Constraint, Metric, Nearest, Region, RegionError, Span, Weights,
 };
 pub use plan::Plan;
+pub use pooled::Pooled;
 pub use query::{Fields, Filter, Order, OrderKey, Output, Query, Slice, Target, Within};
 pub use run::{Inline, Runner, run, run_plan, run_plan_with};
 pub use write::{Bulk, IntoIngest, Mutation, MutationKind};

@@ -113,6 +113,7 @@ impl Plan {
     pub fn estimate_lanes(&self, phext: &Phext, enough: u64) -> Result<u64, StoreError> {
         let lanes = phext.estimate_lanes(&self.task.selection.lanes, enough)?;
         let ends_early = self.step == Step::Answer
+            && matches!(self.task.output, Output::Rows(_))
             && self.task.selection.filters.is_empty()
             && self.task.selection.test.is_none();
         let limit = match ends_early {

@@ -8,7 +8,7 @@ use crate::error::ExecuteError;
 use crate::plan::{Plan, Selection, Step, Task, WINDOW};
 use crate::query::{OrderKey, Output, Query};
 use phext_siw::cc::Compiled;
-use phext_siw::execute::{self, Collected, Report, Sink};
+use phext_siw::execute::{Collected, Report, Sink, execute};
 use phext_storage::Phext;
 use phext_storage::coordinate::Coordinate;
 use sinks::{Found, Groups, Latest, Limited, Totals};
@@ -22,13 +22,13 @@ pub trait Runner {
     /// Runs a stream that writes nothing over a phext. Rows go to `sink` in the order of its lanes.
     ///
     /// # Errors
-    /// Damage found in the store, or what the sink says.
+    /// Damage found in the store, what the sink says, or that it could not be run to its end.
     fn run(
         &mut self,
         compiled: &Compiled,
         phext: &Phext,
         sink: &mut dyn Sink,
-    ) -> Result<Report, execute::ExecuteError>;
+    ) -> Result<Report, ExecuteError>;
 }
 
 /// What a stream of a plan is for.
@@ -62,11 +62,11 @@ impl Runner for Inline {
         compiled: &Compiled,
         phext: &Phext,
         sink: &mut dyn Sink,
-    ) -> Result<Report, execute::ExecuteError> {
+    ) -> Result<Report, ExecuteError> {
         let mut writes = Collected::default();
-        let report = execute::execute(&compiled.stream, phext, sink, &mut writes);
+        let report = execute(&compiled.stream, phext, sink, &mut writes);
         debug_assert!(writes.operations.is_empty(), "a query writes nothing");
-        report
+        Ok(report?)
     }
 }
 

@@ -53,5 +53,5 @@ pub(super) fn read(
     }
     let result = Inline.run(&compiled, phext, sink);
     KEPT.set(Some(compiled));
-    Ok(result?)
+    result
 }

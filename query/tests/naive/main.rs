@@ -18,14 +18,57 @@ mod store;
 use bytes::Bytes;
 use oracle::{OwnedRow, lanes, naive};
 use phext_query::{
-    ExecuteError, Fields, Filter, Flow, MutationKind, OptimizationTier, OrderKey, Output, Query,
-    Report, ResultRow, Target, run,
+    Cancel, CorePool, ExecuteError, Fields, Filter, Flow, MutationKind, OptimizationTier, OrderKey,
+    Output, Plan, PoolOptions, Pooled, Query, Report, ResultRow, Target, run, run_plan_with,
 };
 use phext_storage::{Order, Phext};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use question::query;
+use std::sync::{Arc, LazyLock};
 use store::{Fixture, Step, phext, point, step};
+
+/// Workers that take pieces of a few lanes, and nothing is short.
+static POOL: LazyLock<CorePool> = LazyLock::new(|| {
+    let options = PoolOptions {
+        workers: 3,
+        inline_lanes: Some(0),
+        piece_lanes: 4,
+        ..PoolOptions::default()
+    };
+    CorePool::start(&options).unwrap()
+});
+
+/// The answer of the core pool: of its rows as they are, where the plan is direct, and of its streams one
+/// after the other.
+fn ask_pool(query: &Query, phext: &Arc<Phext>) -> Result<Vec<OwnedRow>, ExecuteError> {
+    let plan = Plan::new(query)?;
+    let cancel = Cancel::default();
+    let mut pooled = Pooled {
+        pool: Some(&POOL),
+        phext: Arc::clone(phext),
+        tenant: 1,
+        deadline: None,
+        cancel: &cancel,
+    };
+    let mut rows = Vec::new();
+    let mut sink = |row: &ResultRow<'_>| {
+        rows.push(OwnedRow::from(row));
+        Ok(Flow::Continue)
+    };
+    let report = run_plan_with(&mut pooled, &plan, phext, &mut sink)?;
+    assert_eq!(report.rows, rows.len() as u64);
+    if plan.is_direct() {
+        let work = plan.into_work(Arc::clone(phext), 2, None);
+        let mut chunks = POOL.submit::<phext_siw::pool::Rows>(work);
+        let mut direct = Vec::new();
+        while let Some(chunk) = chunks.next()? {
+            direct.extend(chunk.rows.iter().map(|row| OwnedRow::from(&row.row())));
+        }
+        assert_eq!(direct, rows, "{query:?}");
+    }
+    Ok(rows)
+}
 
 fn ask(query: &Query, phext: &Phext) -> Result<(Vec<OwnedRow>, Report), ExecuteError> {
     let mut rows = Vec::new();
@@ -76,6 +119,36 @@ proptest! {
         for query in &queries {
             fixture.check(query);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// 200 stores, each asked a dozen queries by four threads at once, on the pool and here.
+    #[test]
+    fn the_core_pool_answers_as_one_thread(
+        order in store::order(),
+        steps in vec(step(), 1..12),
+        queries in vec(query(), 12),
+    ) {
+        let mut fixture = Fixture::new(order);
+        for step in steps {
+            fixture.take(step);
+        }
+        let phext = Arc::new(phext(&fixture.snapshot()).clone());
+        let check = |query: &Query| match (ask_pool(query, &phext), ask(query, &phext)) {
+            (Ok(pooled), Ok((here, _))) => assert_eq!(pooled, here, "{query:?}"),
+            (Err(ExecuteError::Query(pooled)), Err(ExecuteError::Query(here))) => {
+                assert_eq!(pooled, here);
+            }
+            (pooled, here) => panic!("{query:?}: {pooled:?}, not {here:?}"),
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| queries.iter().for_each(check));
+            }
+        });
     }
 }
 

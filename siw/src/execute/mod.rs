@@ -112,8 +112,20 @@ pub fn execute<'a>(
         flush,
         interrupted: &|| false,
     };
+    execute_with(stream, phext, &mut outside)
+}
+
+/// As [`fn@execute`], for somebody who may interrupt it.
+///
+/// # Errors
+/// As [`fn@execute`], and [`ExecuteError::Interrupted`].
+pub fn execute_with<'a>(
+    stream: &'a Stream,
+    phext: &'a Phext,
+    outside: &mut Outside<'_>,
+) -> Result<Report, ExecuteError> {
     let mut sentron = Sentron::open(IDLE.take().unwrap_or_default(), stream, phext);
-    let result = sentron.run(&mut outside);
+    let result = sentron.run(outside);
     let (idle, report) = sentron.close();
     IDLE.set(Some(idle));
     result.map(|()| report)

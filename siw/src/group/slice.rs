@@ -92,7 +92,7 @@ impl SentronGroup {
 
     /// Hands a stream to the workers, to be run by all sentrons of the group. Rows come from `last`:
     /// those that `each` sends to the sink have no order, and such a stream is refused.
-    pub fn submit<C: Chunk>(&self, pool: &CorePool, work: Work) -> Chunks<C> {
+    pub fn submit<C: Chunk + Default>(&self, pool: &CorePool, work: Work) -> Chunks<C> {
         pool.submit_to_group(work, self.request.topology)
     }
 

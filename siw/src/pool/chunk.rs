@@ -5,7 +5,7 @@ use std::io;
 
 /// A run of rows in the form that whoever asked for them wants: rows as they are, or a text rendered of
 /// them. Made on a worker, taken in order.
-pub trait Chunk: Default + Send + 'static {
+pub trait Chunk: Send + 'static {
     /// Adds a row.
     ///
     /// # Errors

@@ -18,6 +18,9 @@ pub enum PoolError {
     /// The pool is shutting down.
     #[error("the server is stopping")]
     Stopped,
+    /// Whoever asked is gone.
+    #[error("nobody waits for the answer any more")]
+    Cancelled,
     /// Streams that write do not run here.
     #[error("a stream that writes does not run in the core pool")]
     Writes,

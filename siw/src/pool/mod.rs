@@ -14,7 +14,8 @@
 //! | Whose turn is it? | `queue` |
 //! | What do rows become? | `chunk` |
 //! | How does a sentron wait for its next piece? | `resident` |
-//! | From which length on is a stream worth a hand-off? | `threshold` |
+//! | From which length on is a stream worth a hand-off? | [`Threshold`] |
+//! | How does whoever asked end what runs for him? | [`Cancel`] |
 //!
 //! A stream of rows is run piece by piece, each by whoever is free; a stream that folds is run by a
 //! group of sentrons, which bring together what they have at its end; what is neither runs in one go.
@@ -23,6 +24,7 @@
 //! Workers wait for work and for nothing else: a client that does not read, or a stream of another tenant,
 //! holds none of them. A panic ends the stream that it happens in.
 
+mod cancel;
 mod chunk;
 mod error;
 mod kind;
@@ -34,20 +36,24 @@ pub(crate) mod tests;
 mod threshold;
 mod work;
 
+pub use cancel::Cancel;
 pub use chunk::{Chunk, Rows};
 pub use error::PoolError;
+pub use threshold::Threshold;
 pub use work::Work;
 
-use crate::execute::{Collected, ExecuteError, Flow, Idle, Report, ResultRow, Sink, execute};
+use crate::execute::{
+    Collected, ExecuteError, Flow, Idle, Outside, Report, ResultRow, Sink, execute_with,
+};
 use crate::group::TopologyType;
-use queue::Queue;
+use queue::{Job, Queue};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Instant;
-use task::{Layout, Task};
+use task::{Layout, Make, Task};
 
 /// How a pool is laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +62,8 @@ pub struct PoolOptions {
     pub workers: usize,
     /// Sentrons that slices may take in all.
     pub sentrons: usize,
-    /// Streams of fewer lanes run on the calling thread; measured at the start by default.
+    /// Streams of fewer lanes, of a KiB of text each, run on the calling thread; both are measured at the
+    /// start by default.
     pub inline_lanes: Option<u64>,
     /// Lanes of a piece: a worker is free for others after some hundred microseconds.
     pub piece_lanes: u64,
@@ -78,8 +85,10 @@ pub struct CorePool {
     queue: Arc<Queue>,
     workers: Vec<JoinHandle<()>>,
     sentrons: Arc<Sentrons>,
-    inline_lanes: u64,
+    threshold: Threshold,
     piece_lanes: u64,
+    /// Held by each stream, beside this.
+    open: Arc<()>,
     warnings: Vec<String>,
 }
 
@@ -87,7 +96,7 @@ impl fmt::Debug for CorePool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CorePool")
             .field("workers", &self.workers.len())
-            .field("inline_lanes", &self.inline_lanes)
+            .field("threshold", &self.threshold)
             .finish_non_exhaustive()
     }
 }
@@ -105,8 +114,9 @@ impl CorePool {
             queue: Arc::default(),
             workers: Vec::with_capacity(count),
             sentrons: Arc::new(Sentrons::new(options.sentrons)),
-            inline_lanes: 0,
+            threshold: Threshold::of_lanes(0),
             piece_lanes: options.piece_lanes,
+            open: Arc::default(),
             warnings: Vec::new(),
         };
         let unpinned = Arc::new(Mutex::new(Vec::new()));
@@ -124,8 +134,8 @@ impl CorePool {
                 work(&queue);
             })?);
         }
-        pool.inline_lanes = match options.inline_lanes {
-            Some(lanes) => lanes,
+        pool.threshold = match options.inline_lanes {
+            Some(lanes) => Threshold::of_lanes(lanes),
             None => threshold::measure(&pool),
         };
         let unpinned = unpinned.lock().unwrap_or_else(PoisonError::into_inner);
@@ -142,9 +152,14 @@ impl CorePool {
         self.workers.len()
     }
 
-    /// Streams of fewer lanes cost less on the calling thread than a hand-off.
-    pub fn inline_lanes(&self) -> u64 {
-        self.inline_lanes
+    /// Shorter streams cost less on the calling thread than a hand-off.
+    pub fn threshold(&self) -> Threshold {
+        self.threshold
+    }
+
+    /// Streams that were submitted and whose chunks somebody still holds.
+    pub fn streams(&self) -> usize {
+        Arc::strong_count(&self.open) - 1
     }
 
     /// What did not go well at the start, for a log. The pool works all the same.
@@ -158,25 +173,44 @@ impl CorePool {
     }
 
     /// Hands a stream to the workers. What it gives is taken from the chunks, in order.
-    pub fn submit<C: Chunk>(&self, work: Work) -> Chunks<C> {
-        self.submit_as(work, None)
+    pub fn submit<C: Chunk + Default>(&self, work: Work) -> Chunks<C> {
+        self.submit_with(work, C::default)
     }
 
-    pub(crate) fn submit_to_group<C: Chunk>(&self, work: Work, group: TopologyType) -> Chunks<C> {
-        self.submit_as(work, Some(group))
+    /// As [`CorePool::submit`]; `make` makes the chunks, on the workers.
+    pub fn submit_with<C: Chunk>(
+        &self,
+        work: Work,
+        make: impl Fn() -> C + Send + Sync + 'static,
+    ) -> Chunks<C> {
+        self.submit_as(work, Box::new(make), None)
     }
 
-    fn submit_as<C: Chunk>(&self, work: Work, group: Option<TopologyType>) -> Chunks<C> {
+    pub(crate) fn submit_to_group<C: Chunk + Default>(
+        &self,
+        work: Work,
+        group: TopologyType,
+    ) -> Chunks<C> {
+        self.submit_as(work, Box::new(C::default), Some(group))
+    }
+
+    fn submit_as<C: Chunk>(
+        &self,
+        work: Work,
+        make: Make<C>,
+        group: Option<TopologyType>,
+    ) -> Chunks<C> {
         let layout = Layout {
             workers: self.workers.len(),
             piece_lanes: self.piece_lanes,
             group,
         };
-        let task = Arc::new(Task::new(work, layout));
+        let task = Arc::new(Task::new(work, make, layout));
         self.queue.offer(&task);
         Chunks {
             task,
             queue: Arc::clone(&self.queue),
+            _open: Arc::clone(&self.open),
         }
     }
 
@@ -186,10 +220,24 @@ impl CorePool {
     /// # Errors
     /// What ends the stream early, and what the sink says.
     pub fn run(&self, work: &Work, sink: &mut dyn Sink) -> Result<Report, PoolError> {
+        self.run_until(work, &Cancel::default(), sink)
+    }
+
+    /// As [`CorePool::run`], as long as the answer is wanted.
+    ///
+    /// # Errors
+    /// As [`CorePool::run`], and [`PoolError::Cancelled`].
+    pub fn run_until(
+        &self,
+        work: &Work,
+        cancel: &Cancel,
+        sink: &mut dyn Sink,
+    ) -> Result<Report, PoolError> {
         if self.is_short(work)? {
-            return run_here(work, sink);
+            return run_here(work, cancel, sink);
         }
         let mut chunks = self.submit::<Rows>(work.clone());
+        let _ends_with_the_answer = cancel.watch(Arc::clone(&chunks.task) as Arc<dyn Job>);
         while let Some(chunk) = chunks.next()? {
             for message in &chunk.rows {
                 let flow = sink.row(&message.row()).map_err(ExecuteError::from)?;
@@ -206,13 +254,19 @@ impl CorePool {
     /// # Errors
     /// Damage found in the store.
     pub fn is_short(&self, work: &Work) -> Result<bool, PoolError> {
-        let lanes = work.estimate(self.inline_lanes);
-        Ok(lanes.map_err(ExecuteError::from)? < self.inline_lanes)
+        let lanes = work.estimate(self.threshold.lanes());
+        let lanes = lanes.map_err(ExecuteError::from)?;
+        Ok(self
+            .threshold
+            .covers_stream(&work.stream, &work.phext, lanes))
     }
 }
 
-/// Runs a stream on this thread.
-fn run_here(work: &Work, sink: &mut dyn Sink) -> Result<Report, PoolError> {
+/// Runs a stream on this thread, as long as the answer is wanted.
+///
+/// # Errors
+/// As [`CorePool::run_until`].
+pub fn run_here(work: &Work, cancel: &Cancel, sink: &mut dyn Sink) -> Result<Report, PoolError> {
     let mut left = work.limit;
     if left == Some(0) {
         return Ok(Report::default());
@@ -222,13 +276,16 @@ fn run_here(work: &Work, sink: &mut dyn Sink) -> Result<Report, PoolError> {
         left = left.map(|left| left - 1);
         Ok(if left == Some(0) { Flow::Stop } else { flow })
     };
-    let mut writes = Collected::default();
-    Ok(execute(
-        &work.stream,
-        &work.phext,
-        &mut limited,
-        &mut writes,
-    )?)
+    let mut outside = Outside {
+        sink: &mut limited,
+        flush: &mut Collected::default(),
+        interrupted: &|| cancel.is_cancelled() || work.is_late(),
+    };
+    execute_with(&work.stream, &work.phext, &mut outside).map_err(|error| match error {
+        ExecuteError::Interrupted if cancel.is_cancelled() => PoolError::Cancelled,
+        ExecuteError::Interrupted => PoolError::Deadline,
+        error => error.into(),
+    })
 }
 
 impl Drop for CorePool {
@@ -260,6 +317,7 @@ fn work(queue: &Queue) {
 pub struct Chunks<C: Chunk> {
     task: Arc<Task<C>>,
     queue: Arc<Queue>,
+    _open: Arc<()>,
 }
 
 impl<C: Chunk> fmt::Debug for Chunks<C> {

@@ -3,6 +3,7 @@
 //! Tenants with waiting work take turns, and so do the streams of a tenant: whoever asks for much waits
 //! for himself.
 
+use super::error::PoolError;
 use super::task::Claim;
 use crate::execute::Idle;
 use std::collections::VecDeque;
@@ -23,8 +24,8 @@ pub(super) trait Job: Send + Sync {
     /// Whether the job has something to do and is not queued; it counts as queued from then on.
     fn enters_queue(&self) -> bool;
 
-    /// Ends it because the pool does.
-    fn stop(&self);
+    /// Ends it before its time.
+    fn fail(&self, error: PoolError);
 }
 
 /// Streams that have something to do.
@@ -64,7 +65,7 @@ impl Queue {
         let mut waiting = self.waiting();
         if waiting.is_stopping {
             drop(waiting);
-            return job.stop();
+            return job.fail(PoolError::Stopped);
         }
         let tenant = job.tenant();
         match waiting.tenants.iter_mut().find(|(of, _)| *of == tenant) {
@@ -98,7 +99,7 @@ impl Queue {
         drop(waiting);
         self.arrived.notify_all();
         for job in tenants.into_iter().flat_map(|(_, jobs)| jobs) {
-            job.stop();
+            job.fail(PoolError::Stopped);
         }
     }
 }

@@ -360,6 +360,90 @@ fn a_dropped_stream_ends() {
 }
 
 #[test]
+fn a_stream_ends_when_nobody_waits_for_the_answer() {
+    static ENTERED: LazyLock<Gate> = LazyLock::new(Gate::default);
+    static GATE: LazyLock<Gate> = LazyLock::new(Gate::default);
+    probe!(Holding, 1, || {
+        ENTERED.open();
+        GATE.pass();
+    });
+    let pool = pool(1);
+    let holding = pool.submit::<Holding>(work(rows(LaneSpec::All, None)));
+    ENTERED.pass();
+    // It waits for the only worker, and the thread for it.
+    let cancel = Cancel::default();
+    let waiting = work(rows(LaneSpec::All, None));
+    let run = || {
+        pool.run_until(&waiting, &cancel, &mut |_: &ResultRow<'_>| {
+            Ok(Flow::Continue)
+        })
+    };
+    std::thread::scope(|scope| {
+        let running = scope.spawn(run);
+        while pool.streams() < 2 {
+            std::thread::yield_now();
+        }
+        cancel.cancel();
+        assert!(matches!(running.join().unwrap(), Err(PoolError::Cancelled)));
+    });
+    assert_eq!(pool.streams(), 1);
+    assert!(matches!(run(), Err(PoolError::Cancelled)), "none is begun");
+    GATE.open();
+    drop(holding);
+    assert_eq!(pool.streams(), 0);
+}
+
+#[test]
+fn a_stream_on_this_thread_ends_too() {
+    let cancel = Cancel::default();
+    let mut taken = 0;
+    let mut sink = |_: &ResultRow<'_>| {
+        taken += 1;
+        cancel.cancel();
+        Ok(Flow::Continue)
+    };
+    let ended = run_here(&work(rows(LaneSpec::All, None)), &cancel, &mut sink);
+    assert!(matches!(ended, Err(PoolError::Cancelled)), "{ended:?}");
+    assert!(taken <= 2 * crate::BATCH_LANES, "{taken} rows");
+    let late = Work {
+        deadline: Some(Instant::now()),
+        ..work(rows(LaneSpec::All, None))
+    };
+    let mut none = |_: &ResultRow<'_>| Ok(Flow::Continue);
+    let ended = run_here(&late, &Cancel::default(), &mut none);
+    assert!(matches!(ended, Err(PoolError::Deadline)), "{ended:?}");
+}
+
+#[test]
+fn lanes_and_text_take_time() {
+    let check = |threshold: u64, lanes, bytes, expected| {
+        let threshold = Threshold::of_lanes(threshold);
+        assert_eq!(
+            threshold.covers(lanes, bytes),
+            expected,
+            "{threshold:?} {lanes} {bytes}"
+        );
+    };
+    check(1000, 999, 0, true);
+    check(1000, 1000, 0, false);
+    check(1000, 0, 1_023_999, true);
+    check(1000, 500, 511_999, true);
+    check(1000, 500, 512_000, false);
+    check(0, 0, 0, false);
+    check(u64::MAX, 1 << 40, 1 << 60, true);
+    // A limit says nothing of the lanes of what is gathered from all.
+    let limited = |stream| Work {
+        limit: Some(1),
+        ..work(stream)
+    };
+    let enough = 5000;
+    let lanes = |stream| limited(stream).estimate(enough).unwrap();
+    assert_eq!(lanes(rows(LaneSpec::All, None)), 1);
+    assert_eq!(lanes(rows(LaneSpec::All, Some(3))), enough);
+    assert_eq!(lanes(total(LaneSpec::All)), enough);
+}
+
+#[test]
 fn a_stream_past_its_deadline_ends() {
     let pool = pool(1);
     let late = Work {
@@ -528,7 +612,9 @@ fn a_future_is_woken() {
 #[test]
 fn the_threshold_is_measured() {
     let pool = CorePool::start(&PoolOptions::default()).unwrap();
-    assert!((256..=16_384).contains(&pool.inline_lanes()));
+    let threshold = pool.threshold();
+    assert!((256..=4096).contains(&threshold.lanes()));
+    assert!((65_536..=1_048_576).contains(&threshold.bytes()));
     assert!(pool.workers() > 0);
     let short = work(rows(LaneSpec::Points(vec![at(3)]), None));
     assert!(pool.is_short(&short).unwrap(), "a point is read here");

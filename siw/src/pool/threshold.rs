@@ -7,6 +7,7 @@ use crate::{
 };
 use phext_storage::Phext;
 use phext_storage::coordinate::Coordinate;
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,61 @@ const LANES: u64 = 1024;
 /// Hand-offs that a stream should be worth: rows are copied there, and the other cores have other work.
 const WORTH: f64 = 2.0;
 
-/// What is measured may be off on a busy machine, but not beyond this.
-const BOUNDS: std::ops::RangeInclusive<f64> = 256.0..=16_384.0;
+/// What is measured may be off on a busy machine, but not beyond this. The most is for maps that are
+/// not in memory, where a lane may have to wait for the medium.
+const LANES_BOUNDS: std::ops::RangeInclusive<f64> = 256.0..=4_096.0;
+const BYTES_BOUNDS: std::ops::RangeInclusive<f64> = 65_536.0..=1_048_576.0;
 
-/// Lanes that take as long as a hand-off.
-pub(super) fn measure(pool: &CorePool) -> u64 {
+/// Text a lane, where lanes are given and not measured.
+const LANE_BYTES: u64 = 1024;
+
+/// Text that is copied to see how long that takes.
+const TEXT_BYTES: usize = 64 << 10;
+
+/// From which length on a stream is handed to the workers. What is shorter takes less time than that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threshold {
+    lanes: u64,
+    bytes: u64,
+}
+
+impl Threshold {
+    /// So many lanes, of a KiB of text each.
+    pub(super) fn of_lanes(lanes: u64) -> Threshold {
+        let bytes = lanes.saturating_mul(LANE_BYTES);
+        Threshold { lanes, bytes }
+    }
+
+    /// Lanes without a text that are too many.
+    pub fn lanes(&self) -> u64 {
+        self.lanes
+    }
+
+    /// Bytes of text that are too many.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether a pass over so many lanes, in which so much text is read, is short.
+    pub fn covers(&self, lanes: u64, bytes: u64) -> bool {
+        // A threshold of nothing covers nothing: 0 / 0 is no number, and not less than 1.
+        lanes as f64 / self.lanes as f64 + bytes as f64 / (self.bytes as f64) < 1.0
+    }
+
+    /// Whether a stream over about so many lanes of a phext is short, going by the mean length of texts.
+    pub fn covers_stream(&self, stream: &Stream, phext: &Phext, lanes: u64) -> bool {
+        let mean = phext.text_bytes() / phext.scrolls().max(1);
+        let gathers = |word: &Word| matches!(word.sparse, SparseOp::Gather { .. });
+        let bytes = match stream.each.iter().any(gathers) {
+            true => lanes.saturating_mul(mean),
+            false => 0,
+        };
+        self.covers(lanes, bytes)
+    }
+}
+
+/// Lanes, and text, that take as long as a hand-off.
+pub(super) fn measure(pool: &CorePool) -> Threshold {
     let phext = Arc::new(Phext::empty().clone());
     let nothing = Arc::new(Stream::default());
     let handing = least(|| {
@@ -40,9 +91,25 @@ pub(super) fn measure(pool: &CorePool) -> u64 {
         // An empty phext has no damage, and the stream sends no row.
         let _ = execute(&lanes, &phext, &mut sink, &mut Collected::default());
     });
-    let lane = running.as_secs_f64() / LANES as f64;
-    let lanes = WORTH * handing.as_secs_f64() / lane.max(1e-10);
-    lanes.clamp(*BOUNDS.start(), *BOUNDS.end()) as u64
+    let text = vec![b'a'; TEXT_BYTES];
+    let mut copy = Vec::with_capacity(TEXT_BYTES);
+    let copying = least(|| {
+        copy.clear();
+        let text = std::str::from_utf8(black_box(&text)).unwrap_or_default();
+        copy.extend_from_slice(text.as_bytes());
+        black_box(&copy);
+    });
+    let worth = |time: Duration, of: usize| {
+        let each = time.as_secs_f64() / of as f64;
+        WORTH * handing.as_secs_f64() / each.max(1e-13)
+    };
+    let within = |worth: f64, bounds: std::ops::RangeInclusive<f64>| {
+        worth.clamp(*bounds.start(), *bounds.end()) as u64
+    };
+    Threshold {
+        lanes: within(worth(running, LANES as usize), LANES_BOUNDS),
+        bytes: within(worth(copying, TEXT_BYTES), BYTES_BOUNDS),
+    }
 }
 
 fn least(mut run: impl FnMut()) -> Duration {

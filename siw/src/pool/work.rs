@@ -1,7 +1,7 @@
 //! What a pool is asked to run, and how its lanes are cut into pieces.
 
 use crate::execute::Lanes;
-use crate::{Constant, LaneSpec, Stream, Word};
+use crate::{Constant, CoordinationOp, LaneSpec, Stream, Word};
 use phext_storage::page_table::Split;
 use phext_storage::{Phext, StoreError};
 use std::sync::Arc;
@@ -37,6 +37,12 @@ impl Work {
         }
     }
 
+    /// Whether it has taken too long.
+    pub(super) fn is_late(&self) -> bool {
+        let deadline = self.deadline;
+        deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
     /// Lanes of a piece, so that its text is of a bounded size, going by the mean.
     fn piece_size(&self, lanes: u64) -> u64 {
         let mean = self.phext.text_bytes() / self.phext.scrolls().max(1);
@@ -49,12 +55,19 @@ impl Work {
             return Ok(0);
         };
         let lanes = self.phext.estimate_lanes(spec, enough)?;
-        let is_masked = |word: &Word| word.forms().iter().any(|form| form.mask.is_some());
         Ok(match self.limit {
-            // A mask leaves lanes out, so that a limit on rows says nothing of lanes.
-            Some(limit) if !self.stream.each.iter().any(is_masked) => lanes.min(limit),
+            Some(limit) if self.has_a_row_a_lane() => lanes.min(limit),
             _ => lanes,
         })
+    }
+
+    /// Whether a limit on rows is one on lanes: not where a mask leaves lanes out, nor where rows come
+    /// of what is gathered from all lanes.
+    fn has_a_row_a_lane(&self) -> bool {
+        let each = &self.stream.each;
+        let is_masked = |word: &Word| word.forms().iter().any(|form| form.mask.is_some());
+        let sends = |word: &Word| matches!(word.coordination, CoordinationOp::Send { .. });
+        each.iter().any(sends) && !each.iter().any(is_masked)
     }
 
     pub(super) fn split(&self, lanes: u64) -> Result<Option<Split>, StoreError> {

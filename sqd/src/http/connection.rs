@@ -5,15 +5,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
+use super::client::Client;
 use super::receive::{Fault, Received, Receiver};
-use super::request::{Method, Request};
+use super::request::{Method, Request, Version};
 use super::response::{Body, Persistence, Response};
 use super::server::{Handler, Options};
 use super::wire::Wire;
@@ -32,6 +33,7 @@ pub(super) struct Connection<H> {
     pub(super) wire: Wire,
     pub(super) id: u64,
     pub(super) peer: SocketAddr,
+    pub(super) client: Client,
     pub(super) shared: Arc<Shared<H>>,
     /// True from when the server shuts down.
     pub(super) draining: watch::Receiver<bool>,
@@ -127,28 +129,58 @@ impl<H: Handler> Connection<H> {
         })
     }
 
-    /// Runs the handler to its end. If it has to wait, earlier responses are written meanwhile.
+    /// Runs the handler to its end. If it has to wait, earlier responses are written meanwhile, and it is
+    /// told if the client goes, once it asks for that.
     async fn handle(&mut self, received: Received) -> io::Result<Response> {
         let id = self.shared.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let request = self.request(id, received);
+        let version = request.version;
         let handler = &*self.shared.handler;
         let mut handling = pin!(catch_panic(
             id,
             async move { handler.handle(request).await }
         ));
-        if self.wire.output.is_empty() {
-            return Ok(handling.await);
-        }
         let first = poll_fn(|context| Poll::Ready(handling.as_mut().poll(context))).await;
         if let Poll::Ready(response) = first {
             return Ok(response);
         }
-        let (response, flushed) = tokio::join!(handling, self.wire.flush());
+        let flushed = OnceLock::new();
+        let response = {
+            let (wire, client, flushed) = (&mut self.wire, &self.client, &flushed);
+            let mut watching = pin!(async move {
+                let written = wire.flush().await;
+                let is_open = written.is_ok();
+                // It is set here and nowhere else.
+                let _ = flushed.set(written);
+                if is_open {
+                    client.asked_for().await;
+                    wire.until_gone(version == Version::Http11).await;
+                    client.leave();
+                }
+            });
+            let (mut response, mut is_watching) = (None, true);
+            poll_fn(|context| {
+                if response.is_none()
+                    && let Poll::Ready(given) = handling.as_mut().poll(context)
+                {
+                    response = Some(given);
+                }
+                is_watching = is_watching && watching.as_mut().poll(context).is_pending();
+                // A write that was begun is not given up half-way.
+                match flushed.get() {
+                    Some(_) => response.take().map_or(Poll::Pending, Poll::Ready),
+                    None => Poll::Pending,
+                }
+            })
+            .await
+        };
+        let flushed = flushed.into_inner().unwrap_or(Ok(()));
         flushed.map(|()| response)
     }
 
     fn request(&self, id: u64, received: Received) -> Request {
         let Received { head, body, .. } = received;
+        self.client.begin_request();
         Request {
             method: head.method,
             path: head.path,
@@ -157,6 +189,7 @@ impl<H: Handler> Connection<H> {
             headers: head.headers,
             body,
             peer: self.peer,
+            client: self.client.clone(),
             id,
             connection_id: self.id,
         }
@@ -187,7 +220,12 @@ impl<H: Handler> Connection<H> {
                 Err(mpsc::error::TryRecvError::Empty) => {
                     // What there is should not wait for the producer.
                     self.wire.flush().await?;
-                    chunks.recv().await
+                    tokio::select! {
+                        chunk = chunks.recv() => chunk,
+                        () = self.wire.until_reset() => {
+                            return Err(io::ErrorKind::ConnectionReset.into());
+                        }
+                    }
                 }
                 received => received.ok(),
             };

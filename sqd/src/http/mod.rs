@@ -13,6 +13,7 @@
 //! | step | module |
 //! |---|---|
 //! | accept, count connections, shut down | [`server`] |
+//! | is the client of a request still there? | [`client`] |
 //! | one connection: requests in order, responses coalesced, how it ends | [`connection`] |
 //! | wait for a whole head and a whole body, with time limits | [`receive`] |
 //! | socket, input and output buffers, the connection's one timer | [`wire`], [`clock`] |
@@ -25,7 +26,11 @@
 //! # Invariants
 //!
 //! - A handler that was started runs to its end, whether or not the client is still there: the
-//!   connection never races a handler against the socket. Detaching work is the handler's choice.
+//!   connection never ends it. Detaching work is the handler's choice, and so is it to ask whether the
+//!   client has gone, and to end early then.
+//! - A client that ends its half of the connection may wait for its answer all the same. Where a handler
+//!   asks, it is sent an interim response (RFC 9110, section 15.2): one that is not there any more answers
+//!   that with a reset, and only then it is gone. HTTP/1.0 has no such responses.
 //! - A panic in a handler costs that request only (500); the connection goes on.
 //! - Every response has a Content-Length (204 and 304 excepted) and none is chunked, because
 //!   raw-TCP clients read up to Content-Length or to the end of the connection.
@@ -40,6 +45,7 @@
 //! memory as a whole, so the memory bound is `max_connections` times `body_limit`.
 
 mod chunked;
+mod client;
 mod clock;
 mod connection;
 mod framing;

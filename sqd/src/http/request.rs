@@ -10,6 +10,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::client::Client;
+
 /// One request, complete with its body.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -29,6 +31,8 @@ pub(crate) struct Request {
     pub(crate) body: Bytes,
     /// The other end of the connection.
     pub(crate) peer: SocketAddr,
+    /// Whether that is still there.
+    pub(crate) client: Client,
     /// Number of the request, from 1, unique in the life of the server.
     pub(crate) id: u64,
     /// Number of the connection, from 1, unique in the life of the server.
@@ -54,6 +58,7 @@ impl Request {
             headers: head.headers,
             body: body.into(),
             peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+            client: Client::default(),
             id: 1,
             connection_id: 1,
         }

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
+use super::client::Client;
 use super::connection::{Connection, Shared};
 use super::request::Request;
 use super::response::{Persistence, Response};
@@ -25,7 +26,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Answers requests.
 pub(crate) trait Handler: Send + Sync + 'static {
-    /// Answers one request. The future is polled to its end even if the client hangs up; requests
+    /// Answers one request. The future is polled to its end even if the client hangs up, of which
+    /// [`Request::client`] tells; requests
     /// of other connections run concurrently, the next one of this connection runs after it.
     fn handle(&self, request: Request) -> impl Future<Output = Response> + Send;
 }
@@ -132,6 +134,7 @@ impl<H: Handler> Server<H> {
             wire: Wire::new(stream, self.shared.options.write_timeout),
             id,
             peer,
+            client: Client::default(),
             shared: Arc::clone(&self.shared),
             draining: self.draining.subscribe(),
         };

@@ -9,7 +9,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -29,6 +29,15 @@ const READ_ROOM_LIMIT: usize = 256 * 1024;
 
 /// A longer message takes its buffer with it, so that idle connections stay small.
 const KEEP_LIMIT: usize = 64 * 1024;
+
+/// The client ends its half of the connection, which tokio tells with what is urgent, or breaks it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const LEAVING: Interest = Interest::PRIORITY.add(Interest::ERROR);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const LEAVING: Interest = Interest::ERROR;
+
+/// A response that says nothing, which every client of HTTP/1.1 passes over.
+const INTERIM: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// How long, and for how many bytes, a client that is being refused may go on sending.
 const LINGER_TIME: Duration = Duration::from_secs(2);
@@ -141,6 +150,32 @@ impl Wire {
         }
         self.output.clear();
         Ok(())
+    }
+
+    /// Returns when the client has gone for certain, once the output is written.
+    ///
+    /// A client that has ended its half of the connection may be there and read. Where `may_be_told`, it
+    /// is sent an interim response, to which a client that is not there answers with a reset.
+    pub(super) async fn until_gone(&mut self, may_be_told: bool) {
+        match self.stream.ready(LEAVING).await {
+            Ok(ready) if ready.is_error() => return,
+            Ok(ready) if ready.is_read_closed() && may_be_told => self.send_interim(),
+            _ => {}
+        }
+        self.until_reset().await;
+    }
+
+    /// Returns when the connection is broken.
+    pub(super) async fn until_reset(&self) {
+        // What asking fails with is told by the next read or write.
+        let _ = self.stream.ready(Interest::ERROR).await;
+    }
+
+    /// Sends an interim response as far as that goes at once, and the rest with the output.
+    fn send_interim(&mut self) {
+        if let Ok(count) = self.stream.try_write(INTERIM) {
+            self.output.extend_from_slice(&INTERIM[count..]);
+        }
     }
 
     /// Closes after the output. Without `linger`, nothing more may come from the client.

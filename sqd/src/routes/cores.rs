@@ -1,219 +1,296 @@
-//! Long reads on the core pool.
+//! Reads, short ones here and long ones on the core pool.
 //!
-//! Rows become text on the core that finds them, chunk by chunk, and the task of the request puts the
-//! chunks together: no thread waits for a client. Where an answer is too long to be kept, the first run
-//! counts its bytes and a second one streams it, over the same snapshot.
+//! | the plan | who runs it | who writes the answer |
+//! |---|---|---|
+//! | is short | the thread that serves the connection | that thread |
+//! | gives its rows one for one | the pool, piece by piece | the cores, chunk by chunk; the task of the request puts them together, and no thread waits |
+//! | has several steps, or sums up | the pool, stream by stream | a thread of its own, which waits for the streams |
+//!
+//! When the future of a long read is dropped, because its client went away, its streams end.
 
-use super::render::{BUFFER_BYTES, PIECES};
+use super::assembly::{Assembled, Assembly, Kept, Piece, gather, next};
 use super::{Answer, Refusal};
 use crate::http::{Body, Response};
-use crate::library::Library;
+use crate::library::{Library, LibraryError, blocking};
 use bytes::Bytes;
 use phext_query::{
-    Chunk, Chunks, CorePool, ExecuteError, Plan, PoolError, PoolOptions, Query, ResultRow, Work,
+    Cancel, Chunk, CorePool, ExecuteError, Plan, PoolError, PoolOptions, Pooled, run_plan,
+    run_plan_with,
 };
 use phext_storage::Phext;
-use std::future::poll_fn;
 use std::io;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
+/// Pieces that wait for the client.
+const PIECES: usize = 4;
+
 /// The pool, and what all of its streams have in common.
 #[derive(Debug)]
 pub(crate) struct Cores {
-    pool: CorePool,
-    /// How long a query may take.
+    pub(super) pool: CorePool,
+    /// How long a read may take.
     deadline: Option<Duration>,
 }
 
 impl Cores {
-    pub(crate) fn start(deadline: Option<Duration>) -> io::Result<Cores> {
-        let pool = CorePool::start(&PoolOptions::default())?;
+    pub(crate) fn start(deadline: Option<Duration>) -> io::Result<Arc<Cores>> {
+        Cores::with(&PoolOptions::default(), deadline)
+    }
+
+    pub(super) fn with(
+        options: &PoolOptions,
+        deadline: Option<Duration>,
+    ) -> io::Result<Arc<Cores>> {
+        let pool = CorePool::start(options)?;
         for warning in pool.warnings() {
             tracing::warn!("core pool: {warning}");
         }
-        let (workers, inline_lanes) = (pool.workers(), pool.inline_lanes());
-        tracing::info!(workers, inline_lanes, "core pool started");
-        Ok(Cores { pool, deadline })
+        let (workers, threshold) = (pool.workers(), pool.threshold());
+        let (inline_lanes, inline_bytes) = (threshold.lanes(), threshold.bytes());
+        tracing::info!(workers, inline_lanes, inline_bytes, "core pool started");
+        Ok(Arc::new(Cores { pool, deadline }))
     }
 
-    fn work(
-        &self,
-        query: &Query,
-        phext: &Arc<Phext>,
-        library: &Arc<Library>,
-    ) -> Result<Work, Refusal> {
-        let deadline = self.deadline.map(|deadline| Instant::now() + deadline);
-        // Tenants may share a library, and with it the work on it.
-        let tenant = Arc::as_ptr(library) as u64;
-        Ok(Plan::new(query)?.into_work(Arc::clone(phext), tenant, deadline))
+    /// Whether a plan is done in less time than it takes to hand it on.
+    pub(super) fn is_short(&self, plan: &Plan, phext: &Phext) -> Result<bool, Refusal> {
+        let is_short = plan.is_short(&self.pool.threshold(), phext);
+        Ok(is_short.map_err(ExecuteError::from)?)
     }
 
-    /// Runs a query and hands each chunk on.
-    pub(super) async fn each<C: Chunk>(
-        &self,
-        query: &Query,
-        phext: &Arc<Phext>,
+    /// Answers with what an assembly makes of the rows of a plan. A phext that is not there is empty.
+    pub(super) async fn answer<A: Assembly>(
+        self: &Arc<Self>,
+        plan: Plan,
+        phext: Option<Arc<Phext>>,
         library: &Arc<Library>,
+        content_type: &'static str,
+        assembly: A,
+    ) -> Answer {
+        let Some(phext) = phext else {
+            return self.answer_here(&plan, Phext::empty(), content_type, assembly);
+        };
+        if self.is_short(&plan, &phext)? {
+            return self.answer_here(&plan, &phext, content_type, assembly);
+        }
+        let reading = Reading::new(self, phext, library);
+        let kept = reading.keep(&plan, assembly.clone()).await?;
+        if kept.overflowed {
+            return Ok(reading.stream(kept.length, plan, content_type, assembly));
+        }
+        let body = Body::Full(Bytes::from(kept.bytes));
+        Ok(Response::new(200, content_type, body))
+    }
+
+    /// As [`Cores::answer`], on this thread.
+    pub(super) fn answer_here<A: Assembly>(
+        &self,
+        plan: &Plan,
+        phext: &Phext,
+        content_type: &'static str,
+        assembly: A,
+    ) -> Answer {
+        let mut bytes = Vec::new();
+        let mut put = |piece: Piece| {
+            piece
+                .parts()
+                .for_each(|part| bytes.extend_from_slice(&part));
+            Ok(())
+        };
+        gather(assembly, &mut put, |sink| run_plan(plan, phext, sink))?;
+        let body = Body::Full(Bytes::from(bytes));
+        Ok(Response::new(200, content_type, body))
+    }
+}
+
+/// A long read of a phext.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    cores: Arc<Cores>,
+    phext: Arc<Phext>,
+    tenant: u64,
+    deadline: Option<Instant>,
+}
+
+impl Reading {
+    pub(super) fn new(cores: &Arc<Cores>, phext: Arc<Phext>, library: &Arc<Library>) -> Reading {
+        Reading {
+            deadline: cores.deadline.map(|deadline| Instant::now() + deadline),
+            cores: Arc::clone(cores),
+            phext,
+            // Tenants may share a library, and with it the work on it.
+            tenant: Arc::as_ptr(library) as u64,
+        }
+    }
+
+    /// Runs a direct plan on the pool and puts together what comes.
+    pub(super) fn assemble<A: Assembly>(&self, plan: Plan, assembly: A) -> Assembled<A> {
+        let work = plan.into_work(Arc::clone(&self.phext), self.tenant, self.deadline);
+        let chunks = self.cores.pool.submit_with(work, assembly.maker());
+        Assembled::new(assembly, chunks)
+    }
+
+    /// Runs a direct plan on the pool and hands each chunk on.
+    pub(super) async fn each<C: Chunk + Default>(
+        &self,
+        plan: Plan,
         mut take: impl FnMut(C),
     ) -> Result<(), Refusal> {
-        let mut chunks = self.pool.submit(self.work(query, phext, library)?);
+        let work = plan.into_work(Arc::clone(&self.phext), self.tenant, self.deadline);
+        let mut chunks = self.cores.pool.submit(work);
         while let Some(chunk) = next(&mut chunks).await? {
             take(chunk);
         }
         Ok(())
     }
 
-    /// Answers with the rows of a query in a format.
-    pub(super) async fn respond<F: Format>(
+    /// Runs `work` on a thread of its own, with what runs the streams of plans for it: the pool, or where
+    /// `alone` is said that thread itself.
+    pub(super) async fn blocking<T: Send + 'static>(
         &self,
-        query: &Query,
-        phext: &Arc<Phext>,
-        library: &Arc<Library>,
-    ) -> Answer {
-        let mut kept = Kept::default();
-        kept.push(F::BEGIN.as_bytes());
-        let mut is_first = true;
-        self.each(query, phext, library, |chunk: Rendered<F>| {
-            kept.push(chunk.text(&mut is_first));
-        })
-        .await?;
-        kept.push(F::END.as_bytes());
-        let body = match kept.overflowed {
-            false => Body::Full(Bytes::from(kept.bytes)),
-            true => {
-                let chunks = self.pool.submit(self.work(query, phext, library)?);
-                stream::<F>(kept.length, chunks)
+        alone: bool,
+        work: impl FnOnce(&mut Pooled<'_>) -> Result<T, ExecuteError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let guard = CancelOnDrop::default();
+        let (reading, cancel) = (self.clone(), Arc::clone(&guard.0));
+        let worked = blocking(move || {
+            let mut pooled = reading.pooled(&cancel);
+            if alone {
+                pooled.pool = None;
             }
-        };
-        Ok(Response::new(200, F::CONTENT_TYPE, body))
+            work(&mut pooled).map_err(LibraryError::from)
+        });
+        Ok(worked.await?)
+    }
+
+    fn pooled<'p>(&'p self, cancel: &'p Cancel) -> Pooled<'p> {
+        Pooled {
+            pool: Some(&self.cores.pool),
+            phext: Arc::clone(&self.phext),
+            tenant: self.tenant,
+            deadline: self.deadline,
+            cancel,
+        }
+    }
+
+    /// The answer as far as it fits, and its length.
+    async fn keep<A: Assembly>(&self, plan: &Plan, assembly: A) -> Result<Kept, Refusal> {
+        let plan = plan.clone();
+        let mut kept = Kept::default();
+        if !plan.is_direct() {
+            let steps = self.blocking(false, move |pooled| {
+                let mut put = |piece: Piece| {
+                    kept.push(&piece);
+                    Ok(())
+                };
+                run_steps(pooled, &plan, assembly, &mut put)?;
+                Ok(kept)
+            });
+            return steps.await;
+        }
+        let mut pieces = self.assemble(plan, assembly);
+        while let Some(piece) = pieces.next().await? {
+            kept.push(&piece);
+        }
+        Ok(kept)
+    }
+
+    /// Streams an answer of `length` bytes.
+    pub(super) fn stream<A: Assembly>(
+        self,
+        length: u64,
+        plan: Plan,
+        content_type: &'static str,
+        assembly: A,
+    ) -> Response {
+        let (sender, chunks) = mpsc::channel(PIECES);
+        match plan.is_direct() {
+            true => {
+                let pieces = self.assemble(plan, assembly);
+                tokio::spawn(send_all(pieces, sender));
+            }
+            false => self.stream_steps(plan, assembly, sender),
+        }
+        Response::new(200, content_type, Body::Stream { length, chunks })
+    }
+
+    fn stream_steps<A: Assembly>(
+        self,
+        plan: Plan,
+        assembly: A,
+        sender: mpsc::Sender<io::Result<Bytes>>,
+    ) {
+        let guard = CancelOnDrop::default();
+        let (client, cancel) = (sender.clone(), Arc::clone(&guard.0));
+        let running = tokio::task::spawn_blocking(move || {
+            let mut put = |piece: Piece| {
+                let sent = piece
+                    .parts()
+                    .try_for_each(|part| sender.blocking_send(Ok(part)));
+                sent.map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the client is gone"))
+            };
+            let mut pooled = self.pooled(&cancel);
+            if let Err(error) = run_steps(&mut pooled, &plan, assembly, &mut put) {
+                // The client sees a reset; where it is gone already, nobody does.
+                let _ = sender.blocking_send(Err(io::Error::other(error)));
+            }
+        });
+        tokio::spawn(async move {
+            tokio::select! {
+                () = client.closed() => drop(guard),
+                _ = running => {}
+            }
+        });
     }
 }
 
-async fn next<C: Chunk>(chunks: &mut Chunks<C>) -> Result<Option<C>, PoolError> {
-    poll_fn(|context| chunks.poll_next(context)).await
+/// Runs the streams of a plan, one after the other, and puts their rows together here.
+fn run_steps<A: Assembly>(
+    pooled: &mut Pooled<'_>,
+    plan: &Plan,
+    assembly: A,
+    put: &mut dyn FnMut(Piece) -> io::Result<()>,
+) -> Result<(), ExecuteError> {
+    let phext = Arc::clone(&pooled.phext);
+    gather(assembly, put, |sink| {
+        run_plan_with(pooled, plan, &phext, sink)
+    })
 }
 
-/// Streams an answer. When the client goes, the stream ends with the chunks.
-fn stream<F: Format>(length: u64, mut chunks: Chunks<Rendered<F>>) -> Body {
-    let (sender, receiver) = mpsc::channel(PIECES);
-    tokio::spawn(async move {
-        let mut is_first = true;
-        let mut piece = Bytes::from_static(F::BEGIN.as_bytes());
-        loop {
-            let is_gone = sender.send(Ok(piece)).await.is_err();
-            if is_gone {
+/// Sends all pieces of an answer to a client, as long as it is there.
+async fn send_all<A: Assembly>(mut pieces: Assembled<A>, sender: mpsc::Sender<io::Result<Bytes>>) {
+    loop {
+        let piece = tokio::select! {
+            biased;
+            () = sender.closed() => return,
+            piece = pieces.next() => piece,
+        };
+        match piece {
+            Ok(Some(piece)) => {
+                for part in piece.parts() {
+                    if sender.send(Ok(part)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            Ok(None) => return,
+            Err(error) => {
+                // The client sees a reset.
+                let _ = sender.send(Err(io::Error::other(error))).await;
                 return;
             }
-            piece = match next(&mut chunks).await {
-                Ok(Some(chunk)) => chunk.into_text(&mut is_first),
-                Ok(None) => break,
-                Err(error) => {
-                    // The client sees a reset.
-                    let _ = sender.send(Err(io::Error::other(error))).await;
-                    return;
-                }
-            };
-        }
-        let end = Bytes::from_static(F::END.as_bytes());
-        // Whoever is gone misses nothing.
-        let _ = sender.send(Ok(end)).await;
-    });
-    Body::Stream {
-        length,
-        chunks: receiver,
-    }
-}
-
-/// Keeps what fits and counts everything.
-#[derive(Default)]
-struct Kept {
-    bytes: Vec<u8>,
-    length: u64,
-    overflowed: bool,
-}
-
-impl Kept {
-    fn push(&mut self, text: &[u8]) {
-        self.length += text.len() as u64;
-        self.overflowed |= self.length > BUFFER_BYTES as u64;
-        match self.overflowed {
-            false => self.bytes.extend_from_slice(text),
-            true => self.bytes = Vec::new(),
         }
     }
 }
 
-/// How rows are written.
-pub(super) trait Format: Send + 'static {
-    const CONTENT_TYPE: &'static str;
-    const BEGIN: &'static str = "";
-    const END: &'static str = "";
-    /// Between two rows.
-    const SEPARATOR: &'static str = "";
+/// Ends what runs for an answer when whoever waits for it goes.
+#[derive(Debug, Default)]
+struct CancelOnDrop(Arc<Cancel>);
 
-    /// Writes a row; nothing of one that has no place in the answer.
-    fn write(row: &ResultRow<'_>, out: &mut Vec<u8>) -> io::Result<()>;
-}
-
-/// Rows as text, each behind a separator.
-pub(super) struct Rendered<F> {
-    text: Vec<u8>,
-    /// Where each row ends.
-    ends: Vec<usize>,
-    format: PhantomData<F>,
-}
-
-impl<F> Default for Rendered<F> {
-    fn default() -> Self {
-        Rendered {
-            text: Vec::new(),
-            ends: Vec::new(),
-            format: PhantomData,
-        }
-    }
-}
-
-impl<F: Format> Rendered<F> {
-    /// The text, of the first chunk that has any without the separator in front.
-    fn text(&self, is_first: &mut bool) -> &[u8] {
-        let before_first = *is_first && !self.text.is_empty();
-        *is_first &= self.text.is_empty();
-        &self.text[if before_first { F::SEPARATOR.len() } else { 0 }..]
-    }
-
-    fn into_text(self, is_first: &mut bool) -> Bytes {
-        let start = self.text.len() - self.text(is_first).len();
-        Bytes::from(self.text).slice(start..)
-    }
-}
-
-impl<F: Format> Chunk for Rendered<F> {
-    fn add(&mut self, row: &ResultRow<'_>) -> io::Result<()> {
-        let start = self.text.len();
-        self.text.extend_from_slice(F::SEPARATOR.as_bytes());
-        F::write(row, &mut self.text)?;
-        if self.text.len() == start + F::SEPARATOR.len() {
-            self.text.truncate(start);
-        }
-        self.ends.push(self.text.len());
-        Ok(())
-    }
-
-    fn bytes(&self) -> usize {
-        self.text.len() + size_of_val(&self.ends[..])
-    }
-
-    fn rows(&self) -> u64 {
-        self.ends.len() as u64
-    }
-
-    fn truncate(&mut self, rows: u64) {
-        self.ends
-            .truncate(usize::try_from(rows).unwrap_or(usize::MAX));
-        self.text.truncate(self.ends.last().copied().unwrap_or(0));
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 
@@ -222,69 +299,8 @@ impl From<PoolError> for Refusal {
         match error {
             PoolError::Execute(error) => ExecuteError::from(error).into(),
             PoolError::Deadline | PoolError::Stopped => Refusal::new(503, error.to_string()),
+            PoolError::Cancelled => Refusal::gone(),
             _ => Refusal::new(500, error.to_string()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Lines;
-
-    impl Format for Lines {
-        const CONTENT_TYPE: &'static str = "text/plain";
-        const SEPARATOR: &'static str = ", ";
-
-        fn write(row: &ResultRow<'_>, out: &mut Vec<u8>) -> io::Result<()> {
-            out.extend_from_slice(row.text.unwrap_or_default());
-            Ok(())
-        }
-    }
-
-    fn chunk(texts: &[&str]) -> Rendered<Lines> {
-        let mut chunk = Rendered::default();
-        for text in texts {
-            let row = ResultRow {
-                text: Some(text.as_bytes()),
-                ..ResultRow::default()
-            };
-            chunk.add(&row).unwrap();
-        }
-        chunk
-    }
-
-    #[test]
-    fn separators_stand_between_rows_whatever_the_chunks() {
-        let mut is_first = true;
-        let mut joined = Vec::new();
-        for texts in [&[][..], &[""], &["a", "", "b"], &[], &["c"]] {
-            joined.extend_from_slice(chunk(texts).text(&mut is_first));
-        }
-        assert_eq!(joined, b"a, b, c");
-    }
-
-    #[test]
-    fn chunks_are_cut_behind_a_row() {
-        let mut cut = chunk(&["one", "two", "three"]);
-        cut.truncate(2);
-        assert_eq!(
-            (cut.rows(), &cut.into_text(&mut true)[..]),
-            (2, &b"one, two"[..])
-        );
-        let mut none = chunk(&["one"]);
-        none.truncate(0);
-        assert_eq!(none.text(&mut true), b"");
-    }
-
-    #[test]
-    fn what_is_too_long_is_only_counted() {
-        let mut kept = Kept::default();
-        kept.push(&vec![0; BUFFER_BYTES]);
-        assert!(!kept.overflowed);
-        kept.push(b"1");
-        assert_eq!((kept.overflowed, kept.bytes.len()), (true, 0));
-        assert_eq!(kept.length, BUFFER_BYTES as u64 + 1);
     }
 }

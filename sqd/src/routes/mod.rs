@@ -2,7 +2,8 @@
 //!
 //! | route | methods | module |
 //! |---|---|---|
-//! | version status toc get export checksum json-export list select | GET | [`read`] |
+//! | version status toc json-export list select | GET | [`read`] |
+//! | get export checksum | GET | [`document`] |
 //! | query | GET POST | [`query`] |
 //! | delta | GET POST | [`delta`] |
 //! | insert update | GET POST (PUT for update) | [`mod@write`] |
@@ -15,17 +16,22 @@
 //! reads. `/livez` and `/readyz` (GET) are here too, beside that prefix, and need no token; so are
 //! `/metrics` and `/vTPU/telemetry`, of which [`telemetry`] says who may see them.
 //!
+//! Reads look through a plan, here or on the core pool ([`cores`]), and their answers are put together of
+//! chunks of rows ([`assembly`]). A read whose client goes away meanwhile ends; a write does not.
+//!
 //! What SQ answers with 404, a method that a route does not have, is 404 here too.
 //!
 //! Bad input is a 4xx with one sentence that says what is wrong and where; nothing is stored then.
 
 mod arguments;
+mod assembly;
 mod cores;
 mod delta;
+mod document;
 mod hash;
 mod query;
 mod read;
-mod render;
+mod rendered;
 mod telemetry;
 mod write;
 
@@ -74,7 +80,7 @@ const ROUTES: [&str; 17] = [
 pub(crate) struct App {
     tenants: Tenants,
     telemetry: Arc<Telemetry>,
-    cores: Cores,
+    cores: Arc<Cores>,
 }
 
 /// An answer that is not 200.
@@ -98,6 +104,14 @@ impl Refusal {
         Refusal::new(400, format!("Bad Request: {text}"))
     }
 
+    /// To a client that is not there to read it.
+    fn gone() -> Refusal {
+        Refusal::new(
+            499,
+            "the client ended the connection before its answer was ready",
+        )
+    }
+
     fn not_found() -> Refusal {
         Refusal::new(404, "Not Found")
     }
@@ -107,7 +121,10 @@ impl From<LibraryError> for Refusal {
     fn from(error: LibraryError) -> Refusal {
         let store = match &error {
             LibraryError::Store(store) | LibraryError::Execute(ExecuteError::Store(store)) => store,
-            _ => return Refusal::new(500, error.to_string()),
+            _ => match error {
+                LibraryError::Execute(ExecuteError::Pool(error)) => return error.into(),
+                error => return Refusal::new(500, error.to_string()),
+            },
         };
         let status = match store {
             StoreError::ScrollTooLarge { .. } | StoreError::BatchTooLarge { .. } => 413,
@@ -128,7 +145,7 @@ impl From<ExecuteError> for Refusal {
 }
 
 impl App {
-    pub(crate) fn new(tenants: Tenants, cores: Cores) -> App {
+    pub(crate) fn new(tenants: Tenants, cores: Arc<Cores>) -> App {
         App {
             tenants,
             cores,
@@ -259,23 +276,36 @@ async fn dispatch(
     request: &Request,
     arguments: &Arguments<'_>,
     library: &Arc<Library>,
-    cores: &Cores,
+    cores: &Arc<Cores>,
 ) -> Answer {
     use Method::{Delete, Get, Head, Post, Put};
     match (route, &request.method) {
         (b"version", Get | Head) => Ok(Response::text(200, env!("CARGO_PKG_VERSION"))),
         (b"select", Get | Head) => read::select(arguments, library).await,
         (b"status", Get | Head) => {
-            read::status(arguments, library, request.connection_id, cores).await
+            let status = read::status(arguments, library, request.connection_id, cores);
+            unless_gone(request, status).await
         }
-        (b"toc", Get | Head) => read::toc(arguments, library, cores).await,
-        (b"get" | b"export", Get | Head) => read::document(arguments, library, cores).await,
-        (b"checksum", Get | Head) => read::checksum(arguments, library).await,
-        (b"json-export", Get | Head) => read::json_export(arguments, library, cores).await,
+        (b"toc", Get | Head) => unless_gone(request, read::toc(arguments, library, cores)).await,
+        (b"get" | b"export", Get | Head) => {
+            unless_gone(request, document::document(arguments, library, cores)).await
+        }
+        (b"checksum", Get | Head) => {
+            unless_gone(request, document::checksum(arguments, library, cores)).await
+        }
+        (b"json-export", Get | Head) => {
+            unless_gone(request, read::json_export(arguments, library, cores)).await
+        }
         (b"list", Get | Head) => read::list(library),
-        (b"query", Get | Head | Post) => query::query(arguments, library).await,
-        (b"delta", Get | Head) => delta::delta(arguments, library, false).await,
-        (b"delta", Post) => delta::delta(arguments, library, true).await,
+        (b"query", Get | Head | Post) => {
+            unless_gone(request, query::query(arguments, library, cores)).await
+        }
+        (b"delta", Get | Head) => {
+            unless_gone(request, delta::delta(arguments, library, cores, false)).await
+        }
+        (b"delta", Post) => {
+            unless_gone(request, delta::delta(arguments, library, cores, true)).await
+        }
         (b"insert", Get) => write::insert(arguments, library, false).await,
         (b"insert", Post) => write::insert(arguments, library, true).await,
         (b"update", Get) => write::update(arguments, library, false).await,
@@ -284,6 +314,16 @@ async fn dispatch(
         (b"load", Get) => write::load(arguments, library).await,
         (b"where", Post) => hash::coordinate_of_text(arguments),
         _ => Err(Refusal::not_found()),
+    }
+}
+
+/// The answer to a read, which ends when its client goes away.
+async fn unless_gone(request: &Request, answer: impl Future<Output = Answer>) -> Answer {
+    tokio::select! {
+        // A short read is answered before anybody looks for its client.
+        biased;
+        answer = answer => answer,
+        () = request.client.gone() => Err(Refusal::gone()),
     }
 }
 

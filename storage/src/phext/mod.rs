@@ -50,4 +50,4 @@ pub use delimiter::{dimension_of, validate_text};
 pub use error::{PhextError, TextError};
 pub use reader::{PhextReader, parse_slice};
 pub use summary::{summary, write_toc_line};
-pub use writer::{PhextWriter, breaks_between};
+pub use writer::{PhextWriter, breaks_between, runs_between};

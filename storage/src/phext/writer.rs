@@ -108,6 +108,16 @@ pub fn breaks_between(previous: &Coordinate, next: &Coordinate) -> u64 {
         .sum()
 }
 
+/// The breaks that a document holds between two scrolls, as bytes, each with how often it comes in a
+/// row: whoever writes a part of a document writes these in front of it. See [`breaks_between`].
+///
+/// # Panics
+/// When `next` is before `previous`.
+pub fn runs_between(previous: &Coordinate, next: &Coordinate) -> impl Iterator<Item = (u8, u32)> {
+    let runs = break_runs(previous, next).filter(|(_, count)| *count > 0);
+    runs.map(|(dimension, count)| (BREAKS[dimension], count))
+}
+
 /// The runs of breaks that lead from `previous` to `next`: dimension and count, which may be 0.
 fn break_runs(previous: &Coordinate, next: &Coordinate) -> impl Iterator<Item = (usize, u32)> {
     assert!(

@@ -43,6 +43,9 @@ use std::time::Instant;
 /// No piece is begun while chunks of so many bytes wait.
 const BUFFERED_BYTES: usize = 8 << 20;
 
+/// Makes an empty chunk, on any worker.
+pub(super) type Make<C> = Box<dyn Fn() -> C + Send + Sync>;
+
 /// How a stream is laid out over the pool.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
@@ -54,6 +57,8 @@ pub(super) struct Layout {
 
 pub(super) struct Task<C> {
     work: Arc<Work>,
+    /// Makes chunks that rows are added to.
+    make: Make<C>,
     kind: Kind,
     layout: Layout,
     /// Nothing of it is wanted any more.
@@ -86,7 +91,7 @@ struct State<C> {
 }
 
 impl<C: Chunk> Task<C> {
-    pub(super) fn new(work: Work, layout: Layout) -> Task<C> {
+    pub(super) fn new(work: Work, make: Make<C>, layout: Layout) -> Task<C> {
         let kind = match layout.group {
             Some(_) => Kind::in_group(&work.stream),
             None => Kind::of(&work.stream),
@@ -94,6 +99,7 @@ impl<C: Chunk> Task<C> {
         let left = work.limit;
         let task = Task {
             work: Arc::new(work),
+            make,
             kind,
             layout,
             stop: AtomicBool::new(false),
@@ -161,8 +167,7 @@ impl<C: Chunk> Task<C> {
     }
 
     fn is_late(&self) -> bool {
-        let deadline = self.work.deadline;
-        deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.work.is_late()
     }
 
     /// Takes rows, if there are: `Some(Ok(None))` at the end.
@@ -258,8 +263,8 @@ impl<C: Chunk> Job for Task<C> {
         enters
     }
 
-    fn stop(&self) {
-        self.end(Some(PoolError::Stopped));
+    fn fail(&self, error: PoolError) {
+        self.end(Some(error));
     }
 }
 

@@ -58,6 +58,17 @@ impl<C: Chunk> Task<C> {
         })
     }
 
+    /// An empty chunk without bounds.
+    fn filling(&self) -> Filling<C> {
+        Filling {
+            chunk: (self.make)(),
+            skip: 0,
+            most: None,
+            full: usize::MAX,
+            was_full: false,
+        }
+    }
+
     fn run_rows(
         &self,
         piece: usize,
@@ -66,11 +77,10 @@ impl<C: Chunk> Task<C> {
         idle: &mut Idle,
     ) -> Result<Ran<C>, ExecuteError> {
         let mut filling = Filling {
-            chunk: C::default(),
             skip,
             most,
             full: CHUNK_BYTES,
-            was_full: false,
+            ..self.filling()
         };
         let split = self.state().split.clone();
         let work = &*self.work;
@@ -101,7 +111,7 @@ impl<C: Chunk> Task<C> {
         let open = |number| Resident::open(&self.work, number);
         let mut sentrons: Vec<_> = (0..sentrons).map(open).collect();
         let topology = self.topology(sentrons.len());
-        self.outside(&mut Filling::unbounded(), |outside| {
+        self.outside(&mut self.filling(), |outside| {
             run_part(Part::Once, topology, &mut sentrons, outside)
         })?;
         Ok(Outcome::Open(sentrons))
@@ -110,7 +120,7 @@ impl<C: Chunk> Task<C> {
     fn run_fold(&self, piece: usize, mut sentron: Resident) -> Result<Outcome<C>, ExecuteError> {
         let split = self.state().split.clone();
         if let Some(split) = split {
-            self.outside(&mut Filling::unbounded(), |outside| {
+            self.outside(&mut self.filling(), |outside| {
                 sentron.each(&split, piece, outside)
             })?;
         }
@@ -118,7 +128,7 @@ impl<C: Chunk> Task<C> {
     }
 
     fn run_last(&self, mut sentrons: Vec<Resident>) -> Result<Outcome<C>, ExecuteError> {
-        let mut filling = Filling::unbounded();
+        let mut filling = self.filling();
         let topology = self.topology(sentrons.len());
         self.outside(&mut filling, |outside| {
             run_part(Part::Last, topology, &mut sentrons, outside)
@@ -138,17 +148,5 @@ impl<C: Chunk> Task<C> {
     pub(super) fn topology(&self, pieces: usize) -> TopologyType {
         let workers = self.layout.workers.min(pieces);
         self.layout.group.unwrap_or(TopologyType::ring(workers))
-    }
-}
-
-impl<C: Chunk> Filling<C> {
-    fn unbounded() -> Filling<C> {
-        Filling {
-            chunk: C::default(),
-            skip: 0,
-            most: None,
-            full: usize::MAX,
-            was_full: false,
-        }
     }
 }

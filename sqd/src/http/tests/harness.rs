@@ -45,6 +45,16 @@ impl Handler for Puppet {
                 self.finished.fetch_add(1, Ordering::SeqCst);
                 Response::text(200, "slow")
             }
+            b"/until-gone" => {
+                self.started.fetch_add(1, Ordering::SeqCst);
+                tokio::select! {
+                    () = request.client.gone() => {
+                        self.finished.fetch_add(1, Ordering::SeqCst);
+                        Response::text(499, "gone")
+                    }
+                    () = sleep(SLOW) => Response::text(200, "there"),
+                }
+            }
             b"/large" => Response::text(200, vec![b'x'; 3_000_000]),
             b"/empty" => Response::text(204, "never sent"),
             b"/stream" => stream(300_000, vec![Ok("y".repeat(30_000)); 10]),
@@ -131,6 +141,16 @@ impl TestServer {
         timeout(PATIENCE, wait)
             .await
             .expect("a slow request starts");
+    }
+
+    /// Waits until as many requests have finished.
+    pub(super) async fn wait_finished(&self, count: usize) {
+        let wait = async {
+            while self.puppet.finished.load(Ordering::SeqCst) < count {
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(PATIENCE, wait).await.expect("a request finishes");
     }
 
     /// Begins the shutdown; the handle gives the number of unfinished connections.

@@ -126,3 +126,40 @@ async fn a_client_that_does_not_read_is_given_up() {
     assert_eq!(server.stop().await.unwrap(), 0);
     drop(client);
 }
+
+#[tokio::test]
+async fn a_handler_that_asks_is_told_that_its_client_has_gone() {
+    let server = TestServer::start(Options::default()).await;
+    let requests = [
+        "GET /until-gone HTTP/1.1\r\n\r\n",
+        "GET /until-gone HTTP/1.1\r\nConnection: close\r\n\r\n",
+        // Another request waits behind it, and an answer before it.
+        "GET /a HTTP/1.1\r\n\r\nGET /until-gone HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n",
+    ];
+    for (request, count) in requests.iter().zip(1..) {
+        let mut client = server.connect().await;
+        client.send(request).await;
+        server.wait_started(count).await;
+        drop(client);
+        server.wait_finished(count).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_ends_its_half_is_there() {
+    let server = TestServer::start(Options::default()).await;
+    for (version, interim) in [("1.1", "HTTP/1.1 100 Continue\r\n\r\n"), ("1.0", "")] {
+        let mut client = server.connect().await;
+        client
+            .send(format!("GET /until-gone HTTP/{version}\r\n\r\n"))
+            .await;
+        tokio::io::AsyncWriteExt::shutdown(&mut client.stream)
+            .await
+            .unwrap();
+        let rest = String::from_utf8(client.rest().await.unwrap()).unwrap();
+        let answer = rest.strip_prefix(interim).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{rest}");
+        assert!(answer.ends_with("there"), "{rest}");
+    }
+    assert_eq!(server.puppet.finished.load(Ordering::SeqCst), 0);
+}

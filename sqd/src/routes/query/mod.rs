@@ -21,82 +21,90 @@ pub(crate) use question::{Asked, Misasked, Question};
 pub(crate) use rows::RowWriter;
 
 use super::arguments::Arguments;
-use super::read::{phext_of, write_json_text};
-use super::render::{self, Render};
+use super::cores::{Cores, Reading};
+use super::read::{JSON, phext_of, write_json_text};
+use super::rendered::{Format, Rendering};
 use super::{Answer, Refusal};
 use crate::http::Response;
 use crate::library::Library;
-use phext_query::{
-    ExecuteError, Fields, Flow, Plan, Query, QueryError, ResultRow, Target, explain, run_plan,
-};
+use columns::Columns;
+use phext_query::explain::explain_with;
+use phext_query::{Fields, Flow, Plan, Query, QueryError, ResultRow, Target};
 use phext_storage::Phext;
 use std::borrow::Cow;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 /// Answers a query in SQ's form or in the extended one.
-pub(super) async fn query(arguments: &Arguments<'_>, library: &Arc<Library>) -> Answer {
+pub(super) async fn query(
+    arguments: &Arguments<'_>,
+    library: &Arc<Library>,
+    cores: &Arc<Cores>,
+) -> Answer {
     if question::is_extended(arguments) {
-        return extended(arguments, library).await;
+        return extended(arguments, library, cores).await;
     }
     let plan = Plan::new(&parse(arguments)?)?;
     let phext = phext_of(arguments, library).await?;
-    let short = is_short(&plan, phext.as_deref())?;
-    let render: Arc<Render> = Arc::new(move |out| {
-        out.write_all(b"[").map_err(ExecuteError::Sink)?;
-        let mut separator = "";
-        let mut sink = |row: &ResultRow<'_>| {
-            if let Some(coordinate) = row.coordinate {
-                write!(
-                    out,
-                    "{separator}{{\"coordinate\":\"{coordinate}\",\"scroll\":"
-                )?;
-                write_json_text(out, row.text.unwrap_or_default())?;
-                out.write_all(b"}")?;
-                separator = ",";
-            }
-            Ok(Flow::Continue)
-        };
-        run_plan(&plan, phext.as_deref().unwrap_or(Phext::empty()), &mut sink)?;
-        Ok(out.write_all(b"]")?)
-    });
-    render::respond(short, "application/json", render).await
+    let scrolls = Rendering::new(Scrolls);
+    cores.answer(plan, phext, library, JSON, scrolls).await
 }
 
-/// Whether a plan runs over so little that it may do so on the thread that serves the connection.
-fn is_short(plan: &Plan, phext: Option<&Phext>) -> Result<bool, Refusal> {
-    let Some(phext) = phext else {
-        return Ok(true);
-    };
-    let lanes = plan.estimate_lanes(phext, render::INLINE_SCROLLS);
-    Ok(render::is_short_part(
-        phext,
-        lanes.map_err(ExecuteError::from)?,
-    ))
+/// Objects as SQ writes them.
+struct Scrolls;
+
+impl Format for Scrolls {
+    const BEGIN: &'static str = "[";
+    const END: &'static str = "]";
+    const SEPARATOR: &'static str = ",";
+
+    fn write(&self, row: &ResultRow<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+        if let Some(coordinate) = row.coordinate {
+            write!(out, "{{\"coordinate\":\"{coordinate}\",\"scroll\":")?;
+            write_json_text(out, row.text.unwrap_or_default())?;
+            out.push(b'}');
+        }
+        Ok(())
+    }
 }
 
 /// A JSON array of objects with the columns that are selected, or how they are found.
-async fn extended(arguments: &Arguments<'_>, library: &Arc<Library>) -> Answer {
+async fn extended(arguments: &Arguments<'_>, library: &Arc<Library>, cores: &Arc<Cores>) -> Answer {
     let question = Question::parse(arguments, &set(arguments)?)?;
     let plan = Plan::new(&question.query)?;
     let phext = phext_of(arguments, library).await?;
     if question.explain {
-        // The compiler may have to measure what operations cost, which takes a while.
-        let explained = render::run(false, move || {
-            let phext = phext.as_deref().unwrap_or(Phext::empty());
-            let mut no_rows = |_: &ResultRow<'_>| Ok(Flow::Continue);
-            explain(&question.query, phext, &mut no_rows)
-        });
-        return Ok(Response::json(200, explained::json(&explained.await?)));
+        return explain(question.query, phext, library, cores).await;
     }
-    let short = is_short(&plan, phext.as_deref())?;
-    let columns = question.columns;
-    let render: Arc<Render> = Arc::new(move |out| {
-        let mut rows = RowWriter::new(out, &columns)?;
-        let phext = phext.as_deref().unwrap_or(Phext::empty());
-        run_plan(&plan, phext, &mut |row: &ResultRow<'_>| rows.row(row))?;
-        Ok(rows.finish()?)
+    let objects = Rendering::new(question.columns);
+    cores.answer(plan, phext, library, JSON, objects).await
+}
+
+impl Format for Columns {
+    const BEGIN: &'static str = "[";
+    const END: &'static str = "]";
+    const SEPARATOR: &'static str = ",";
+
+    fn write(&self, row: &ResultRow<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+        rows::write_object(self, row, out)
+    }
+}
+
+/// How a query is answered. It runs on one thread, whose cycles are counted, and not on that of the
+/// connection: the compiler may have to measure what operations cost, which takes a while.
+async fn explain(
+    query: Query,
+    phext: Option<Arc<Phext>>,
+    library: &Arc<Library>,
+    cores: &Arc<Cores>,
+) -> Answer {
+    let phext = phext.unwrap_or_else(|| Arc::new(Phext::empty().clone()));
+    let reading = Reading::new(cores, Arc::clone(&phext), library);
+    let explained = reading.blocking(true, move |alone| {
+        let mut no_rows = |_: &ResultRow<'_>| Ok(Flow::Continue);
+        explain_with(alone, &query, &phext, &mut no_rows)
     });
-    render::respond(short, "application/json", render).await
+    Ok(Response::json(200, explained::json(&explained.await?)))
 }
 
 /// The text of `set`, or of the body where that is not there.

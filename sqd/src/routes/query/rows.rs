@@ -28,14 +28,7 @@ impl<'w> RowWriter<'w> {
         if !std::mem::replace(&mut self.is_first, false) {
             self.out.write_all(b",")?;
         }
-        let mut separator = '{';
-        for &column in &self.columns.columns {
-            let name = column.name();
-            write!(self.out, "{separator}\"{name}\":")?;
-            self.value(column, row)?;
-            separator = ',';
-        }
-        self.out.write_all(b"}")?;
+        write_object(self.columns, row, &mut self.out)?;
         Ok(Flow::Continue)
     }
 
@@ -43,45 +36,61 @@ impl<'w> RowWriter<'w> {
     pub(crate) fn finish(self) -> io::Result<()> {
         self.out.write_all(b"]")
     }
+}
 
-    fn value(&mut self, column: Column, row: &ResultRow<'_>) -> io::Result<()> {
-        let tally = row.tally;
-        match column {
-            Column::Coordinate => match row.coordinate {
-                Some(coordinate) => write!(self.out, "\"{coordinate}\""),
-                None => self.number(None),
-            },
-            Column::Scroll => self.text(row.text.unwrap_or_default()),
-            Column::Text => match row.text {
-                Some(text) => self.text(text),
-                None => self.number(None),
-            },
-            Column::Checksum => match row.checksum.filter(|&checksum| checksum != 0) {
-                Some(checksum) => write!(self.out, "\"{}\"", checksum_hex(checksum)),
-                None => self.number(None),
-            },
-            Column::Length => self.number(row.length),
-            Column::Distance | Column::Count => self.number(row.number),
-            Column::Sum => self.number(Some(tally.map_or(0, |tally| tally.sum))),
-            Column::Min => self.number(tally.map(|tally| tally.min)),
-            Column::Max => self.number(tally.map(|tally| tally.max)),
-            Column::Key(dimension) => {
-                let key = row.coordinate.map(|key| key.components()[dimension]);
-                self.number(key.map(u64::from))
-            }
+/// Writes a row as an object.
+pub(super) fn write_object(
+    columns: &Columns,
+    row: &ResultRow<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut separator = '{';
+    for &column in &columns.columns {
+        let name = column.name();
+        write!(out, "{separator}\"{name}\":")?;
+        write_value(column, row, out)?;
+        separator = ',';
+    }
+    out.write_all(b"}")
+}
+
+fn write_value(column: Column, row: &ResultRow<'_>, out: &mut impl Write) -> io::Result<()> {
+    let tally = row.tally;
+    match column {
+        Column::Coordinate => match row.coordinate {
+            Some(coordinate) => write!(out, "\"{coordinate}\""),
+            None => write_number(None, out),
+        },
+        Column::Scroll => write_text(row.text.unwrap_or_default(), out),
+        Column::Text => match row.text {
+            Some(text) => write_text(text, out),
+            None => write_number(None, out),
+        },
+        Column::Checksum => match row.checksum.filter(|&checksum| checksum != 0) {
+            Some(checksum) => write!(out, "\"{}\"", checksum_hex(checksum)),
+            None => write_number(None, out),
+        },
+        Column::Length => write_number(row.length, out),
+        Column::Distance | Column::Count => write_number(row.number, out),
+        Column::Sum => write_number(Some(tally.map_or(0, |tally| tally.sum)), out),
+        Column::Min => write_number(tally.map(|tally| tally.min), out),
+        Column::Max => write_number(tally.map(|tally| tally.max), out),
+        Column::Key(dimension) => {
+            let key = row.coordinate.map(|key| key.components()[dimension]);
+            write_number(key.map(u64::from), out)
         }
     }
+}
 
-    fn number(&mut self, number: Option<u64>) -> io::Result<()> {
-        match number {
-            Some(number) => write!(self.out, "{number}"),
-            None => self.out.write_all(b"null"),
-        }
+fn write_number(number: Option<u64>, out: &mut impl Write) -> io::Result<()> {
+    match number {
+        Some(number) => write!(out, "{number}"),
+        None => out.write_all(b"null"),
     }
+}
 
-    /// A part of a text may begin or end inside a character, which becomes U+FFFD.
-    fn text(&mut self, text: &[u8]) -> io::Result<()> {
-        let text = String::from_utf8_lossy(text);
-        serde_json::to_writer(&mut *self.out, text.as_ref()).map_err(io::Error::other)
-    }
+/// A part of a text may begin or end inside a character, which becomes U+FFFD.
+fn write_text(text: &[u8], out: &mut impl Write) -> io::Result<()> {
+    let text = String::from_utf8_lossy(text);
+    serde_json::to_writer(out, text.as_ref()).map_err(io::Error::other)
 }

@@ -6,6 +6,7 @@
     reason = "files that SQ or an operator left need not survive a crash of the test"
 )]
 
+mod cores;
 mod queries;
 mod reads;
 mod refusals;
