@@ -1,6 +1,7 @@
 //! Commands and options. Every option of `serve` is also read from the environment.
 
 use crate::ask::AskArgs;
+use crate::lab::LocalityArgs;
 use crate::telemetry::TelemetryArgs;
 use clap::{Args, Parser, Subcommand};
 use phext_storage::{MemoryBudget, Options, Order};
@@ -101,6 +102,9 @@ pub(crate) enum Command {
     /// Assemble, disassemble, check and run streams of instruction words: docs/ISA.md.
     #[command(subcommand)]
     Siw(SiwCommand),
+    /// Measure what orders of scrolls are worth: docs/LOCALITY.md.
+    #[command(subcommand)]
+    Lab(LabCommand),
     /// Print the version.
     Version,
 }
@@ -126,6 +130,12 @@ pub(crate) enum SnapshotCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabCommand {
+    /// Compare orders of the same scrolls by what queries touch in each; writes a report.
+    Locality(Box<LocalityArgs>),
 }
 
 #[derive(Debug, Subcommand)]

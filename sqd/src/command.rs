@@ -2,8 +2,9 @@
 
 use crate::ask;
 use crate::check::check;
-use crate::cli::{Command, DataArgs, SnapshotCommand};
+use crate::cli::{Command, DataArgs, LabCommand, SnapshotCommand};
 use crate::control::{self, Request};
+use crate::lab::{self, LabError};
 use crate::library::{Library, LibraryError};
 use crate::meter::Meter;
 use crate::phext_file::{FileError, export, write_document};
@@ -33,6 +34,8 @@ pub(crate) enum CommandError {
     Execute(#[from] ExecuteError),
     #[error(transparent)]
     Siw(#[from] SiwError),
+    #[error(transparent)]
+    Lab(#[from] LabError),
     #[error(transparent)]
     Misasked(#[from] Misasked),
     #[error("there is no phext {name:?} in {directory}", directory = .directory.display())]
@@ -121,6 +124,7 @@ pub(crate) fn run(command: Command) -> Result<(), CommandError> {
         Command::Statistics { data } => control::run(&Request::Statistics, &data),
         Command::Repair { apply, data } => repair(&data.data_dir, apply),
         Command::Siw(command) => siw::command(command),
+        Command::Lab(LabCommand::Locality(args)) => Ok(lab::locality(&args)?),
         Command::Version => {
             writeln!(io::stdout(), "{}", env!("CARGO_PKG_VERSION"))?;
             Ok(())

@@ -15,6 +15,7 @@
 //! | where do a tenant's phexts live, and SQ's files? | [`library`] |
 //! | how do commands reach a running server? | [`control`] |
 //! | how are streams of instruction words written and run by hand? | [`siw`] |
+//! | what is an order of scrolls worth? | [`lab`] |
 //! | how do bytes on a socket become requests? | [`http`] |
 
 mod ask;
@@ -23,6 +24,7 @@ mod cli;
 mod command;
 mod control;
 mod http;
+mod lab;
 mod library;
 mod logging;
 mod meter;
