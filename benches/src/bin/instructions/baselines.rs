@@ -127,7 +127,7 @@ impl Baselines {
         if !differences.is_empty() {
             return Verdict::NotJudged { rows, differences };
         }
-        let failed = rows.iter().filter(|row| !row.is_within(tolerance)).count();
+        let failed = rows.iter().filter(|row| row.is_above(tolerance)).count();
         Verdict::Judged {
             rows,
             tolerance,
@@ -164,10 +164,21 @@ impl Row {
         Some((self.instructions as f64 / baseline - 1.0) * 100.0)
     }
 
-    /// A path that takes much less is out of date in the file, where it would hide what comes next.
-    fn is_within(&self, tolerance: f64) -> bool {
+    /// Whether it takes more than it may. A path without a baseline is one that nobody guards.
+    fn is_above(&self, tolerance: f64) -> bool {
         self.difference()
-            .is_some_and(|difference| difference.abs() <= tolerance)
+            .is_none_or(|difference| difference > tolerance)
+    }
+
+    /// What is said of it. A path that takes much less is out of date in the file, where it would hide
+    /// what comes next.
+    fn verdict(&self, tolerance: f64) -> &'static str {
+        match self.difference() {
+            None => "**no baseline**",
+            Some(difference) if difference > tolerance => "**above**",
+            Some(difference) if difference < -tolerance => "below: refresh",
+            Some(_) => "within",
+        }
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, verdict: &str) -> fmt::Result {
@@ -220,17 +231,19 @@ impl fmt::Display for Verdict {
                 remarks,
             } => {
                 for row in rows {
-                    let is_within = row.is_within(*tolerance);
-                    row.write(f, if is_within { "within" } else { "**outside**" })?;
+                    row.write(f, row.verdict(*tolerance))?;
                 }
                 for remark in remarks {
                     writeln!(f, "figures may differ a little: {remark}")?;
                 }
                 match failed {
-                    0 => writeln!(f, "instructions: all within {tolerance} % of the baselines"),
+                    0 => writeln!(
+                        f,
+                        "instructions: none more than {tolerance} % above its baseline"
+                    ),
                     _ => writeln!(
                         f,
-                        "instructions: {failed} of {} outside {tolerance} % of the baselines; where \
+                        "instructions: {failed} of {} more than {tolerance} % above their baselines; where \
                          that is meant, `{REFRESH}` and say why in the commit",
                         rows.len()
                     ),

@@ -1,7 +1,7 @@
 //! Instructions of the core paths, beside those in the tree: `cargo instructions`.
 //!
 //! ```text
-//! cargo instructions                     compares; fails where a path takes over 3 % more or less
+//! cargo instructions                     compares; fails where a path takes over 3 % more
 //! cargo instructions --refresh           writes benches/instructions.json anew
 //! cargo instructions --only scan,miss    some paths
 //! ```
@@ -54,7 +54,7 @@ struct Arguments {
     /// Which paths; all where none is named.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Per cent by which a path may differ from its baseline.
+    /// Per cent by which a path may be above its baseline.
     #[arg(long, default_value_t = 3.0)]
     tolerance: f64,
     /// The file of baselines; the one in the tree where none is named.
