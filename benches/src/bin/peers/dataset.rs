@@ -59,6 +59,11 @@ impl Dataset {
         random.random_range(0..self.keys.len())
     }
 
+    /// The sum of the text that was loaded for the key of a rank.
+    pub(crate) fn text_sum(&self, rank: usize) -> u64 {
+        self.text_sums[rank]
+    }
+
     /// Adds what reading the text of a known key must give.
     pub(crate) fn expect_text(&self, rank: usize, tally: &mut Tally) {
         tally.sums(0, self.text_sums[rank]);

@@ -14,7 +14,7 @@
 //! | [`ordered`] | how an engine with ordered keys answers questions in several dimensions |
 //! | [`workload`] | what is measured, and how one cell is |
 //! | [`run`] | the order of things: loads, openings, reads, writes, in rounds |
-//! | [`report`], [`bars`], [`markdown`] | rows, bars met and missed, tables |
+//! | [`rows`] | rows while they are measured; bars and tables are [`phext_benches::report`]'s |
 //!
 //! Left out: several readers at once, data larger than memory, and deletion.
 
@@ -23,17 +23,16 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use phext_benches::machine::Machine;
+use phext_benches::report;
 
-mod bars;
 mod dataset;
 mod engine;
 mod engines;
 mod key;
-mod markdown;
 mod ordered;
 mod prefetch;
 mod query;
-mod report;
+mod rows;
 mod run;
 mod tally;
 mod workload;
@@ -41,7 +40,6 @@ mod workload;
 use dataset::Shape;
 use engine::{Kind, Outcome};
 use engines::{BASELINES, KINDS};
-use report::Report;
 use workload::Workload;
 use workload::open::Inspect;
 
@@ -58,7 +56,7 @@ struct Arguments {
     /// Records in each store.
     #[arg(long, default_value_t = 1_000_000)]
     scrolls: u32,
-    /// Which workloads; all where none is named.
+    /// Which workloads; all but the mixes of YCSB where none is named.
     #[arg(long, value_enum, value_delimiter = ',')]
     workloads: Vec<Workload>,
     /// Which data sets: uniform, clustered, hierarchy, agent.
@@ -76,7 +74,7 @@ struct Arguments {
     /// Where to write machine, rows and bars as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Where to write the tables as a page.
+    /// Where to write the tables as a page, short for `cargo report` with one file.
     #[arg(long)]
     markdown: Option<PathBuf>,
     /// Seed of keys, texts and questions.
@@ -109,17 +107,18 @@ fn start(arguments: &Arguments) -> Outcome {
     let plan = plan(arguments)?;
     let machine = Machine::describe(&plan.directory);
     eprintln!("{machine}");
-    let mut report = Report::new(machine, &plan);
+    let mut measured = rows::empty(machine, &plan);
     for &shape in &arguments.dataset {
-        report.extend(run::dataset(&plan, shape)?);
+        rows::extend(&mut measured, run::dataset(&plan, shape)?);
     }
-    report.judge();
-    print!("{}", markdown::tables(&report));
-    if let Some(path) = &arguments.markdown {
-        report::write(path, &markdown::page(&report))?;
-    }
+    measured.judge();
+    let measured = report::Report::Peers(measured);
+    print!("{}", measured.tables());
     if let Some(path) = &arguments.json {
-        report::write(path, &serde_json::to_string_pretty(&report)?)?;
+        measured.write(path)?;
+    }
+    if let Some(path) = &arguments.markdown {
+        report::write(path, &report::page(&[measured]))?;
     }
     Ok(())
 }
@@ -129,7 +128,11 @@ fn plan(arguments: &Arguments) -> Outcome<run::Plan> {
         .prefix("peers-")
         .tempdir_in(&arguments.directory)?;
     let workloads = match &arguments.workloads[..] {
-        [] => Workload::value_variants().to_vec(),
+        [] => Workload::value_variants()
+            .iter()
+            .copied()
+            .filter(|workload| !Workload::MIXES.contains(workload))
+            .collect(),
         named => named.to_vec(),
     };
     let kinds = arguments
@@ -140,6 +143,7 @@ fn plan(arguments: &Arguments) -> Outcome<run::Plan> {
     Ok(run::Plan {
         kinds,
         workloads,
+        shapes: arguments.dataset.clone(),
         scrolls: arguments.scrolls as usize,
         rounds: arguments.rounds,
         load_rounds: arguments.load_rounds,

@@ -4,6 +4,7 @@
 //! loads      each round: unsorted, sorted; the last sorted one is settled and kept
 //! openings   each round: every store in a process of its own
 //! reads      each round: workload by workload, engine after engine on the same questions
+//! mixes      each round: the same with YCSB's, with one thread and with two
 //! writes     each round: the same with puts
 //! ```
 //!
@@ -17,16 +18,18 @@ use phext_benches::machine::{ProcessorTime, allocated_bytes};
 use crate::dataset::{Dataset, Shape, Texts};
 use crate::engine::{Arrival, Engine, Kind, Load, Outcome, Reader, SECOND_READER, Sizing};
 use crate::engines::BASELINES;
-use crate::report::Rows;
+use crate::rows::Rows;
 use crate::tally::Tally;
 use crate::workload::questions::Questions;
 use crate::workload::write::Puts;
-use crate::workload::{Workload, load, open, read};
+use crate::workload::ycsb::{self, Ycsb};
+use crate::workload::{Label, Workload, load, open, read};
 
 /// What is to be measured.
 pub(crate) struct Plan {
     pub(crate) kinds: Vec<&'static Kind>,
     pub(crate) workloads: Vec<Workload>,
+    pub(crate) shapes: Vec<Shape>,
     pub(crate) scrolls: usize,
     pub(crate) rounds: usize,
     pub(crate) load_rounds: usize,
@@ -41,12 +44,16 @@ impl Plan {
         self.workloads.contains(&workload)
     }
 
-    /// The options that shape the figures; where files are put is not one of them.
-    pub(crate) fn options(&self) -> String {
+    /// What was typed, as far as it shapes the figures; where files are put does not.
+    pub(crate) fn command(&self) -> String {
         let names: Vec<&str> = self.kinds.iter().map(|kind| kind.name).collect();
+        let shapes: Vec<&str> = self.shapes.iter().map(|shape| shape.name()).collect();
+        let workloads: Vec<String> = self.workloads.iter().map(|w| w.name()).collect();
         format!(
-            "--engines {} --scrolls {} --rounds {} --load-rounds {} --seed {}",
+            "cargo peers --engines {} --dataset {} --workloads {} --scrolls {} --rounds {} --load-rounds {} --seed {}",
             names.join(","),
+            shapes.join(","),
+            workloads.join(","),
             self.scrolls,
             self.rounds,
             self.load_rounds,
@@ -55,7 +62,7 @@ impl Plan {
     }
 
     /// The engines and those baselines that take part in something that is wanted.
-    fn contestants(&self) -> Vec<&'static Kind> {
+    pub(crate) fn contestants(&self) -> Vec<&'static Kind> {
         let takes_part = |kind: &&Kind| self.workloads.iter().any(|&w| (kind.supports)(w));
         let baselines = BASELINES.iter().filter(takes_part);
         self.kinds.iter().copied().chain(baselines).collect()
@@ -129,7 +136,8 @@ impl Bench<'_> {
 
     fn load_all(&self, load: Load<'_>, round: usize, keep: bool, rows: &mut Rows) -> Outcome {
         let label = load::label(load.arrival);
-        progress(self.dataset.shape, &format!("{label}, round {}", round + 1));
+        let text = &label.text;
+        progress(self.dataset.shape, &format!("{text}, round {}", round + 1));
         for kind in turns(&self.plan.contestants(), round) {
             let is_measured = (kind.supports)(Workload::Load) && self.plan.wants(Workload::Load);
             if !is_measured && !keep {
@@ -138,15 +146,9 @@ impl Bench<'_> {
             let directory = self.directory(kind);
             std::fs::create_dir(&directory)?;
             let measured = load::measure(kind, &directory, load, self.sizing, keep)
-                .map_err(|failure| place(kind, label, &failure))?;
+                .map_err(|failure| place(kind, text, &failure))?;
             if is_measured {
-                rows.add(
-                    label,
-                    Workload::Load,
-                    kind.name,
-                    Some(kind.load_durability),
-                    &measured,
-                );
+                rows.add(&label, kind.name, Some(kind.load_durability), &measured);
             }
             if keep && self.plan.wants(Workload::Space) && (kind.supports)(Workload::Space) {
                 rows.add_space(kind.name, allocated_bytes(&directory)?);
@@ -200,6 +202,12 @@ impl Bench<'_> {
                 ),
             );
         }
+        let mut written = ycsb::Written::default();
+        for round in 0..self.plan.rounds {
+            for mix in Workload::MIXES.into_iter().filter(|&w| self.plan.wants(w)) {
+                self.mix(mix, round, &stores, &mut written, rows)?;
+            }
+        }
         for round in 0..self.plan.rounds {
             progress(self.dataset.shape, &format!("writes, round {}", round + 1));
             for workload in Workload::WRITES.into_iter().filter(|&w| self.plan.wants(w)) {
@@ -228,7 +236,7 @@ impl Bench<'_> {
             let mut measure = |name: &'static str, mut reader: Box<dyn Reader + '_>| -> Outcome {
                 let measured = read::measure(&questions, reader.as_mut())
                     .map_err(|failure| place(kind, &workload.name(), &failure))?;
-                let row = rows.add(&workload.name(), workload, name, None, &measured);
+                let row = rows.add(&Label::of(workload), name, None, &measured);
                 row.checksum = Some(questions.expected.checksum());
                 row.records = Some(questions.expected.records);
                 Ok(())
@@ -251,9 +259,39 @@ impl Bench<'_> {
                 .measure(engine.as_ref())
                 .map_err(|failure| place(kind, &workload.name(), &failure))?;
             let durability = Some(kind.put_durability);
-            let row = rows.add(&workload.name(), workload, kind.name, durability, &measured);
+            let row = rows.add(&Label::of(workload), kind.name, durability, &measured);
             row.checksum = Some(puts.expected().checksum());
             row.records = Some(puts.expected().records);
+        }
+        Ok(())
+    }
+}
+
+impl Bench<'_> {
+    /// One of YCSB's mixes, with each number of threads.
+    fn mix(
+        &self,
+        workload: Workload,
+        round: usize,
+        stores: &[Open],
+        written: &mut ycsb::Written,
+        rows: &mut Rows,
+    ) -> Outcome {
+        for threads in ycsb::THREADS {
+            let label = Label::with_threads(workload, threads);
+            let text = &label.text;
+            progress(self.dataset.shape, &format!("{text}, round {}", round + 1));
+            let mix = Ycsb::new(workload, threads, &self.dataset, round, written);
+            for Open { kind, engine } in turns(stores, round) {
+                if !(kind.supports)(workload) {
+                    continue;
+                }
+                let measured = mix.measure(engine.as_ref());
+                let measured = measured.map_err(|failure| place(kind, text, &failure))?;
+                let row = rows.add(&label, kind.name, Some(kind.put_durability), &measured);
+                row.checksum = Some(mix.expected().checksum());
+                row.records = Some(mix.expected().records);
+            }
         }
         Ok(())
     }

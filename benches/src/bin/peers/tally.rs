@@ -56,6 +56,12 @@ impl Tally {
         self.records += 1;
     }
 
+    /// Adds what another one holds.
+    pub(crate) fn add(&mut self, other: Tally) {
+        self.sum = self.sum.wrapping_add(other.sum);
+        self.records += other.records;
+    }
+
     /// The checksum, for the report.
     pub(crate) fn checksum(&self) -> String {
         format!("{:016x}", self.sum)

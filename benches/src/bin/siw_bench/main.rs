@@ -25,9 +25,10 @@ mod streams;
 
 use clap::Parser;
 use dataset::Dataset;
-use measure::{Measurement, TIERS, measure};
+use measure::{Measurement, measure};
 use phext_benches::machine::Machine;
-use serde::Serialize;
+use phext_benches::report::siw::{Report, Row};
+use phext_benches::report::{self, Bar};
 use std::error::Error;
 use std::path::PathBuf;
 
@@ -50,17 +51,6 @@ struct Args {
     json: Option<PathBuf>,
 }
 
-/// The figures.
-#[derive(Debug, Serialize)]
-struct Report {
-    cpu: String,
-    /// Where cycles come from.
-    cycles: &'static str,
-    streams: Vec<Measurement>,
-    /// What must hold, and whether it does.
-    bars: Vec<(String, bool)>,
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let directory = tempfile::tempdir()?;
@@ -69,53 +59,57 @@ fn main() -> Result<(), Box<dyn Error>> {
     for subject in streams::all(&data) {
         streams.push(measure(&subject, args.rounds)?);
     }
-    let report = Report {
-        cpu: Machine::describe(directory.path()).cpu,
-        cycles: "processor time of the thread x frequency by a dependent multiply chain",
+    let cycles = "processor time of the thread x frequency by a dependent multiply chain";
+    let report = report::Report::Siw(Report {
+        machine: Machine::describe(directory.path()),
+        command: format!(
+            "cargo siw-bench --scrolls {} --rounds {}",
+            args.scrolls, args.rounds
+        ),
+        cycles: cycles.to_owned(),
+        scrolls: args.scrolls,
         bars: bars(&streams),
-        streams,
-    };
-    print(&report);
+        rows: streams.iter().map(row).collect(),
+    });
+    print!("{}", report.tables());
     if let Some(path) = &args.json {
-        let json = serde_json::to_vec_pretty(&report)?;
-        #[expect(clippy::disallowed_methods, reason = "a report is no part of a store")]
-        std::fs::write(path, json)?;
+        report.write(path)?;
     }
     Ok(())
 }
 
-fn bars(streams: &[Measurement]) -> Vec<(String, bool)> {
-    let mut bars = Vec::new();
-    for stream in streams {
-        let [.., top] = stream.ops_per_cycle;
-        if stream.name == streams::MIX {
-            let text = format!("{}: {top:.2} ops a cycle at tier 3, 3 wanted", stream.name);
-            bars.push((text, top >= OPS_PER_CYCLE));
-        }
-        if stream.is_query {
-            let speedup = top / stream.ops_per_cycle[0];
-            let text = format!("{}: tier 3 is {speedup:.1} x tier 0, 2 wanted", stream.name);
-            bars.push((text, speedup >= SPEEDUP));
-        }
+fn row(stream: &Measurement) -> Row {
+    Row {
+        workload: stream.name.to_owned(),
+        ops: stream.ops,
+        ops_per_cycle: stream.ops_per_cycle,
+        hertz: stream.hertz,
+        discarded: stream.discarded,
     }
-    bars
 }
 
-fn print(report: &Report) {
-    println!("{}; cycles: {}", report.cpu, report.cycles);
-    print!("| ops a cycle |");
-    TIERS.iter().for_each(|tier| print!(" tier {tier} |"));
-    println!(" ops | GHz | rounds discarded |\n|---|---|---|---|---|---|---|---|");
-    for stream in &report.streams {
-        print!("| {} |", stream.name);
-        stream
-            .ops_per_cycle
-            .iter()
-            .for_each(|ops| print!(" {ops:.3} |"));
-        let gigahertz = stream.hertz / 1e9;
-        println!(" {} | {gigahertz:.2} | {} |", stream.ops, stream.discarded);
+fn bars(streams: &[Measurement]) -> Vec<Bar> {
+    streams.iter().filter_map(bar).collect()
+}
+
+fn bar(stream: &Measurement) -> Option<Bar> {
+    let [unpacked, .., top] = stream.ops_per_cycle;
+    let bar = |bar: String, measured, met| Bar {
+        dataset: String::new(),
+        workload: stream.name.to_owned(),
+        bar,
+        measured,
+        met,
+    };
+    if stream.name == streams::MIX {
+        let text = format!("at least {OPS_PER_CYCLE} operations a cycle at tier 3");
+        return Some(bar(text, format!("{top:.2}"), top >= OPS_PER_CYCLE));
     }
-    for (bar, holds) in &report.bars {
-        println!("{} {bar}", if *holds { "holds:" } else { "FAILS:" });
+    if stream.is_query {
+        let text = format!("tier 3 at least {SPEEDUP} x tier 0");
+        let speedup = top / unpacked;
+        let measured = format!("{speedup:.1} x ({top:.3}, {unpacked:.3})");
+        return Some(bar(text, measured, speedup >= SPEEDUP));
     }
+    None
 }

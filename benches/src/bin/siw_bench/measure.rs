@@ -4,7 +4,6 @@ use crate::streams::Subject;
 use phext_siw::Stream;
 use phext_siw::cycles::{Frequency, thread_time};
 use phext_siw::execute::{Collected, ExecuteError, Flow, Report, ResultRow, execute};
-use serde::Serialize;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ const SPAN: Duration = Duration::from_millis(8);
 const MOST_ROUNDS: usize = 60;
 
 /// The figures of one stream.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(crate) struct Measurement {
     pub(crate) name: &'static str,
     pub(crate) is_query: bool,

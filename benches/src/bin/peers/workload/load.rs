@@ -7,7 +7,7 @@ use crate::engine::{Arrival, Kind, Load, Outcome, Reader, Sizing};
 use crate::key::PACKED_BYTES;
 use crate::tally::Tally;
 use crate::workload::write::written_bytes;
-use crate::workload::{Measured, Workload};
+use crate::workload::{Label, Measured, Workload};
 
 /// Loads a store in an empty directory; time runs until everything is durable. With `settle`, the
 /// engine then leaves the store as it would be left in time, which is not part of the time.
@@ -64,9 +64,13 @@ fn verify(reader: &mut dyn Reader, load: Load<'_>) -> Outcome {
 }
 
 /// What the row of a load is called.
-pub(crate) fn label(arrival: Arrival<'_>) -> &'static str {
-    match arrival {
+pub(crate) fn label(arrival: Arrival<'_>) -> Label {
+    let text = match arrival {
         Arrival::Sorted => "load, sorted",
         Arrival::Shuffled(_) => "load, unsorted",
+    };
+    Label {
+        text: text.to_owned(),
+        ..Label::of(Workload::Load)
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod open;
 pub(crate) mod questions;
 pub(crate) mod read;
 pub(crate) mod write;
+pub(crate) mod ycsb;
 
 /// A workload, as on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,6 +40,18 @@ pub(crate) enum Workload {
     Space,
     /// From a closed store to the first text, in a process of its own; its memory.
     Open,
+    /// YCSB: half reads, half updates.
+    YcsbA,
+    /// YCSB: reads, and 5 % updates.
+    YcsbB,
+    /// YCSB: reads.
+    YcsbC,
+    /// YCSB: reads of what is new, and 5 % inserts.
+    YcsbD,
+    /// YCSB: scans of up to 100 records, and 5 % inserts.
+    YcsbE,
+    /// YCSB: half reads, half texts that are read and replaced.
+    YcsbF,
 }
 
 impl Workload {
@@ -58,6 +71,32 @@ impl Workload {
     /// Those that write single records.
     pub(crate) const WRITES: [Workload; 2] = [Workload::Put, Workload::Group];
 
+    /// Mixes of both, in the order in which YCSB has them run.
+    pub(crate) const MIXES: [Workload; 6] = [
+        Workload::YcsbA,
+        Workload::YcsbB,
+        Workload::YcsbC,
+        Workload::YcsbF,
+        Workload::YcsbD,
+        Workload::YcsbE,
+    ];
+
+    /// By what its answers are verified.
+    pub(crate) fn verified_by(self) -> Option<&'static str> {
+        match self {
+            Workload::Load => Some("a scan of the loaded store"),
+            Workload::Put | Workload::Group => Some("reading back"),
+            Workload::Space => None,
+            Workload::Open => Some("the first text is there"),
+            mix if Workload::MIXES.contains(&mix) => {
+                Some("the sum of all texts read, and reading back what was written")
+            }
+            _ => Some(
+                "the sum of all texts read, and of their keys where these are part of the answer",
+            ),
+        }
+    }
+
     /// What `ns_per_op` is for.
     pub(crate) fn unit(self) -> &'static str {
         match self {
@@ -69,6 +108,12 @@ impl Workload {
             Workload::Put | Workload::Group => "put",
             Workload::Space => "store",
             Workload::Open => "open",
+            Workload::YcsbA
+            | Workload::YcsbB
+            | Workload::YcsbC
+            | Workload::YcsbD
+            | Workload::YcsbE
+            | Workload::YcsbF => "operation",
         }
     }
 
@@ -77,6 +122,38 @@ impl Workload {
         self.to_possible_value()
             .map(|value| value.get_name().to_owned())
             .expect("no workload is hidden")
+    }
+}
+
+/// What a row is called.
+#[derive(Debug, Clone)]
+pub(crate) struct Label {
+    pub(crate) workload: Workload,
+    pub(crate) text: String,
+    pub(crate) threads: usize,
+}
+
+impl Label {
+    /// Of a workload that has one row.
+    pub(crate) fn of(workload: Workload) -> Label {
+        Label {
+            workload,
+            text: workload.name(),
+            threads: match workload {
+                Workload::Group => write::WRITERS,
+                _ => 1,
+            },
+        }
+    }
+
+    /// Of a workload that is run with several numbers of threads.
+    pub(crate) fn with_threads(workload: Workload, threads: usize) -> Label {
+        let threads_text = if threads == 1 { "thread" } else { "threads" };
+        Label {
+            workload,
+            text: format!("{}, {threads} {threads_text}", workload.name()),
+            threads,
+        }
     }
 }
 

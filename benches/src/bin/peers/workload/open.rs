@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use clap::Args;
+use phext_benches::report::peers::Resident;
 use phext_storage::coordinate::Coordinate;
 use serde::{Deserialize, Serialize};
 
@@ -43,15 +44,6 @@ pub(crate) struct Opened {
     pub(crate) after_scan: Option<Resident>,
 }
 
-/// Resident memory in bytes, by what it is.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Resident {
-    /// Heap and stacks.
-    pub(crate) heap: u64,
-    /// Pages of mapped files, which the system can take back; the program itself among them.
-    pub(crate) mapped: u64,
-}
-
 impl Inspect {
     /// Opens, reads, and prints what that showed.
     ///
@@ -71,10 +63,10 @@ impl Inspect {
         if tally.records != 1 {
             return Err(format!("{} is not in the store", self.inspect_key).into());
         }
-        let after_open = Resident::now()?;
+        let after_open = resident()?;
         let after_scan = if self.inspect_scan {
             engine.reader()?.scan(&mut tally)?;
-            Some(Resident::now()?)
+            Some(resident()?)
         } else {
             None
         };
@@ -89,22 +81,21 @@ impl Inspect {
     }
 }
 
-impl Resident {
-    fn now() -> Outcome<Resident> {
-        let status = std::fs::read_to_string("/proc/self/status")?;
-        let bytes = |name: &str| -> Outcome<u64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-            let kilobytes: u64 = kilobytes
-                .ok_or("the system does not tell resident memory")?
-                .parse()?;
-            Ok(kilobytes * 1024)
-        };
-        Ok(Resident {
-            heap: bytes("RssAnon:")?,
-            mapped: bytes("RssFile:")?,
-        })
-    }
+/// The memory of this process.
+fn resident() -> Outcome<Resident> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let bytes = |name: &str| -> Outcome<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        let kilobytes: u64 = kilobytes
+            .ok_or("the system does not tell resident memory")?
+            .parse()?;
+        Ok(kilobytes * 1024)
+    };
+    Ok(Resident {
+        heap: bytes("RssAnon:")?,
+        mapped: bytes("RssFile:")?,
+    })
 }
 
 /// Opens a store in another process. The store must be closed in this one.

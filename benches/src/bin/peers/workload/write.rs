@@ -10,7 +10,8 @@ use crate::tally::{Tally, text_sum};
 use crate::workload::{Measured, Workload};
 
 const PUTS: usize = 300;
-const WRITERS: usize = 64;
+/// Threads of [`Workload::Group`].
+pub(crate) const WRITERS: usize = 64;
 const PUTS_PER_WRITER: usize = 16;
 
 /// The puts of a round: new texts for distinct stored keys.

@@ -3,21 +3,8 @@
 //! They are for a million scrolls of about 200 bytes that are in memory. With other numbers the
 //! same comparisons are made and mean less.
 
-use serde::Serialize;
-
-use crate::report::{DatasetFigures, Report, Row, SUBJECT};
-
-/// A comparison and its outcome.
-#[derive(Debug, Serialize)]
-pub(crate) struct Bar {
-    pub(crate) dataset: &'static str,
-    pub(crate) workload: String,
-    /// What is asked for.
-    pub(crate) bar: String,
-    /// What was measured, with the figures that it comes from.
-    pub(crate) measured: String,
-    pub(crate) met: bool,
-}
+use super::{DatasetFigures, Report, Row, SUBJECT};
+use crate::report::Bar;
 
 /// The median query of a region or of the nearest may take twice the slowest of the plain scans of
 /// zone maps that the design is based on.
@@ -28,7 +15,7 @@ const SPACE_FACTOR: f64 = 1.25;
 const SPACE_PER_SCROLL: u64 = 40;
 
 /// All bars of which both sides were measured on a data set.
-pub(crate) fn judge(report: &Report, dataset: &DatasetFigures) -> Vec<Bar> {
+pub(super) fn judge(report: &Report, dataset: &DatasetFigures) -> Vec<Bar> {
     let judge = Judge { report, dataset };
     let mut bars = Vec::new();
     for (workload, limit, against) in [
@@ -60,7 +47,7 @@ struct Judge<'r> {
 
 impl Judge<'_> {
     fn row(&self, workload: &str, engine: &str) -> Option<&Row> {
-        self.report.row(self.dataset.dataset, workload, engine)
+        self.report.row(&self.dataset.dataset, workload, engine)
     }
 
     fn ns(&self, workload: &str, engine: &str) -> Option<f64> {
@@ -69,7 +56,7 @@ impl Judge<'_> {
 
     fn bar(&self, workload: &str, bar: String, measured: String, met: bool) -> Bar {
         Bar {
-            dataset: self.dataset.dataset,
+            dataset: self.dataset.dataset.clone(),
             workload: workload.to_owned(),
             bar,
             measured,
@@ -100,7 +87,7 @@ impl Judge<'_> {
             is_peer && row.dataset == self.dataset.dataset && row.workload == workload
         });
         let (name, best) = peers
-            .filter_map(|row| Some((row.engine, row.ns_per_op?)))
+            .filter_map(|row| Some((&row.engine, row.ns_per_op?)))
             .min_by(|a, b| a.1.total_cmp(&b.1))?;
         Some(self.bar(
             workload,
