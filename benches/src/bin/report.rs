@@ -3,8 +3,9 @@
 //! ```text
 //! cargo peers --json peers.json
 //! cargo peers --workloads ycsb-a,ycsb-b,ycsb-c,ycsb-d,ycsb-e,ycsb-f --json ycsb.json
+//! cargo http-peers --sq target/peers/bin/sq --json http.json
 //! cargo siw-bench --json siw.json
-//! cargo report peers.json ycsb.json siw.json
+//! cargo report peers.json ycsb.json http.json siw.json
 //! ```
 //!
 //! The page begins with every bar, met or missed, and names those that no file has a figure for.
@@ -19,7 +20,7 @@ use phext_benches::report::{self, Report};
 /// Makes docs/BENCHMARKS.md of the reports of benchmarks.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// What `cargo peers` and `cargo siw-bench` wrote with `--json`.
+    /// What `cargo peers`, `cargo http-peers` and `cargo siw-bench` wrote with `--json`.
     #[arg(required = true)]
     reports: Vec<PathBuf>,
     /// Where to write the page.

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`peers`] | embedded engines side by side: rows, bars, tables; YCSB too |
+//! | [`http`] | servers side by side: rows, bars, tables |
 //! | [`siw`] | operations a cycle of the executor |
 //! | [`Bar`] | what is asked for, and whether it is met |
 //!
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 mod bar;
 mod format;
+pub mod http;
 pub mod peers;
 pub mod siw;
 
@@ -28,6 +30,8 @@ pub use bar::Bar;
 pub enum Report {
     /// Of `cargo peers`.
     Peers(peers::Report),
+    /// Of `cargo http-peers`.
+    Http(http::Report),
     /// Of `cargo siw-bench`.
     Siw(siw::Report),
 }
@@ -57,6 +61,7 @@ impl Report {
     fn bars(&self) -> &[Bar] {
         match self {
             Report::Peers(report) => &report.bars,
+            Report::Http(report) => &report.bars,
             Report::Siw(report) => &report.bars,
         }
     }
@@ -64,6 +69,7 @@ impl Report {
     fn render(&self, out: &mut String) -> std::fmt::Result {
         match self {
             Report::Peers(report) => report.render(out),
+            Report::Http(report) => report.render(out),
             Report::Siw(report) => report.render(out),
         }
     }

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use phext_benches::machine::ProcessorTime;
 use phext_tests::error::{Context, Error};
-use phext_tests::http::{Client, Persistence, ResponseBody};
+use phext_tests::http::Client;
 
-use crate::workload::{Connections, Exchange, Workload, judged};
+use crate::workload::{Connections, Workload};
 
 /// A cell goes on until it has this many answers, however long they take: SQ may need seconds
 /// for one on a large phext.
@@ -22,7 +22,7 @@ pub(crate) struct Cell<'a> {
     pub(crate) connections: Connections,
     pub(crate) limit: Duration,
     /// The servers, whose processor time is not a stranger's.
-    pub(crate) servers: [u32; 2],
+    pub(crate) servers: &'a [u32],
 }
 
 /// A client, and where it is.
@@ -66,14 +66,15 @@ impl Cell<'_> {
     /// # Errors
     /// Where the server does not answer, or answers wrongly.
     pub(crate) fn run(&self) -> Result<Measured, Error> {
-        self.exchange(&mut self.client(), &self.workload.exchanges[0])?;
-        let before = ProcessorTime::read(&self.servers);
+        let first = &self.workload.exchanges[0];
+        self.workload.exchange(&mut self.client(), first)?;
+        let before = ProcessorTime::read(self.servers);
         let started = Instant::now();
         let mut latencies = self.load(started)?;
         let elapsed = started.elapsed();
         latencies.sort_unstable();
         let strangers =
-            ProcessorTime::read(&self.servers).strangers_since(before, elapsed.as_secs_f64());
+            ProcessorTime::read(self.servers).strangers_since(before, elapsed.as_secs_f64());
         Ok(Measured {
             count: latencies.len(),
             elapsed,
@@ -83,11 +84,7 @@ impl Cell<'_> {
     }
 
     fn client(&self) -> Client {
-        let persistence = match self.connections {
-            Connections::Kept => Persistence::KeepAlive,
-            Connections::PerRequest => Persistence::PerRequest,
-        };
-        Client::new(self.port, persistence)
+        Client::new(self.port, self.connections.persistence())
     }
 
     /// What the clients do. One thread serves them all in turn, so that as many requests as there
@@ -110,7 +107,8 @@ impl Cell<'_> {
         while !turns.is_empty() {
             let mut ended = Vec::new();
             for (number, turn) in turns.iter_mut().enumerate() {
-                self.receive(&mut turn.client, &exchanges[turn.at % exchanges.len()])?;
+                let exchange = &exchanges[turn.at % exchanges.len()];
+                self.workload.receive(&mut turn.client, exchange)?;
                 latencies.push(turn.asked.elapsed());
                 turn.at += 1;
                 let count = latencies.len();
@@ -133,34 +131,6 @@ impl Cell<'_> {
         let sent = turn
             .client
             .send(&exchanges[turn.at % exchanges.len()].request);
-        sent.context(|| self.place())
-    }
-
-    fn exchange(&self, client: &mut Client, exchange: &Exchange) -> Result<(), Error> {
-        client.send(&exchange.request).context(|| self.place())?;
-        self.receive(client, exchange)
-    }
-
-    fn place(&self) -> String {
-        let Workload {
-            endpoint, dataset, ..
-        } = self.workload;
-        format!("{endpoint} on {dataset}, port {}", self.port)
-    }
-
-    fn receive(&self, client: &mut Client, exchange: &Exchange) -> Result<(), Error> {
-        let answer = client.receive(ResponseBody::Present);
-        let answer = answer.context(|| self.place())?;
-        if answer.status == 200 && judged(self.workload.endpoint, &answer.body) == exchange.expected
-        {
-            return Ok(());
-        }
-        let start: String = answer.text().chars().take(200).collect();
-        Err(Error::Server(format!(
-            "{}: a wrong answer, status {}, {} bytes: {start}",
-            self.place(),
-            answer.status,
-            answer.body.len()
-        )))
+        sent.context(|| self.workload.place())
     }
 }

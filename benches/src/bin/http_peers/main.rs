@@ -2,42 +2,57 @@
 //!
 //! ```text
 //! cargo http-peers --sq PATH [--sqd PATH] [--json FILE] [--rounds 5] [--seconds-per-cell 1]
+//!     [--rates 1000,5000 | --shares 0.25,0.5,0.75,0.9] [--open-loop-seconds 2]
 //! ```
 //!
 //! Both servers hold the same phexts: a small one (about 0.7 MB) and a large one (about 100 MB).
 //! They are placed as `<p>.phext` in each server's directory and asked for once before anything is
-//! timed. A *cell* is one workload on one server for one span of time; cells of the two servers
+//! timed. A *cell* is one workload on one server for one span of time; cells of the servers
 //! alternate, rounds repeat all cells, and medians over the rounds are printed. Every answer is
 //! compared with the expected one by hash. Client model: keep-alive where the server offers it,
 //! so sqd is spared connections that SQ cannot spare; rows with a connection per request show how
 //! much of the ratio that is. The table also says how busy the machine was with something else,
-//! because such rows cannot be compared with those of a quiet machine. Updates go to copies, so that what reads must answer stays known.
+//! because such rows cannot be compared with those of a quiet machine. Updates go to copies, so
+//! that what reads must answer stays known.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`dataset`], [`workload`] | phexts, what is asked and what must be answered |
+//! | [`servers`], [`bare`] | the servers, and a bare handler of axum's beside them where texts are selected |
+//! | [`cell`] | closed loops: a client sends when it has its answer |
+//! | [`open_loop`] | open loops: requests are due at a fixed rate |
+//! | [`rows`] | medians; bars and tables are [`phext_benches::report`]'s |
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use phext_benches::machine::Machine;
+use phext_benches::report::{self, http};
 use phext_tests::error::{Context, Error};
-use phext_tests::process::Server;
 
+mod bare;
 mod cell;
 mod dataset;
-mod report;
+mod open_loop;
+mod rows;
+mod servers;
 mod workload;
 
-use cell::{Cell, Measured};
+use cell::Cell;
 use dataset::Dataset;
-use report::{Report, Row};
+use open_loop::OpenLoop;
+use rows::Rounds;
+use servers::{Contestant, Servers};
 use workload::{Connections, Workload};
 
 /// Measures sqd and SQ 0.6.0 side by side.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The SQ 0.6.0 binary.
-    #[arg(long)]
-    sq: PathBuf,
+    #[arg(long, required_unless_present = "serve_bare")]
+    sq: Option<PathBuf>,
     /// The sqd binary; the one built beside this program where none is given.
     #[arg(long)]
     sqd: Option<PathBuf>,
@@ -50,12 +65,24 @@ struct Arguments {
     /// How long a cell lasts, unless its first three requests take longer.
     #[arg(long, default_value_t = 1.0)]
     seconds_per_cell: f64,
+    /// Rates of arrival for open loops, in requests a second, the same for both servers.
+    #[arg(long, value_delimiter = ',')]
+    rates: Vec<f64>,
+    /// The same as shares of what each server does with all clients busy; sqd gets SQ's rates as well.
+    #[arg(long, value_delimiter = ',', default_value = "0.25,0.5,0.75,0.9")]
+    shares: Vec<f64>,
+    /// How long requests are due at each rate; 0 leaves open loops out.
+    #[arg(long, default_value_t = 2.0)]
+    open_loop_seconds: f64,
     /// Scrolls of about 1 KB in the large phext.
     #[arg(long, default_value_t = 100_000)]
     large: usize,
     /// Seed of the texts.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Serves texts by a bare handler on this port: how this program calls itself.
+    #[arg(long, hide = true)]
+    serve_bare: Option<u16>,
 }
 
 fn main() -> ExitCode {
@@ -73,103 +100,146 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Dataset::generate("small", 700, arguments.seed),
         Dataset::generate("large", arguments.large, arguments.seed),
     ];
-    let peers = Peers::start(arguments, &datasets)?;
-    let machine = Machine::describe(peers.directories[0].path());
-    println!("{machine}");
-    println!(
-        "client model: keep-alive where the server offers it; seed {}",
-        arguments.seed
-    );
-    let mut rows: Vec<Row> = datasets
+    if let Some(port) = arguments.serve_bare {
+        return bare::serve(port, &datasets);
+    }
+    let servers = Servers::start(arguments, &datasets)?;
+    let machine = Machine::describe(servers.directory());
+    eprintln!("{machine}");
+    let mut all: Vec<Rounds> = datasets
         .iter()
         .flat_map(|dataset| Workload::all(dataset, arguments.seed))
-        .map(Row::new)
+        .map(Rounds::new)
         .collect();
     for round in 1..=arguments.rounds {
-        for (at, row) in rows.iter_mut().enumerate() {
-            measure(
-                &peers,
-                row,
-                (round + at).is_multiple_of(2),
-                arguments.seconds_per_cell,
-            )?;
+        for (at, rounds) in all.iter_mut().enumerate() {
+            measure(&servers, rounds, round + at, arguments.seconds_per_cell)?;
         }
-        println!("round {round} of {} is done", arguments.rounds);
+        eprintln!("round {round} of {} is done", arguments.rounds);
     }
-    let report = Report { machine, rows };
-    report.print();
-    peers.print_sizes()?;
+    let mut report = http::Report {
+        machine,
+        command: command(arguments),
+        rounds: arguments.rounds,
+        open_loop: open_loops(arguments, &servers, &all)?,
+        rows: all.iter().flat_map(Rounds::rows).collect(),
+        sizes: servers.sizes()?,
+        bars: Vec::new(),
+    };
+    report.judge();
+    let report = report::Report::Http(report);
+    print!("{}", report.tables());
     match &arguments.json {
-        Some(path) => report.write_json(path),
+        Some(path) => report.write(path).context(|| "writing the report"),
         None => Ok(()),
     }
 }
 
-/// Measures one row once on either server; which goes first alternates.
-fn measure(peers: &Peers, row: &mut Row, sqd_first: bool, seconds: f64) -> Result<(), Error> {
-    let limit = Duration::from_secs_f64(seconds);
-    let cell = |server: &Server, connections: Connections| -> Result<Measured, Error> {
-        let servers = [peers.sq.pid(), peers.sqd.pid()];
-        Cell {
-            workload: &row.workload,
-            port: server.port(),
+/// What was typed, as far as it shapes the figures.
+fn command(arguments: &Arguments) -> String {
+    let Arguments {
+        rounds,
+        seconds_per_cell,
+        open_loop_seconds,
+        large,
+        seed,
+        ..
+    } = arguments;
+    format!(
+        "cargo http-peers --sq target/peers/bin/sq --rounds {rounds} --seconds-per-cell {seconds_per_cell} \
+         --open-loop-seconds {open_loop_seconds} --large {large} --seed {seed}"
+    )
+}
+
+/// Measures one workload once on each server; which goes first changes with `turn`.
+fn measure(servers: &Servers, rounds: &mut Rounds, turn: usize, seconds: f64) -> Result<(), Error> {
+    let asked = servers.asked(&rounds.workload);
+    let first = turn % asked.len();
+    for contestant in asked[first..].iter().chain(&asked[..first]) {
+        let connections = contestant.connections(rounds.workload.connections);
+        let measured = Cell {
+            workload: &rounds.workload,
+            port: contestant.server.port(),
             connections,
-            limit,
-            servers,
+            limit: Duration::from_secs_f64(seconds),
+            servers: &servers.pids(),
         }
-        .run()
-    };
-    let (sq, sqd);
-    if sqd_first {
-        sqd = cell(&peers.sqd, row.workload.connections)?;
-        sq = cell(&peers.sq, Connections::PerRequest)?;
-    } else {
-        sq = cell(&peers.sq, Connections::PerRequest)?;
-        sqd = cell(&peers.sqd, row.workload.connections)?;
+        .run()?;
+        rounds.add(contestant.name, connections, measured);
     }
-    row.sq.push(sq);
-    row.sqd.push(sqd);
     Ok(())
 }
 
-/// Both servers on directories that hold the same phexts.
-struct Peers {
-    sq: Server,
-    sqd: Server,
-    directories: [tempfile::TempDir; 2],
-}
-
-impl Peers {
-    fn start(arguments: &Arguments, datasets: &[Dataset]) -> Result<Self, Error> {
-        let scratch = || tempfile::tempdir().context(|| "creating a scratch directory");
-        let directories = [scratch()?, scratch()?];
-        for directory in &directories {
-            for dataset in datasets {
-                dataset.place(directory.path())?;
+/// Open loops of selects and updates on the small phext.
+fn open_loops(
+    arguments: &Arguments,
+    servers: &Servers,
+    all: &[Rounds],
+) -> Result<Vec<http::OpenLoop>, Error> {
+    let mut rows = Vec::new();
+    if arguments.open_loop_seconds <= 0.0 {
+        return Ok(rows);
+    }
+    for endpoint in ["select", "update"] {
+        let is_it = |rounds: &&Rounds| {
+            rounds.workload.endpoint == endpoint && rounds.workload.dataset == "small"
+        };
+        let Some(Rounds { workload, .. }) = all.iter().find(is_it) else {
+            continue;
+        };
+        // SQ first: sqd gets its rates too.
+        let mut others_rates = Vec::new();
+        for contestant in servers.asked(workload) {
+            let open = OpenLoop {
+                workload,
+                port: contestant.server.port(),
+                connections: contestant.connections(Connections::Kept),
+                span: Duration::from_secs_f64(arguments.open_loop_seconds),
+            };
+            let mut rates = rates(arguments, &open)?;
+            if contestant.name == http::SQ {
+                others_rates.extend(rates.iter().map(|&(rate, _)| (rate, None)));
+            } else if contestant.name == http::SUBJECT && arguments.rates.is_empty() {
+                rates.splice(0..0, others_rates.iter().copied());
+            }
+            for (rate, share) in rates {
+                rows.push(open_loop_row(&open, contestant, rate, share)?);
             }
         }
-        let beside = sibling()?;
-        let sqd = arguments.sqd.as_deref().unwrap_or(&beside);
-        Ok(Self {
-            sq: Server::start_sq(&arguments.sq, directories[0].path(), None)?,
-            sqd: Server::start_sqd(sqd, directories[1].path(), None)?,
-            directories,
-        })
+        eprintln!("open loops of {endpoint} are done");
     }
-
-    fn print_sizes(&self) -> Result<(), Error> {
-        for (name, server, directory) in [
-            ("SQ", &self.sq, &self.directories[0]),
-            ("sqd", &self.sqd, &self.directories[1]),
-        ] {
-            report::print_size(name, server.pid(), directory.path())?;
-        }
-        Ok(())
-    }
+    Ok(rows)
 }
 
-/// The sqd built beside this program.
-fn sibling() -> Result<PathBuf, Error> {
-    let program = std::env::current_exe().context(|| "finding this program's own path")?;
-    Ok(program.parent().unwrap_or(Path::new(".")).join("sqd"))
+/// The rates of a server, with their shares of what it can do where they were chosen so.
+fn rates(arguments: &Arguments, open: &OpenLoop<'_>) -> Result<Vec<(f64, Option<f64>)>, Error> {
+    if !arguments.rates.is_empty() {
+        return Ok(arguments.rates.iter().map(|&rate| (rate, None)).collect());
+    }
+    let capacity = open.capacity()?;
+    let of_capacity = |&share: &f64| (share * capacity, Some(share));
+    Ok(arguments.shares.iter().map(of_capacity).collect())
+}
+
+fn open_loop_row(
+    open: &OpenLoop<'_>,
+    contestant: &Contestant,
+    rate: f64,
+    share: Option<f64>,
+) -> Result<http::OpenLoop, Error> {
+    let measured = open.at_rate(rate)?;
+    Ok(http::OpenLoop {
+        workload: open.workload.endpoint.to_owned(),
+        engine: contestant.name.to_owned(),
+        dataset: open.workload.dataset.to_owned(),
+        rate_asked: rate,
+        share,
+        rate_per_s: measured.rate,
+        requests: measured.answered,
+        p50_ns: measured.quantile(0.5),
+        p90_ns: measured.quantile(0.9),
+        p99_ns: measured.quantile(0.99),
+        p999_ns: measured.quantile(0.999),
+        verified_by: rows::VERIFIED_BY.to_owned(),
+    })
 }

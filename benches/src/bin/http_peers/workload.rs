@@ -2,7 +2,8 @@
 
 use phext_tests::coordinate::Coordinate;
 use phext_tests::document;
-use phext_tests::http::Wire;
+use phext_tests::error::{Context, Error};
+use phext_tests::http::{Client, Persistence, ResponseBody, Wire};
 use phext_tests::random::{self, Random};
 use rand::Rng;
 use xxhash_rust::xxh3::xxh3_64;
@@ -24,6 +25,16 @@ pub(crate) enum Connections {
     PerRequest,
 }
 
+impl Connections {
+    /// The same, of a client.
+    pub(crate) fn persistence(self) -> Persistence {
+        match self {
+            Connections::Kept => Persistence::KeepAlive,
+            Connections::PerRequest => Persistence::PerRequest,
+        }
+    }
+}
+
 /// A request and the hash of the body that answers it.
 #[derive(Debug)]
 pub(crate) struct Exchange {
@@ -37,6 +48,8 @@ pub(crate) struct Workload {
     pub(crate) endpoint: &'static str,
     pub(crate) dataset: &'static str,
     pub(crate) scrolls: usize,
+    /// Of the phext as it is exported.
+    pub(crate) bytes: u64,
     pub(crate) clients: usize,
     /// How sqd's clients hold their connections; SQ's always make one per request.
     pub(crate) connections: Connections,
@@ -49,12 +62,14 @@ impl Workload {
     pub(crate) fn all(dataset: &Dataset, seed: u64) -> Vec<Self> {
         let mut random = random::seeded(seed);
         let at: Vec<Coordinate> = dataset.document.iter().map(|(at, _)| *at).collect();
+        let bytes = dataset.document.rendered_len();
         let mut workloads = Vec::new();
         let mut add = |endpoint, clients, connections, exchanges| {
             workloads.push(Self {
                 endpoint,
                 dataset: dataset.name,
                 scrolls: at.len(),
+                bytes,
                 clients,
                 connections,
                 exchanges,
@@ -110,10 +125,44 @@ impl Workload {
             "a read"
         }
     }
+
+    /// Sends a request, and compares the answer with the expected one.
+    ///
+    /// # Errors
+    /// Where the server does not answer, or answers wrongly.
+    pub(crate) fn exchange(&self, client: &mut Client, exchange: &Exchange) -> Result<(), Error> {
+        let sent = client.send(&exchange.request);
+        sent.context(|| self.place())?;
+        self.receive(client, exchange)
+    }
+
+    /// Receives the answer to a request that was sent.
+    ///
+    /// # Errors
+    /// As [`Workload::exchange`].
+    pub(crate) fn receive(&self, client: &mut Client, exchange: &Exchange) -> Result<(), Error> {
+        let answer = client.receive(ResponseBody::Present);
+        let answer = answer.context(|| self.place())?;
+        if answer.status == 200 && judged(self.endpoint, &answer.body) == exchange.expected {
+            return Ok(());
+        }
+        let start: String = answer.text().chars().take(200).collect();
+        Err(Error::Server(format!(
+            "{}: a wrong answer, status {}, {} bytes: {start}",
+            self.place(),
+            answer.status,
+            answer.body.len()
+        )))
+    }
+
+    /// For messages.
+    pub(crate) fn place(&self) -> String {
+        format!("{} on {}", self.endpoint, self.dataset)
+    }
 }
 
 /// The hash by which an answer is judged. In a status the connection number does not count.
-pub(crate) fn judged(endpoint: &str, body: &[u8]) -> u64 {
+fn judged(endpoint: &str, body: &[u8]) -> u64 {
     if endpoint != "status" {
         return xxh3_64(body);
     }
