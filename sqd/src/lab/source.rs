@@ -43,7 +43,8 @@ impl FromStr for Data {
             return Ok(Data::Shape(shape));
         }
         let path = Path::new(text);
-        let is_file = path.extension().is_some_and(|e| e == "phext") || path.exists();
+        let is_file =
+            path.extension().is_some_and(|e| e == "phext") || RealVfs.metadata(path).is_ok();
         match is_file {
             true => Ok(Data::File(path.to_owned())),
             false => Err(format!(
