@@ -2,7 +2,7 @@
 //!
 //! | group | the executor | beside it |
 //! |---|---|---|
-//! | point | a point read | `Phext::locate` and the text |
+//! | point | a point read, as a stream that is there and as a query | `Phext::locate` and the text |
 //! | batch get | 1,000 points at random, as a stream and through `workloads::lookup` | `Phext::locate_batch` and the texts |
 //! | scan-filter | scrolls longer than a bound in a phext of 100,000 | a loop over the lanes |
 
@@ -67,6 +67,17 @@ fn points(criterion: &mut Criterion) {
             run(stream, &data.phext, &mut |row| {
                 black_box(row.text);
             });
+        });
+    });
+    let mut turn = coordinates.iter().cycle();
+    group.bench_function("query", |bencher| {
+        bencher.iter(|| {
+            let query = Query::point(*turn.next().expect("it is endless"));
+            let mut sink = |row: &ResultRow<'_>| {
+                black_box(row.text);
+                Ok(Flow::Continue)
+            };
+            phext_query::run(&query, &data.phext, &mut sink).expect("the store is whole");
         });
     });
     let mut turn = coordinates.iter().cycle();

@@ -59,7 +59,10 @@ impl Sentron<'_> {
             CoordinationOp::Bar
             | CoordinationOp::Reduce { .. }
             | CoordinationOp::Cast { .. }
-            | CoordinationOp::Merge { .. } => return Ok(Next::Collective(self.meet(*op))),
+            | CoordinationOp::Merge { .. } => {
+                self.meeting = Some(self.meet(*op));
+                return Ok(Next::Collective);
+            }
         }
         Ok(Next::Word)
     }

@@ -1,22 +1,19 @@
 //! The D pipe: numbers and masks. Texts read as numbers are in [`super::vectors`].
 
 use super::kernels::{Binary, Source, fused};
-use super::registers::{MASK_WORDS, Mask, Write};
+use super::registers::{MASK_WORDS, Mask, NumberBuffer, Taken, Write};
 use super::{ExecuteError, Sentron};
 use crate::{Comparison, ConstantId, DenseOp, Fold, K, NumberKind, Operand, P, R, Reduction};
 use phext_storage::page_table::Location;
-
-/// What a D operation writes: most one register, DHASH two.
-type Writes = [Option<Write>; 2];
 
 /// A vector: operations run over whole vectors, lanes beyond the batch being ignored.
 const VECTOR: usize = 8;
 
 impl Sentron<'_> {
-    /// What a D operation writes.
-    pub(super) fn evaluate_dense(&mut self, op: &DenseOp) -> Result<Writes, ExecuteError> {
-        let write = match *op {
-            DenseOp::Nop => return Ok([None, None]),
+    /// Runs a D operation up to what it writes, which is deferred.
+    pub(super) fn evaluate_dense(&mut self, op: &DenseOp) -> Result<(), ExecuteError> {
+        match *op {
+            DenseOp::Nop => {}
             DenseOp::Mov { to, from } => self.copy(to, from),
             DenseOp::Add {
                 to,
@@ -70,7 +67,7 @@ impl Sentron<'_> {
                 fold,
                 mask,
             } => self.fold(accumulator, fold, mask),
-            DenseOp::Len { to, at, mask } => self.length(to, at, mask)?,
+            DenseOp::Len { to, at, mask } => return self.length(to, at, mask),
             DenseOp::Hash {
                 low,
                 high,
@@ -103,19 +100,27 @@ impl Sentron<'_> {
                 right,
                 mask,
             } => self.similarity(to, left, right, mask),
-        };
-        Ok([Some(write), None])
+        }
+        Ok(())
     }
 
-    fn copy(&mut self, to: R, from: Operand) -> Write {
+    fn copy(&mut self, to: R, from: Operand) {
         self.report.ops += self.width as u64;
-        match from {
+        let write = match from {
             Operand::Constant(id) => Write::Scalar(to, self.constant(id)),
             Operand::Register(from) => match self.registers.number(from).scalar {
                 Some(scalar) => Write::Scalar(to, scalar),
                 None => Write::Numbers(to, self.registers.share(from)),
             },
-        }
+        };
+        self.registers.defer(write);
+    }
+
+    /// What an operation has filled, for a register.
+    #[inline]
+    pub(super) fn defer_numbers(&mut self, to: R, filled: Taken<NumberBuffer>) {
+        let buffer = self.registers.put_numbers(filled);
+        self.registers.defer(Write::Numbers(to, buffer));
     }
 
     /// The number of a constant.
@@ -140,11 +145,12 @@ impl Sentron<'_> {
     }
 
     /// Of scalars the result is one.
-    fn binary(&mut self, op: Binary, to: R, left: R, right: Operand) -> Write {
+    fn binary(&mut self, op: Binary, to: R, left: R, right: Operand) {
         self.report.ops += self.width as u64;
         let scalars = (self.registers.number(left).scalar, self.scalar(right));
         if let (Some(left), Some(right)) = scalars {
-            return Write::Scalar(to, op.apply(left, right));
+            let write = Write::Scalar(to, op.apply(left, right));
+            return self.registers.defer(write);
         }
         self.make_lanes(left, right);
         let mut out = self.registers.take_numbers();
@@ -152,14 +158,15 @@ impl Sentron<'_> {
         let (left, right) = (self.lanes(left), self.source(right));
         self.kernels
             .zip(op, left, right, &mut out.buffer.0[..lanes]);
-        Write::Numbers(to, self.registers.put_numbers(out))
+        self.defer_numbers(to, out);
     }
 
-    fn fuse(&mut self, kind: NumberKind, to: R, factors: [R; 2], addend: Operand) -> Write {
+    fn fuse(&mut self, kind: NumberKind, to: R, factors: [R; 2], addend: Operand) {
         self.report.ops += self.width as u64;
         let scalars = factors.map(|factor| self.registers.number(factor).scalar);
         if let ([Some(left), Some(right)], Some(addend)) = (scalars, self.scalar(addend)) {
-            return Write::Scalar(to, fused(kind, left, right, addend));
+            let write = Write::Scalar(to, fused(kind, left, right, addend));
+            return self.registers.defer(write);
         }
         let [left, right] = factors;
         self.make_lanes(left, addend);
@@ -169,7 +176,7 @@ impl Sentron<'_> {
         let (left, right, addend) = (self.lanes(left), self.lanes(right), self.source(addend));
         let to_lanes = &mut out.buffer.0[..lanes];
         self.kernels.fuse(kind, left, right, addend, to_lanes);
-        Write::Numbers(to, self.registers.put_numbers(out))
+        self.defer_numbers(to, out);
     }
 
     /// Makes lanes of operands that are scalars in registers.
@@ -195,20 +202,20 @@ impl Sentron<'_> {
         }
     }
 
-    fn logic(&mut self, to: K, left: K, right: K, f: fn(u64, u64) -> u64) -> Write {
+    fn logic(&mut self, to: K, left: K, right: K, f: fn(u64, u64) -> u64) {
         self.report.ops += self.width as u64;
         let (left, right) = (self.registers.mask(left).0, self.registers.mask(right).0);
         let words: [u64; MASK_WORDS] = std::array::from_fn(|word| f(left[word], right[word]));
-        self.write_mask(to, Mask(words))
+        self.write_mask(to, Mask(words));
     }
 
-    pub(super) fn write_mask(&mut self, to: K, mut mask: Mask) -> Write {
+    pub(super) fn write_mask(&mut self, to: K, mut mask: Mask) {
         mask.truncate(self.width);
         *self.registers.next_dense_mask() = mask;
-        Write::DenseMask(to)
+        self.registers.defer(Write::DenseMask(to));
     }
 
-    fn select(&mut self, to: R, mask: K, left: R, right: Operand) -> Write {
+    fn select(&mut self, to: R, mask: K, left: R, right: Operand) {
         self.report.ops += self.width as u64;
         self.make_lanes(left, right);
         let mut out = self.registers.take_numbers();
@@ -217,19 +224,19 @@ impl Sentron<'_> {
         let mask = self.registers.mask(mask);
         self.kernels
             .select(mask, left, right, &mut out.buffer.0[..lanes]);
-        Write::Numbers(to, self.registers.put_numbers(out))
+        self.defer_numbers(to, out);
     }
 
-    fn compare(&mut self, to: K, comparison: Comparison, left: R, right: Operand) -> Write {
+    fn compare(&mut self, to: K, comparison: Comparison, left: R, right: Operand) {
         self.report.ops += self.width as u64;
         self.make_lanes(left, right);
         let mask = self
             .kernels
             .compare(comparison, self.lanes(left), self.source(right));
-        self.write_mask(to, mask)
+        self.write_mask(to, mask);
     }
 
-    fn fold(&mut self, accumulator: R, fold: Fold, mask: Option<K>) -> Write {
+    fn fold(&mut self, accumulator: R, fold: Fold, mask: Option<K>) {
         let start = self.registers.number_at(accumulator, 0);
         let lanes = fold.source().map(|source| self.registers.as_lanes(source));
         let active = self.registers.active(mask, self.width);
@@ -242,10 +249,10 @@ impl Sentron<'_> {
             }
         };
         self.report.ops += count;
-        Write::Scalar(accumulator, folded)
+        self.registers.defer(Write::Scalar(accumulator, folded));
     }
 
-    fn length(&mut self, to: R, at: P, mask: Option<K>) -> Result<Write, ExecuteError> {
+    fn length(&mut self, to: R, at: P, mask: Option<K>) -> Result<(), ExecuteError> {
         let mut lengths = self.registers.take_numbers();
         let places = self.registers.places(at);
         let active = self.registers.active(mask, self.width);
@@ -256,10 +263,11 @@ impl Sentron<'_> {
             };
         }
         self.report.ops += active.count();
-        Ok(Write::Numbers(to, self.registers.put_numbers(lengths)))
+        self.defer_numbers(to, lengths);
+        Ok(())
     }
 
-    fn hash(&mut self, low: R, high: R, at: P, mask: Option<K>) -> Result<Writes, ExecuteError> {
+    fn hash(&mut self, low: R, high: R, at: P, mask: Option<K>) -> Result<(), ExecuteError> {
         let mut halves = [self.registers.take_numbers(), self.registers.take_numbers()];
         let places = self.registers.places(at);
         let active = self.registers.active(mask, self.width);
@@ -272,10 +280,9 @@ impl Sentron<'_> {
             halves[1].buffer.0[index] = (checksum >> 64) as u64;
         }
         self.report.ops += active.count();
-        let [left, right] = halves.map(|half| self.registers.put_numbers(half));
-        Ok([
-            Some(Write::Numbers(low, left)),
-            Some(Write::Numbers(high, right)),
-        ])
+        let [left, right] = halves;
+        self.defer_numbers(low, left);
+        self.defer_numbers(high, right);
+        Ok(())
     }
 }

@@ -16,7 +16,7 @@ use super::{ExecuteError, Flow, Flush, Lanes, Report, Sink};
 use crate::stream::{MAX_TIER, Part};
 use crate::telemetry::{self, Watch};
 use crate::{
-    BATCH_LANES, ConstantId, CoordinationOp, Destination, Level, P, SparseOp, Stream, Word,
+    BATCH_LANES, ConstantId, CoordinationOp, DenseOp, Destination, Level, P, SparseOp, Stream, Word,
 };
 use memchr::memmem::Finder;
 use phext_storage::Phext;
@@ -65,6 +65,8 @@ pub struct Sentron<'a> {
     next_word: usize,
     /// The collective whose answer the sentron waits for; a NOP if there is none.
     pub(super) waits_at: CoordinationOp,
+    /// What it brings there, until that is handed over.
+    pub(super) meeting: Option<Collective>,
     /// What was sent to neighbours since the last barrier.
     pub(super) sent: Vec<(Destination, Message)>,
     /// What neighbours sent before it.
@@ -75,15 +77,15 @@ pub struct Sentron<'a> {
     pub(super) was_prefetched: bool,
 }
 
-/// What comes after a word.
-#[derive(Debug)]
+/// What comes after a word. Small, because it is returned after every one.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Next {
     /// The next one.
     Word,
     /// Nothing: the sink wants no more.
     Stop,
-    /// The answer of a collective.
-    Collective(Collective),
+    /// The answer of the collective of [`Sentron::meeting`].
+    Collective,
 }
 
 impl<'a> Sentron<'a> {
@@ -109,6 +111,7 @@ impl<'a> Sentron<'a> {
             number: 0,
             next_word: 0,
             waits_at: CoordinationOp::Nop,
+            meeting: None,
             sent: Vec::new(),
             received: Vec::new(),
             finders: Vec::new(),
@@ -232,7 +235,7 @@ impl<'a> Sentron<'a> {
             };
             self.begin_batch(batch);
             most = (2 * most).min(self.batch);
-            if stream.tier == MAX_TIER && self.is_far_from_enough(outside) {
+            if stream.tier == MAX_TIER && !lanes.is_finished() && self.is_far_from_enough(outside) {
                 ahead = Some(self.find_ahead(lanes, most));
             }
             for word in &stream.each {
@@ -292,7 +295,12 @@ impl<'a> Sentron<'a> {
             match self.run_word(part, word, outside)? {
                 Next::Word => {}
                 Next::Stop => return Ok(Step::Stop),
-                Next::Collective(collective) => return Ok(Step::Collective(collective)),
+                Next::Collective => {
+                    let meeting = self.meeting.take();
+                    let meeting =
+                        meeting.expect("a word that ends in a collective brings something");
+                    return Ok(Step::Collective(meeting));
+                }
             }
         }
         self.next_word = 0;
@@ -308,12 +316,9 @@ impl<'a> Sentron<'a> {
         if lanes.is_finished() {
             return Ok(None);
         }
-        let mut places = self.registers.take_places();
-        let located = &mut self.registers.located;
-        lanes.next(self.phext, &mut places.buffer, most, located)?;
-        let is_empty = places.buffer.is_empty();
-        let buffer = self.registers.put_places(places);
-        if is_empty {
+        let (buffer, places, located) = self.registers.claim_places();
+        lanes.next(self.phext, places, most, located)?;
+        if places.is_empty() {
             self.registers.release_places(buffer);
             return Ok(None);
         }
@@ -336,20 +341,17 @@ impl<'a> Sentron<'a> {
         word: &Word,
         outside: &mut Outside<'_>,
     ) -> Result<Next, ExecuteError> {
-        let [low, high] = self.evaluate_dense(&word.dense)?;
-        let sparse = self.evaluate_sparse(&word.sparse, outside)?;
-        let next = self.run_coordination(part, &word.coordination, outside)?;
-        // One by one: an iterator over them moves them about in memory, which took longer than a
-        // word over one lane does otherwise.
-        if let Some(write) = &low {
-            self.registers.put(write);
+        let mut next = Next::Word;
+        if !matches!(word.dense, DenseOp::Nop) {
+            self.evaluate_dense(&word.dense)?;
         }
-        if let Some(write) = &high {
-            self.registers.put(write);
+        if !matches!(word.sparse, SparseOp::Nop) {
+            self.evaluate_sparse(&word.sparse, outside)?;
         }
-        if let Some(write) = &sparse {
-            self.registers.put(write);
+        if !matches!(word.coordination, CoordinationOp::Nop) {
+            next = self.run_coordination(part, &word.coordination, outside)?;
         }
+        self.registers.put_deferred();
         Ok(next)
     }
 }

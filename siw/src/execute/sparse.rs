@@ -11,39 +11,37 @@ use phext_storage::page_table::Location;
 use phext_storage::{StoreError, WriteOp};
 
 impl<'a> Sentron<'a> {
-    /// What an S operation writes.
+    /// Runs an S operation up to what it writes, which is deferred.
     pub(super) fn evaluate_sparse(
         &mut self,
         op: &SparseOp,
         outside: &mut Outside<'_>,
-    ) -> Result<Option<Write>, ExecuteError> {
+    ) -> Result<(), ExecuteError> {
         match *op {
             SparseOp::Nop => {}
             // The batch has begun with these lanes.
             SparseOp::Lanes { .. } | SparseOp::Assoc { .. } | SparseOp::Neighbr { .. } => {
                 self.report.ops += self.width as u64;
             }
-            SparseOp::Test { to, at, lanes } => return Ok(Some(self.test(to, at, lanes))),
+            SparseOp::Test { to, at, lanes } => self.test(to, at, lanes),
             SparseOp::Dist { to, at, lanes } => {
                 let LaneSpec::Nearest(nearest) = self.lane_spec(lanes) else {
                     unreachable!("the validator has seen that SDIST names a nearest search");
                 };
                 let (to_measure, metric) = (&nearest.to, nearest.metric);
-                return Ok(Some(self.per_coordinate(to, at, |coordinate| {
-                    metric.distance(to_measure, coordinate)
-                })));
+                self.per_coordinate(to, at, |coordinate| metric.distance(to_measure, coordinate));
             }
             SparseOp::Index { to, dimension, at } => {
-                return Ok(Some(self.per_coordinate(to, at, |coordinate| {
+                self.per_coordinate(to, at, |coordinate| {
                     u64::from(coordinate.components()[usize::from(dimension)])
-                })));
+                });
             }
             SparseOp::Gather {
                 to,
                 extent,
                 at,
                 mask,
-            } => return Ok(Some(self.gather(to, extent, at, mask)?)),
+            } => return self.gather(to, extent, at, mask),
             SparseOp::Scattr { at, scatter, mask } => self.scatter(at, scatter, mask),
             SparseOp::Prefch { at, level } => self.prefetch(at, level),
             SparseOp::Flush => {
@@ -52,7 +50,7 @@ impl<'a> Sentron<'a> {
                 outside.flush.flush(scattered)?;
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     fn lane_spec(&self, id: ConstantId) -> &'a LaneSpec {
@@ -63,17 +61,17 @@ impl<'a> Sentron<'a> {
     }
 
     /// A number of each coordinate.
-    fn per_coordinate(&mut self, to: R, at: P, number: impl Fn(&Coordinate) -> u64) -> Write {
+    fn per_coordinate(&mut self, to: R, at: P, number: impl Fn(&Coordinate) -> u64) {
         let mut numbers = self.registers.take_numbers();
         let places = self.registers.places(at);
         for (to, lane) in numbers.buffer.0.iter_mut().zip(places) {
             *to = number(&lane.coordinate);
         }
         self.report.ops += self.width as u64;
-        Write::Numbers(to, self.registers.put_numbers(numbers))
+        self.defer_numbers(to, numbers);
     }
 
-    fn test(&mut self, to: K, at: P, lanes: ConstantId) -> Write {
+    fn test(&mut self, to: K, at: P, lanes: ConstantId) {
         let spec = self.lane_spec(lanes);
         let holds = |coordinate: &Coordinate| match spec {
             LaneSpec::All => true,
@@ -87,7 +85,7 @@ impl<'a> Sentron<'a> {
         }
         self.report.ops += self.width as u64;
         *self.registers.next_sparse_mask() = mask;
-        Write::SparseMask(to)
+        self.registers.defer(Write::SparseMask(to));
     }
 
     fn prefetch(&mut self, at: P, level: Level) {
@@ -107,63 +105,36 @@ impl<'a> Sentron<'a> {
         extent: Extent,
         at: P,
         mask: Option<K>,
-    ) -> Result<Write, ExecuteError> {
-        let mut texts = self.registers.take_texts();
-        let places = self.registers.places(at);
-        let active = self.registers.active(mask, self.width);
-        texts.buffer.reserve(places.len());
+    ) -> Result<(), ExecuteError> {
+        let (id, texts, readable) = self.registers.claim_texts();
+        let places = readable.places(at);
+        let active = readable.active(mask, self.width);
+        texts.reserve(places.len());
         let mut bytes = 0;
         for (index, lane) in places.iter().enumerate() {
-            let text = match lane.location {
+            let text = match &lane.location {
                 Location::Absent => Text::Absent,
                 _ if !active.get(index) => Text::Absent,
                 present => {
-                    let text = self.part_of(&present, extent, index)?;
+                    let number = |register| readable.number_at(register, index);
+                    let text = part_of(present, extent, number)?;
                     bytes += text.len() as u64;
                     Text::Borrowed(text)
                 }
             };
-            texts.buffer.push(text);
+            texts.push(text);
         }
         if telemetry::will_look(self.report.batches, self.width) {
             let borrowed = |text: &Text<'a>| match text {
                 Text::Borrowed(text) => Some(*text),
                 _ => None,
             };
-            telemetry::look(texts.buffer.iter().filter_map(borrowed));
+            telemetry::look(texts.iter().filter_map(borrowed));
         }
         self.report.ops += active.count();
         self.report.bytes_gathered += bytes;
-        Ok(Write::Texts(to, self.registers.put_texts(texts)))
-    }
-
-    /// The part of a text that a lane asks for.
-    #[inline]
-    fn part_of(
-        &self,
-        location: &Location<'a>,
-        extent: Extent,
-        lane: usize,
-    ) -> Result<&'a [u8], StoreError> {
-        let text = location.text()?;
-        let range = |from, count| {
-            let number = |register| self.registers.number_at(register, lane);
-            (number(from), number(count))
-        };
-        match extent {
-            Extent::Whole => Ok(text),
-            Extent::Bytes { from, count } => {
-                let (from, count) = range(from, count);
-                let end = text.len() as u64;
-                let from = from.min(end);
-                let to = from.saturating_add(count).min(end);
-                Ok(&text[from as usize..to as usize])
-            }
-            Extent::Lines { from, count } => {
-                let (from, count) = range(from, count);
-                lines(location, text, from, count)
-            }
-        }
+        self.registers.defer(Write::Texts(to, id));
+        Ok(())
     }
 
     fn scatter(&mut self, at: P, scatter: Scatter, mask: Option<K>) {
@@ -196,6 +167,26 @@ impl<'a> Sentron<'a> {
             Constant::Texts(texts) => texts[index].clone(),
             _ => unreachable!("the validator has seen that this constant is texts"),
         }
+    }
+}
+
+/// The part of a text that a lane asks for, given its numbers.
+#[inline]
+fn part_of<'a>(
+    location: &Location<'a>,
+    extent: Extent,
+    number: impl Fn(R) -> u64,
+) -> Result<&'a [u8], StoreError> {
+    let text = location.text()?;
+    match extent {
+        Extent::Whole => Ok(text),
+        Extent::Bytes { from, count } => {
+            let end = text.len() as u64;
+            let from = number(from).min(end);
+            let to = from.saturating_add(number(count)).min(end);
+            Ok(&text[from as usize..to as usize])
+        }
+        Extent::Lines { from, count } => lines(location, text, number(from), number(count)),
     }
 }
 

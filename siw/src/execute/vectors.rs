@@ -13,7 +13,7 @@ impl<'a> Sentron<'a> {
         text: T,
         pattern: ConstantId,
         mask: Option<K>,
-    ) -> Write {
+    ) {
         let mut found = Mask::default();
         let needle = self.constant_text(pattern);
         let finder = (place == TextMatch::Contains).then(|| self.finder(pattern));
@@ -30,7 +30,7 @@ impl<'a> Sentron<'a> {
             found.0[index / 64] |= u64::from(holds) << (index % 64);
         }
         self.report.ops += active.count();
-        self.write_mask(to, found)
+        self.write_mask(to, found);
     }
 
     /// The position of the finder of a pattern, built when first it is needed.
@@ -50,13 +50,13 @@ impl<'a> Sentron<'a> {
         }
     }
 
-    pub(super) fn dot(&mut self, to: R, text: T, vector: ConstantId, mask: Option<K>) -> Write {
+    pub(super) fn dot(&mut self, to: R, text: T, vector: ConstantId, mask: Option<K>) {
         let vector = self.constant_text(vector);
         self.per_text(to, text, mask, |sentron, text| {
             // Exact: a sum that does not fit 53 bits needs a text of terabytes.
             let dot = text.and_then(|text| sentron.kernels.dot(text, vector));
             dot.map_or(f64::NAN, |dot| dot as f64).to_bits()
-        })
+        });
     }
 
     /// A number of each text of an active lane, 0 for the others.
@@ -66,7 +66,7 @@ impl<'a> Sentron<'a> {
         texts: T,
         mask: Option<K>,
         number: impl Fn(&Self, Option<&[u8]>) -> u64,
-    ) -> Write {
+    ) {
         let mut numbers = self.registers.take_numbers();
         let active = self.registers.active(mask, self.width);
         let texts = self.registers.texts(texts);
@@ -77,16 +77,10 @@ impl<'a> Sentron<'a> {
             };
         }
         self.report.ops += active.count();
-        Write::Numbers(to, self.registers.put_numbers(numbers))
+        self.defer_numbers(to, numbers);
     }
 
-    pub(super) fn similarity(
-        &mut self,
-        to: R,
-        left: T,
-        right: TextOperand,
-        mask: Option<K>,
-    ) -> Write {
+    pub(super) fn similarity(&mut self, to: R, left: T, right: TextOperand, mask: Option<K>) {
         let mut numbers = self.registers.take_numbers();
         let active = self.registers.active(mask, self.width);
         let arena = &self.registers.memory.arena;
@@ -98,7 +92,7 @@ impl<'a> Sentron<'a> {
             numbers.buffer.0[index] = equal.unwrap_or(0);
         }
         self.report.ops += active.count();
-        Write::Numbers(to, self.registers.put_numbers(numbers))
+        self.defer_numbers(to, numbers);
     }
 
     /// The text of an operand in a lane.
@@ -109,7 +103,7 @@ impl<'a> Sentron<'a> {
         }
     }
 
-    pub(super) fn bind(&mut self, to: T, left: T, right: TextOperand) -> Write {
+    pub(super) fn bind(&mut self, to: T, left: T, right: TextOperand) {
         self.make_texts(
             to,
             |sentron, lane| {
@@ -117,10 +111,10 @@ impl<'a> Sentron<'a> {
                 [left, left, sentron.operand_text(right, lane)]
             },
             |sentron, [left, _, right], out| sentron.kernels.bind(left, right, out),
-        )
+        );
     }
 
-    pub(super) fn bundle(&mut self, to: T, [left, middle]: [T; 2], right: TextOperand) -> Write {
+    pub(super) fn bundle(&mut self, to: T, [left, middle]: [T; 2], right: TextOperand) {
         self.make_texts(
             to,
             |sentron, lane| {
@@ -128,7 +122,7 @@ impl<'a> Sentron<'a> {
                 [text(left), text(middle), sentron.operand_text(right, lane)]
             },
             |sentron, [left, middle, right], out| sentron.kernels.bundle(left, middle, right, out),
-        )
+        );
     }
 
     /// Makes a text a lane, in the arena, of operands that are as long; none where `make` says that
@@ -138,14 +132,14 @@ impl<'a> Sentron<'a> {
         to: T,
         operands: impl Fn(&Self, usize) -> [Text<'a>; 3],
         make: impl Fn(&Self, [&[u8]; 3], &mut [u8]) -> bool,
-    ) -> Write {
-        let mut texts = self.registers.take_texts();
+    ) {
+        let (id, mut texts) = self.registers.take_texts();
         let mut arena = std::mem::take(&mut self.registers.memory.arena);
         for lane in 0..self.width {
             let operands = operands(self, lane);
             let at = arena.len();
             let Some(length) = operands[0].bytes(&arena).map(<[u8]>::len) else {
-                texts.buffer.push(Text::Absent);
+                texts.push(Text::Absent);
                 continue;
             };
             arena.resize(at + length, 0);
@@ -158,13 +152,14 @@ impl<'a> Sentron<'a> {
             if !is_made {
                 arena.truncate(at);
             }
-            texts.buffer.push(match is_made {
+            texts.push(match is_made {
                 true => Text::Made { at, length },
                 false => Text::Absent,
             });
         }
         self.registers.memory.arena = arena;
         self.report.ops += self.width as u64;
-        Write::Texts(to, self.registers.put_texts(texts))
+        self.registers.put_texts(id, texts);
+        self.registers.defer(Write::Texts(to, id));
     }
 }

@@ -47,16 +47,20 @@ pub(in crate::execute) struct Columns {
 }
 
 impl Columns {
-    fn numbers(&self) -> impl Iterator<Item = BufferId> {
-        let (low, high) = self.checksum.unzip();
-        let columns = [self.length, low, high, self.number];
-        columns
-            .into_iter()
-            .flatten()
-            .filter_map(|column| match column {
-                Column::Scalar(_) => None,
-                Column::Lanes(buffer) => Some(buffer),
-            })
+    /// Calls `f` with the buffers of numbers.
+    #[inline]
+    fn each_number(&self, mut f: impl FnMut(BufferId)) {
+        let mut column = |column: Option<Column>| {
+            if let Some(Column::Lanes(buffer)) = column {
+                f(buffer);
+            }
+        };
+        column(self.length);
+        if let Some((low, high)) = self.checksum {
+            column(Some(low));
+            column(Some(high));
+        }
+        column(self.number);
     }
 }
 
@@ -80,9 +84,7 @@ impl Registers<'_> {
         if let Some(texts) = columns.text {
             self.text_pool.retain(texts);
         }
-        for numbers in columns.numbers() {
-            self.memory.number_pool.retain(numbers);
-        }
+        columns.each_number(|numbers| self.memory.number_pool.retain(numbers));
         self.put_content(to, Content::Columns(columns));
     }
 
@@ -96,20 +98,27 @@ impl Registers<'_> {
     }
 
     /// Gives a message register something else to hold.
+    #[inline]
     pub(in crate::execute) fn put_content(&mut self, to: M, content: Content) {
-        let old = std::mem::replace(self.content(to), content);
-        let Content::Columns(old) = old else {
+        self.release_columns(to);
+        *self.content(to) = content;
+    }
+
+    /// The message refers to its buffers no more.
+    #[inline]
+    fn release_columns(&mut self, of: M) {
+        let memory = &mut *self.memory;
+        let Content::Columns(columns) = &memory.messages[of.index()] else {
             return;
         };
-        if let Some(places) = old.coordinate {
+        if let Some(places) = columns.coordinate {
             self.place_pool.release(places);
         }
-        if let Some(texts) = old.text {
+        if let Some(texts) = columns.text {
             self.text_pool.release(texts);
         }
-        for numbers in old.numbers() {
-            self.memory.number_pool.release(numbers);
-        }
+        let number_pool = &mut memory.number_pool;
+        columns.each_number(|numbers| number_pool.release(numbers));
     }
 
     pub(in crate::execute) fn content(&mut self, register: M) -> &mut Content {

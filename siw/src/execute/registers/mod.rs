@@ -53,8 +53,13 @@ pub(super) struct Number {
 /// that little is moved when a stream starts and ends.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    number_pool: Pool<NumberBuffer>,
+    number_pool: Pool<Option<NumberBuffer>>,
     numbers: [Number; R::COUNT],
+    /// A bit for each of `numbers` that was written since the stream began.
+    written: u16,
+    /// What the operations of the word at hand write, and how many writes that are.
+    deferred: [Write; MOST_WRITES],
+    deferrals: usize,
     masks: [Mask; K::COUNT],
     /// What the D and the S operation of the word at hand write to a mask.
     next_masks: [Mask; 2],
@@ -80,9 +85,14 @@ pub(super) struct Registers<'a> {
     pub(super) located: Vec<Location<'a>>,
 }
 
+/// Most writes of a word: of DHASH and of an S operation.
+const MOST_WRITES: usize = 3;
+
 /// What an operation writes, put in place when the whole word is done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) enum Write {
+    #[default]
+    Nothing,
     Scalar(R, u64),
     Numbers(R, BufferId),
     Places(P, BufferId),
@@ -109,10 +119,20 @@ impl<'a> Registers<'a> {
     pub(super) fn into_idle(self) -> Box<Memory> {
         let mut memory = self.memory;
         memory.number_pool.reset();
-        memory.numbers = Default::default();
+        while memory.written != 0 {
+            let register = memory.written.trailing_zeros() as usize;
+            memory.numbers[register] = Number::default();
+            memory.written &= memory.written - 1;
+        }
         memory.places = Default::default();
         memory.texts = Default::default();
-        memory.messages = Default::default();
+        for message in &mut memory.messages {
+            if !matches!(message, Content::Empty) {
+                *message = Content::Empty;
+            }
+        }
+        // A stream that failed in the middle of a word has left some.
+        memory.deferrals = 0;
         memory.idle_places = self.place_pool.recycle(emptied);
         memory.idle_texts = self.text_pool.recycle(emptied);
         memory.idle_located = emptied(self.located);
@@ -121,9 +141,28 @@ impl<'a> Registers<'a> {
         memory
     }
 
+    /// Keeps what an operation writes until [`Self::put_deferred`]. In memory, field by field: a result
+    /// that is returned is copied as a whole, and waits for its fields to be written.
+    #[inline]
+    pub(super) fn defer(&mut self, write: Write) {
+        let memory = &mut *self.memory;
+        memory.deferred[memory.deferrals] = write;
+        memory.deferrals += 1;
+    }
+
+    /// Puts in place what the operations of a word write.
+    #[inline]
+    pub(super) fn put_deferred(&mut self) {
+        for index in 0..std::mem::take(&mut self.memory.deferrals) {
+            let write = self.memory.deferred[index];
+            self.put(&write);
+        }
+    }
+
     #[inline]
     pub(super) fn put(&mut self, write: &Write) {
         match *write {
+            Write::Nothing => {}
             Write::Scalar(to, number) => {
                 let number = Number {
                     scalar: Some(number),
@@ -155,8 +194,10 @@ impl<'a> Registers<'a> {
 
     fn put_number(&mut self, to: R, number: Number) {
         let memory = &mut *self.memory;
-        let old = std::mem::replace(&mut memory.numbers[to.index()], number);
-        if let Some(old) = old.lanes {
+        memory.written |= 1 << to.index();
+        let old = memory.numbers[to.index()].lanes;
+        memory.numbers[to.index()] = number;
+        if let Some(old) = old {
             memory.number_pool.release(old);
         }
     }
@@ -169,17 +210,12 @@ impl<'a> Registers<'a> {
     /// The number of a register in a lane.
     #[inline]
     pub(super) fn number_at(&self, register: R, lane: usize) -> u64 {
-        let number = self.number(register);
-        match (number.scalar, number.lanes) {
-            (Some(scalar), _) => scalar,
-            (None, Some(lanes)) => self.lane_numbers(lanes)[lane],
-            (None, None) => unreachable!("the validator has seen that {register:?} was written"),
-        }
+        self.memory.number_at(register, lane)
     }
 
     #[inline]
     pub(super) fn lane_numbers(&self, id: BufferId) -> &[u64; BATCH_LANES] {
-        &self.memory.number_pool.get(id).0
+        &self.memory.number_pool.filled(id).0
     }
 
     /// The lanes of a register; those of a scalar are made where they are not there yet.
@@ -218,30 +254,38 @@ impl<'a> Registers<'a> {
         self.memory.number_pool.put(taken)
     }
 
-    /// An empty buffer of places.
+    /// An empty buffer of places that no register has yet, and where points are located on the way.
     #[inline]
-    pub(super) fn take_places(&mut self) -> Taken<PlaceBuffer<'a>> {
-        let mut taken = self.place_pool.take();
-        taken.buffer.clear();
-        taken
+    pub(super) fn claim_places(
+        &mut self,
+    ) -> (BufferId, &mut PlaceBuffer<'a>, &mut Vec<Location<'a>>) {
+        let id = self.place_pool.claim();
+        let places = self.place_pool.get_mut(id);
+        places.clear();
+        (id, places, &mut self.located)
     }
 
+    /// An empty buffer of texts, and what it may be filled from.
     #[inline]
-    pub(super) fn put_places(&mut self, taken: Taken<PlaceBuffer<'a>>) -> BufferId {
-        self.place_pool.put(taken)
+    pub(super) fn claim_texts(&mut self) -> (BufferId, &mut TextBuffer<'a>, Readable<'_, 'a>) {
+        let id = self.text_pool.claim();
+        let texts = self.text_pool.get_mut(id);
+        texts.clear();
+        let readable = Readable {
+            memory: &self.memory,
+            place_pool: &self.place_pool,
+        };
+        (id, texts, readable)
     }
 
-    /// An empty buffer of texts.
-    #[inline]
-    pub(super) fn take_texts(&mut self) -> Taken<TextBuffer<'a>> {
-        let mut taken = self.text_pool.take();
-        taken.buffer.clear();
-        taken
+    /// An empty buffer of texts, taken out of its pool so that others can be read.
+    pub(super) fn take_texts(&mut self) -> (BufferId, TextBuffer<'a>) {
+        let (id, texts, _) = self.claim_texts();
+        (id, std::mem::take(texts))
     }
 
-    #[inline]
-    pub(super) fn put_texts(&mut self, taken: Taken<TextBuffer<'a>>) -> BufferId {
-        self.text_pool.put(taken)
+    pub(super) fn put_texts(&mut self, id: BufferId, texts: TextBuffer<'a>) {
+        *self.text_pool.get_mut(id) = texts;
     }
 
     /// No register takes these places.
@@ -262,8 +306,7 @@ impl<'a> Registers<'a> {
 
     #[inline]
     fn place_buffer(&self, register: P) -> BufferId {
-        self.memory.places[register.index()]
-            .expect("the validator has seen that places were written")
+        self.memory.place_buffer(register)
     }
 
     #[inline]
@@ -278,7 +321,7 @@ impl<'a> Registers<'a> {
 
     #[inline]
     pub(super) fn mask(&self, register: K) -> &Mask {
-        &self.memory.masks[register.index()]
+        self.memory.mask(register)
     }
 
     /// Where the mask is made that the D operation of the word at hand writes.
@@ -296,7 +339,58 @@ impl<'a> Registers<'a> {
     /// The lanes that are active under a mask; without one, all are.
     #[inline]
     pub(super) fn active(&self, mask: Option<K>, width: usize) -> Active<'_> {
+        self.memory.active(mask, width)
+    }
+}
+
+impl Memory {
+    #[inline]
+    fn number_at(&self, register: R, lane: usize) -> u64 {
+        let number = self.numbers[register.index()];
+        match (number.scalar, number.lanes) {
+            (Some(scalar), _) => scalar,
+            (None, Some(lanes)) => self.number_pool.filled(lanes).0[lane],
+            (None, None) => unreachable!("the validator has seen that {register:?} was written"),
+        }
+    }
+
+    #[inline]
+    fn place_buffer(&self, register: P) -> BufferId {
+        self.places[register.index()].expect("the validator has seen that places were written")
+    }
+
+    #[inline]
+    fn mask(&self, register: K) -> &Mask {
+        &self.masks[register.index()]
+    }
+
+    #[inline]
+    fn active(&self, mask: Option<K>, width: usize) -> Active<'_> {
         let mask = mask.map(|mask| self.mask(mask));
         Active { mask, width }
+    }
+}
+
+/// What can be read while a buffer of texts is filled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Readable<'r, 'a> {
+    memory: &'r Memory,
+    place_pool: &'r Pool<PlaceBuffer<'a>>,
+}
+
+impl<'r, 'a> Readable<'r, 'a> {
+    #[inline]
+    pub(super) fn number_at(self, register: R, lane: usize) -> u64 {
+        self.memory.number_at(register, lane)
+    }
+
+    #[inline]
+    pub(super) fn places(self, register: P) -> &'r [Lane<'a>] {
+        self.place_pool.get(self.memory.place_buffer(register))
+    }
+
+    #[inline]
+    pub(super) fn active(self, mask: Option<K>, width: usize) -> Active<'r> {
+        self.memory.active(mask, width)
     }
 }

@@ -13,11 +13,23 @@ pub(in crate::execute) struct BufferId(u16);
 
 /// Buffers of one kind.
 pub(in crate::execute) struct Pool<B> {
-    /// `None` while a buffer is being filled.
-    buffers: Vec<Option<B>>,
-    /// How many registers and messages refer to each.
-    uses: Vec<u16>,
-    spare: Vec<BufferId>,
+    slots: Vec<Slot<B>>,
+    /// The spare buffer that was given back last; [`NONE`] if there is none.
+    spare: u16,
+    /// How many buffers are not spare.
+    used: u16,
+}
+
+/// No buffer.
+const NONE: u16 = u16::MAX;
+
+/// A buffer and who refers to it.
+struct Slot<B> {
+    buffer: B,
+    /// How many registers and messages do.
+    uses: u16,
+    /// Of a spare buffer, the one that was spare before.
+    next: u16,
 }
 
 /// A buffer that was taken out of its pool to be filled.
@@ -29,9 +41,9 @@ pub(in crate::execute) struct Taken<B> {
 impl<B> Default for Pool<B> {
     fn default() -> Self {
         Self {
-            buffers: Vec::new(),
-            uses: Vec::new(),
-            spare: Vec::new(),
+            slots: Vec::new(),
+            spare: NONE,
+            used: 0,
         }
     }
 }
@@ -39,74 +51,82 @@ impl<B> Default for Pool<B> {
 impl<B> fmt::Debug for Pool<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
-            .field("buffers", &self.buffers.len())
-            .field("spare", &self.spare.len())
+            .field("buffers", &self.slots.len())
+            .field("used", &self.used)
             .finish()
     }
 }
 
 impl<B: Default> Pool<B> {
-    /// A spare buffer, the one given back last; it still holds what it held.
+    /// A spare buffer, the one given back last; it still holds what it held. Whoever claims it refers
+    /// to it.
     #[inline]
-    pub(in crate::execute) fn take(&mut self) -> Taken<B> {
-        let Some(id) = self.spare.pop() else {
-            return self.grow();
-        };
-        let buffer = self.buffers[usize::from(id.0)].take();
-        let buffer = buffer.unwrap_or_default();
-        Taken { id, buffer }
-    }
-
-    #[cold]
-    fn grow(&mut self) -> Taken<B> {
-        let id = u16::try_from(self.buffers.len()).expect("a sentron has few registers");
-        self.buffers.push(None);
-        self.uses.push(0);
-        // So that giving a buffer back never allocates.
-        self.spare.reserve(self.buffers.len());
-        Taken {
-            id: BufferId(id),
-            buffer: B::default(),
+    pub(in crate::execute) fn claim(&mut self) -> BufferId {
+        self.used += 1;
+        let id = self.spare;
+        match self.slots.get_mut(usize::from(id)) {
+            Some(slot) => {
+                self.spare = slot.next;
+                slot.uses = 1;
+                BufferId(id)
+            }
+            None => self.grow(),
         }
     }
 
-    /// Puts a buffer back that was filled. One register or message refers to it.
-    #[inline]
-    pub(in crate::execute) fn put(&mut self, taken: Taken<B>) -> BufferId {
-        self.buffers[usize::from(taken.id.0)] = Some(taken.buffer);
-        self.uses[usize::from(taken.id.0)] = 1;
-        taken.id
+    #[cold]
+    fn grow(&mut self) -> BufferId {
+        let id = u16::try_from(self.slots.len()).expect("a sentron has few registers");
+        assert_ne!(id, NONE, "a sentron has few registers");
+        self.slots.push(Slot {
+            buffer: B::default(),
+            uses: 1,
+            next: NONE,
+        });
+        BufferId(id)
     }
 
     #[inline]
     pub(in crate::execute) fn get(&self, id: BufferId) -> &B {
-        let buffer = self.buffers[usize::from(id.0)].as_ref();
-        buffer.expect("a buffer that is referred to was put back")
+        &self.slots[usize::from(id.0)].buffer
+    }
+
+    /// A buffer that was claimed and is being filled.
+    #[inline]
+    pub(in crate::execute) fn get_mut(&mut self, id: BufferId) -> &mut B {
+        &mut self.slots[usize::from(id.0)].buffer
     }
 
     /// One more register or message refers to the buffer.
     #[inline]
     pub(in crate::execute) fn retain(&mut self, id: BufferId) {
-        self.uses[usize::from(id.0)] += 1;
+        self.slots[usize::from(id.0)].uses += 1;
     }
 
     /// One register or message less refers to the buffer.
     #[inline]
     pub(in crate::execute) fn release(&mut self, id: BufferId) {
-        let uses = &mut self.uses[usize::from(id.0)];
-        *uses -= 1;
-        if *uses == 0 {
-            self.spare.push(id);
+        let slot = &mut self.slots[usize::from(id.0)];
+        slot.uses -= 1;
+        if slot.uses == 0 {
+            slot.next = self.spare;
+            self.spare = id.0;
+            self.used -= 1;
         }
     }
 
     /// Makes all buffers spare.
+    #[inline]
     pub(in crate::execute) fn reset(&mut self) {
-        if self.spare.len() < self.buffers.len() {
-            self.uses.fill(0);
-            self.spare.clear();
-            let buffers = 0..self.buffers.len() as u16;
-            self.spare.extend(buffers.rev().map(BufferId));
+        if self.used == 0 {
+            return;
+        }
+        self.used = 0;
+        self.spare = NONE;
+        for (id, slot) in (0..self.slots.len() as u16).zip(&mut self.slots).rev() {
+            slot.uses = 0;
+            slot.next = self.spare;
+            self.spare = id;
         }
     }
 
@@ -115,12 +135,43 @@ impl<B: Default> Pool<B> {
     #[inline]
     pub(in crate::execute) fn recycle<C>(mut self, empty: impl Fn(B) -> C) -> Pool<C> {
         self.reset();
-        let buffers = self.buffers.into_iter();
+        let slots = self.slots.into_iter().map(|slot| Slot {
+            buffer: empty(slot.buffer),
+            uses: slot.uses,
+            next: slot.next,
+        });
         Pool {
-            buffers: buffers.map(|buffer| buffer.map(&empty)).collect(),
-            uses: self.uses,
+            slots: slots.collect(),
             spare: self.spare,
+            used: 0,
         }
+    }
+}
+
+impl<B> Pool<Option<B>>
+where
+    B: Default,
+{
+    /// A spare buffer out of the pool, so that others can be read while it is filled.
+    #[inline]
+    pub(in crate::execute) fn take(&mut self) -> Taken<B> {
+        let id = self.claim();
+        let buffer = self.get_mut(id).take().unwrap_or_default();
+        Taken { id, buffer }
+    }
+
+    /// Puts a buffer back that was filled. One register or message refers to it.
+    #[inline]
+    pub(in crate::execute) fn put(&mut self, taken: Taken<B>) -> BufferId {
+        *self.get_mut(taken.id) = Some(taken.buffer);
+        taken.id
+    }
+
+    /// A buffer that is not being filled.
+    #[inline]
+    pub(in crate::execute) fn filled(&self, id: BufferId) -> &B {
+        let buffer = self.get(id).as_ref();
+        buffer.expect("a buffer that is referred to was put back")
     }
 }
 
@@ -141,18 +192,28 @@ mod tests {
     #[test]
     fn a_buffer_is_spare_once_nothing_refers_to_it() {
         let mut pool = Pool::<Vec<u8>>::default();
-        let mut first = pool.take();
-        first.buffer.push(1);
-        let first = pool.put(first);
+        let first = pool.claim();
+        pool.get_mut(first).push(1);
         pool.retain(first);
         pool.release(first);
-        let second = pool.take();
-        assert_ne!(second.id, first);
-        let second = pool.put(second);
+        let second = pool.claim();
+        assert_ne!(second, first);
         assert_eq!(pool.get(first), &[1]);
         pool.release(first);
-        assert_eq!(pool.take().id, first);
+        assert_eq!(pool.claim(), first);
         assert!(pool.get(second).is_empty());
+    }
+
+    #[test]
+    fn all_buffers_are_spare_after_a_reset() {
+        let mut pool = Pool::<Option<Box<u8>>>::default();
+        let taken = [pool.take(), pool.take(), pool.take()].map(|taken| pool.put(taken));
+        pool.release(taken[1]);
+        pool.reset();
+        let again = [0; 3].map(|_| pool.claim());
+        assert_eq!(again, taken);
+        assert_eq!(again.map(|id| **pool.filled(id)), [0; 3]);
+        assert!(!taken.contains(&pool.claim()));
     }
 
     #[test]
