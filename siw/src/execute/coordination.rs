@@ -1,11 +1,11 @@
 //! The C pipe: rows, results and groups.
 
 use super::group::{Answer, Collective};
-use super::registers::{Content, Message, Rows, Write};
+use super::registers::{Content, Message, Rows};
 use super::sentron::Next;
 use super::tally::Tallies;
 use super::top::Top;
-use super::{ExecuteError, Flow, Outside, Sentron};
+use super::{Executed, Flow, Outside, Sentron};
 use crate::stream::Part;
 use crate::{ConstantId, CoordinationOp, Destination, K, M, P, R, Ranking, TallyKey};
 
@@ -17,7 +17,7 @@ impl Sentron<'_> {
         part: Part,
         op: &CoordinationOp,
         outside: &mut Outside<'_>,
-    ) -> Result<Next, ExecuteError> {
+    ) -> Executed<Next> {
         match *op {
             CoordinationOp::Nop => {}
             CoordinationOp::Pack { to, ref row } => {
@@ -73,7 +73,7 @@ impl Sentron<'_> {
         from: M,
         mask: Option<K>,
         outside: &mut Outside<'_>,
-    ) -> Result<Next, ExecuteError> {
+    ) -> Executed<Next> {
         if part == Part::Last && self.number != 0 {
             return Ok(Next::Word);
         }
@@ -174,7 +174,7 @@ impl Sentron<'_> {
         match (std::mem::take(&mut self.waits_at), answer) {
             (CoordinationOp::Bar, Answer::Received(rows)) => self.received.extend(rows),
             (CoordinationOp::Reduce { accumulator, .. }, Answer::Reduced(value)) => {
-                self.registers.put(&Write::Scalar(accumulator, value));
+                self.registers.put_scalar(accumulator, value);
             }
             (
                 CoordinationOp::Cast { message } | CoordinationOp::Merge { message },

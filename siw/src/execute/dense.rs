@@ -1,8 +1,8 @@
 //! The D pipe: numbers and masks. Texts read as numbers are in [`super::vectors`].
 
 use super::kernels::{Binary, Source, fused};
-use super::registers::{MASK_WORDS, Mask, NumberBuffer, Taken, Write};
-use super::{ExecuteError, Sentron};
+use super::registers::{NumberBuffer, Taken, Write};
+use super::{Executed, Sentron};
 use crate::{Comparison, ConstantId, DenseOp, Fold, K, NumberKind, Operand, P, R, Reduction};
 use phext_storage::page_table::Location;
 
@@ -11,7 +11,7 @@ const VECTOR: usize = 8;
 
 impl Sentron<'_> {
     /// Runs a D operation up to what it writes, which is deferred.
-    pub(super) fn evaluate_dense(&mut self, op: &DenseOp) -> Result<(), ExecuteError> {
+    pub(super) fn evaluate_dense(&mut self, op: &DenseOp) -> Executed<()> {
         match *op {
             DenseOp::Nop => {}
             DenseOp::Mov { to, from } => self.copy(to, from),
@@ -44,10 +44,10 @@ impl Sentron<'_> {
                 addend,
             } => self.fuse(kind, to, [left, right], addend),
             DenseOp::MaskAnd { to, left, right } => {
-                self.logic(to, left, right, |left, right| left & right)
+                self.logic(to, left, right, |left, right| left & right);
             }
             DenseOp::MaskOr { to, left, right } => {
-                self.logic(to, left, right, |left, right| left | right)
+                self.logic(to, left, right, |left, right| left | right);
             }
             DenseOp::MaskNot { to, from } => self.logic(to, from, from, |from, _| !from),
             DenseOp::Sel {
@@ -108,7 +108,7 @@ impl Sentron<'_> {
         self.report.ops += self.width as u64;
         let write = match from {
             Operand::Constant(id) => Write::Scalar(to, self.constant(id)),
-            Operand::Register(from) => match self.registers.number(from).scalar {
+            Operand::Register(from) => match self.registers.scalar(from) {
                 Some(scalar) => Write::Scalar(to, scalar),
                 None => Write::Numbers(to, self.registers.share(from)),
             },
@@ -135,7 +135,15 @@ impl Sentron<'_> {
     fn scalar(&self, operand: Operand) -> Option<u64> {
         match operand {
             Operand::Constant(id) => Some(self.constant(id)),
-            Operand::Register(register) => self.registers.number(register).scalar,
+            Operand::Register(register) => self.registers.scalar(register),
+        }
+    }
+
+    /// The number of an operand that is a constant; 0 of a register.
+    fn scalar_constant(&self, operand: Operand) -> u64 {
+        match operand {
+            Operand::Constant(id) => self.constant(id),
+            Operand::Register(_) => 0,
         }
     }
 
@@ -147,7 +155,7 @@ impl Sentron<'_> {
     /// Of scalars the result is one.
     fn binary(&mut self, op: Binary, to: R, left: R, right: Operand) {
         self.report.ops += self.width as u64;
-        let scalars = (self.registers.number(left).scalar, self.scalar(right));
+        let scalars = (self.registers.scalar(left), self.scalar(right));
         if let (Some(left), Some(right)) = scalars {
             let write = Write::Scalar(to, op.apply(left, right));
             return self.registers.defer(write);
@@ -163,7 +171,7 @@ impl Sentron<'_> {
 
     fn fuse(&mut self, kind: NumberKind, to: R, factors: [R; 2], addend: Operand) {
         self.report.ops += self.width as u64;
-        let scalars = factors.map(|factor| self.registers.number(factor).scalar);
+        let scalars = factors.map(|factor| self.registers.scalar(factor));
         if let ([Some(left), Some(right)], Some(addend)) = (scalars, self.scalar(addend)) {
             let write = Write::Scalar(to, fused(kind, left, right, addend));
             return self.registers.defer(write);
@@ -188,8 +196,9 @@ impl Sentron<'_> {
     }
 
     /// The lanes of a register, which were made.
+    #[inline]
     fn lanes(&self, register: R) -> &[u64] {
-        let Some(buffer) = self.registers.number(register).lanes else {
+        let Some(buffer) = self.registers.lanes_of(register) else {
             unreachable!("lanes were made of every register operand");
         };
         &self.registers.lane_numbers(buffer)[..self.vectors()]
@@ -204,14 +213,19 @@ impl Sentron<'_> {
 
     fn logic(&mut self, to: K, left: K, right: K, f: fn(u64, u64) -> u64) {
         self.report.ops += self.width as u64;
-        let (left, right) = (self.registers.mask(left).0, self.registers.mask(right).0);
-        let words: [u64; MASK_WORDS] = std::array::from_fn(|word| f(left[word], right[word]));
-        self.write_mask(to, Mask(words));
+        let (left, right, out) = self.registers.masks_for_dense(left, right);
+        for (out, (left, right)) in out.0.iter_mut().zip(left.0.iter().zip(&right.0)) {
+            *out = f(*left, *right);
+        }
+        self.defer_mask(to);
     }
 
-    pub(super) fn write_mask(&mut self, to: K, mut mask: Mask) {
-        mask.truncate(self.width);
-        *self.registers.next_dense_mask() = mask;
+    /// What an operation has filled of [`Registers::next_dense_mask`], for a register.
+    ///
+    /// [`Registers::next_dense_mask`]: super::registers::Registers::next_dense_mask
+    pub(super) fn defer_mask(&mut self, to: K) {
+        let width = self.width;
+        self.registers.next_dense_mask().truncate(width);
         self.registers.defer(Write::DenseMask(to));
     }
 
@@ -230,10 +244,16 @@ impl Sentron<'_> {
     fn compare(&mut self, to: K, comparison: Comparison, left: R, right: Operand) {
         self.report.ops += self.width as u64;
         self.make_lanes(left, right);
-        let mask = self
-            .kernels
-            .compare(comparison, self.lanes(left), self.source(right));
-        self.write_mask(to, mask);
+        let constant = self.scalar_constant(right);
+        let width = self.vectors();
+        let (numbers, mask) = self.registers.numbers_and_mask();
+        let right = match right {
+            Operand::Register(right) => Source::Lanes(&numbers.lanes(right)[..width]),
+            Operand::Constant(_) => Source::Scalar(constant),
+        };
+        let left = &numbers.lanes(left)[..width];
+        self.kernels.compare(comparison, left, right, mask);
+        self.defer_mask(to);
     }
 
     fn fold(&mut self, accumulator: R, fold: Fold, mask: Option<K>) {
@@ -252,7 +272,7 @@ impl Sentron<'_> {
         self.registers.defer(Write::Scalar(accumulator, folded));
     }
 
-    fn length(&mut self, to: R, at: P, mask: Option<K>) -> Result<(), ExecuteError> {
+    fn length(&mut self, to: R, at: P, mask: Option<K>) -> Executed<()> {
         let mut lengths = self.registers.take_numbers();
         let places = self.registers.places(at);
         let active = self.registers.active(mask, self.width);
@@ -267,7 +287,7 @@ impl Sentron<'_> {
         Ok(())
     }
 
-    fn hash(&mut self, low: R, high: R, at: P, mask: Option<K>) -> Result<(), ExecuteError> {
+    fn hash(&mut self, low: R, high: R, at: P, mask: Option<K>) -> Executed<()> {
         let mut halves = [self.registers.take_numbers(), self.registers.take_numbers()];
         let places = self.registers.places(at);
         let active = self.registers.active(mask, self.width);

@@ -12,8 +12,9 @@ const LOOKED_UP: usize = 128;
 /// Lanes for `each`: all of a stream's, or a piece of them.
 #[derive(Debug)]
 pub enum Lanes<'a> {
-    /// From the page table, in its order.
-    Cursor(LaneCursor<'a>),
+    /// From the page table, in its order. Boxed, because lanes are moved about and points are few
+    /// bytes.
+    Cursor(Box<LaneCursor<'a>>),
     /// These coordinates, in the order given, whether or not they hold a scroll.
     Points(&'a [Coordinate]),
 }
@@ -37,7 +38,7 @@ impl<'a> Lanes<'a> {
     pub fn of_spec(spec: &'a LaneSpec, phext: &'a Phext) -> Result<Self, StoreError> {
         Ok(match spec {
             LaneSpec::Points(points) => Self::Points(points),
-            others => Self::Cursor(phext.lanes(others)?),
+            others => Self::Cursor(Box::new(phext.lanes(others)?)),
         })
     }
 

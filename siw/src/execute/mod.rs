@@ -48,7 +48,6 @@ pub use tally::Tally;
 
 use crate::Stream;
 use phext_storage::{Phext, StoreError};
-use std::cell::Cell;
 use std::io;
 
 /// Why a stream ended early.
@@ -64,6 +63,31 @@ pub enum ExecuteError {
     /// Whoever started the stream wants it no more.
     #[error("the stream was ended between two batches")]
     Interrupted,
+}
+
+/// A result on its way through the words of a stream. Small, because it is copied after each of them,
+/// and a copy waits for what was written into it just before.
+type Executed<T> = Result<T, Box<ExecuteError>>;
+
+impl From<StoreError> for Box<ExecuteError> {
+    #[cold]
+    fn from(error: StoreError) -> Self {
+        Box::new(error.into())
+    }
+}
+
+impl From<io::Error> for Box<ExecuteError> {
+    #[cold]
+    fn from(error: io::Error) -> Self {
+        Box::new(error.into())
+    }
+}
+
+impl From<Box<ExecuteError>> for ExecuteError {
+    #[cold]
+    fn from(error: Box<ExecuteError>) -> Self {
+        *error
+    }
 }
 
 /// What a run did.
@@ -91,11 +115,6 @@ impl std::ops::AddAssign for Report {
     }
 }
 
-thread_local! {
-    /// What this thread's last stream left: its memory serves the next one.
-    static IDLE: Cell<Option<Idle>> = const { Cell::new(None) };
-}
-
 /// Runs a stream over a phext on this thread. Rows go to `sink`, scattered writes to `flush` at each
 /// SFLUSH.
 ///
@@ -112,7 +131,7 @@ pub fn execute<'a>(
         flush,
         interrupted: &|| false,
     };
-    execute_with(stream, phext, &mut outside)
+    sentron::run(stream, phext, &mut outside)
 }
 
 /// As [`fn@execute`], for somebody who may interrupt it.
@@ -124,9 +143,5 @@ pub fn execute_with<'a>(
     phext: &'a Phext,
     outside: &mut Outside<'_>,
 ) -> Result<Report, ExecuteError> {
-    let mut sentron = Sentron::open(IDLE.take().unwrap_or_default(), stream, phext);
-    let result = sentron.run(outside);
-    let (idle, report) = sentron.close();
-    IDLE.set(Some(idle));
-    result.map(|()| report)
+    sentron::run(stream, phext, outside)
 }

@@ -9,10 +9,10 @@
 
 use super::group::{self, Collective, Step, Topology};
 use super::kernels::Kernels;
-use super::registers::{BufferId, Content, Memory, Message, Registers, Write};
+use super::registers::{BufferId, Content, Memory, Message, Registers};
 use super::tally::Tallies;
 use super::top::Top;
-use super::{ExecuteError, Flow, Flush, Lanes, Report, Sink};
+use super::{ExecuteError, Executed, Flow, Flush, Lanes, Report, Sink};
 use crate::stream::{MAX_TIER, Part};
 use crate::telemetry::{self, Watch};
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
 };
 use memchr::memmem::Finder;
 use phext_storage::Phext;
+use std::cell::Cell;
 
 /// The memory of a sentron that runs nothing.
 #[derive(Debug, Default)]
@@ -48,6 +49,8 @@ pub struct Sentron<'a> {
     pub(super) phext: &'a Phext,
     /// What SLANES writes.
     lane_register: P,
+    /// A bit for each dimension that SINDEX names.
+    indexed: u16,
     pub(super) registers: Registers<'a>,
     pub(super) kernels: Kernels,
     /// Lanes before the current batch, of all pieces.
@@ -90,17 +93,19 @@ pub(super) enum Next {
 
 impl<'a> Sentron<'a> {
     /// A sentron about to run a stream.
-    #[inline]
+    #[inline(always)]
     pub fn open(idle: Idle, stream: &'a Stream, phext: &'a Phext) -> Self {
         debug_assert_eq!(
             crate::validate(stream),
             Ok(()),
             "streams are validated before they run"
         );
+        let survey = Survey::of(stream);
         let mut sentron = Self {
             stream,
             phext,
-            lane_register: lane_register(stream),
+            lane_register: survey.lane_register,
+            indexed: survey.indexed,
             registers: Registers::new(idle.0),
             kernels: Kernels::detect(),
             position: 0,
@@ -117,7 +122,9 @@ impl<'a> Sentron<'a> {
             finders: Vec::new(),
             was_prefetched: false,
         };
-        sentron.empty_accumulators();
+        if survey.accumulates {
+            sentron.empty_accumulators();
+        }
         sentron
     }
 
@@ -127,6 +134,7 @@ impl<'a> Sentron<'a> {
         self
     }
 
+    #[cold]
     fn empty_accumulators(&mut self) {
         for word in &self.stream.each {
             let (accumulator, content) = match word.coordination {
@@ -188,7 +196,7 @@ impl<'a> Sentron<'a> {
     pub fn once(&mut self, outside: &mut Outside<'_>) -> Result<Step, ExecuteError> {
         let step = self.run_on(Part::Once, outside);
         self.tell();
-        step
+        Ok(step?)
     }
 
     /// Runs `each` over lanes until none is left or the sink wants no more.
@@ -204,7 +212,7 @@ impl<'a> Sentron<'a> {
         let flow = self.run_batches(lanes, outside);
         watch.stop(self.report.ops - self.told.ops);
         self.tell();
-        flow
+        Ok(flow?)
     }
 
     /// Counts what was done since this was called last.
@@ -213,17 +221,13 @@ impl<'a> Sentron<'a> {
         self.told = self.report;
     }
 
-    fn run_batches(
-        &mut self,
-        lanes: &mut Lanes<'a>,
-        outside: &mut Outside<'_>,
-    ) -> Result<Flow, ExecuteError> {
+    fn run_batches(&mut self, lanes: &mut Lanes<'a>, outside: &mut Outside<'_>) -> Executed<Flow> {
         let stream = self.stream;
         let mut most = first_batch(outside.sink.wanted()).min(self.batch);
         let mut ahead = None;
         loop {
             if (outside.interrupted)() {
-                return Err(ExecuteError::Interrupted);
+                return Err(Box::new(ExecuteError::Interrupted));
             }
             self.was_prefetched = ahead.is_some();
             let batch = match ahead.take() {
@@ -247,6 +251,9 @@ impl<'a> Sentron<'a> {
                 }
             }
             self.position += self.width;
+            if ahead.is_none() && lanes.is_finished() {
+                return Ok(Flow::Continue);
+            }
         }
     }
 
@@ -257,11 +264,7 @@ impl<'a> Sentron<'a> {
     }
 
     /// The batch after the one at hand, with what the stream says it will need asked for.
-    fn find_ahead(
-        &mut self,
-        lanes: &mut Lanes<'a>,
-        most: usize,
-    ) -> Result<Option<BufferId>, ExecuteError> {
+    fn find_ahead(&mut self, lanes: &mut Lanes<'a>, most: usize) -> Executed<Option<BufferId>> {
         let found = self.find_lanes(lanes, most)?;
         if let Some(batch) = found {
             for word in &self.stream.each {
@@ -284,10 +287,10 @@ impl<'a> Sentron<'a> {
         self.registers.settle();
         let step = self.run_on(Part::Last, outside);
         self.tell();
-        step
+        Ok(step?)
     }
 
-    fn run_on(&mut self, part: Part, outside: &mut Outside<'_>) -> Result<Step, ExecuteError> {
+    fn run_on(&mut self, part: Part, outside: &mut Outside<'_>) -> Executed<Step> {
         debug_assert_eq!(self.waits_at, CoordinationOp::Nop, "an answer is due first");
         let words = self.stream.words(part);
         while let Some(word) = words.get(self.next_word) {
@@ -308,11 +311,7 @@ impl<'a> Sentron<'a> {
     }
 
     /// The next lanes, in a buffer that no register has yet.
-    fn find_lanes(
-        &mut self,
-        lanes: &mut Lanes<'a>,
-        most: usize,
-    ) -> Result<Option<BufferId>, ExecuteError> {
+    fn find_lanes(&mut self, lanes: &mut Lanes<'a>, most: usize) -> Executed<Option<BufferId>> {
         if lanes.is_finished() {
             return Ok(None);
         }
@@ -327,20 +326,18 @@ impl<'a> Sentron<'a> {
 
     /// Gives a batch to the register that SLANES names.
     fn begin_batch(&mut self, batch: BufferId) {
-        self.registers
-            .put(&Write::Places(self.lane_register, batch));
+        self.registers.put_places(self.lane_register, batch);
         self.width = self.registers.places(self.lane_register).len();
+        if self.indexed != 0 {
+            let (register, dimensions) = (self.lane_register, self.indexed);
+            self.registers.load_components(register, dimensions);
+        }
         self.registers.memory.arena.clear();
         self.report.batches += 1;
         self.report.lanes += self.width as u64;
     }
 
-    fn run_word(
-        &mut self,
-        part: Part,
-        word: &Word,
-        outside: &mut Outside<'_>,
-    ) -> Result<Next, ExecuteError> {
+    fn run_word(&mut self, part: Part, word: &Word, outside: &mut Outside<'_>) -> Executed<Next> {
         let mut next = Next::Word;
         if !matches!(word.dense, DenseOp::Nop) {
             self.evaluate_dense(&word.dense)?;
@@ -356,15 +353,62 @@ impl<'a> Sentron<'a> {
     }
 }
 
-/// The register that SLANES writes; any where there is no SLANES.
-fn lane_register(stream: &Stream) -> P {
-    let register = |word: &Word| match word.sparse {
-        SparseOp::Lanes { to, .. } | SparseOp::Assoc { to, .. } | SparseOp::Neighbr { to, .. } => {
-            Some(to)
+/// What is looked for in the words of `each` before they run.
+struct Survey {
+    /// The register that SLANES writes; any where there is no SLANES.
+    lane_register: P,
+    /// A bit for each dimension that SINDEX names.
+    indexed: u16,
+    /// Whether there are accumulators of rows.
+    accumulates: bool,
+}
+
+impl Survey {
+    #[inline]
+    fn of(stream: &Stream) -> Self {
+        let mut survey = Self {
+            lane_register: P(0),
+            indexed: 0,
+            accumulates: false,
+        };
+        for word in &stream.each {
+            match word.sparse {
+                SparseOp::Lanes { to, .. }
+                | SparseOp::Assoc { to, .. }
+                | SparseOp::Neighbr { to, .. } => survey.lane_register = to,
+                SparseOp::Index { dimension, .. } => survey.indexed |= 1 << dimension,
+                _ => {}
+            }
+            survey.accumulates |= matches!(
+                word.coordination,
+                CoordinationOp::Top { .. } | CoordinationOp::Tally { .. }
+            );
         }
-        _ => None,
-    };
-    stream.each.iter().find_map(register).unwrap_or(P(0))
+        survey
+    }
+}
+
+thread_local! {
+    /// What this thread's last stream left: its memory serves the next one.
+    static IDLE: Cell<Option<Idle>> = const { Cell::new(None) };
+}
+
+/// Runs a whole stream on this thread. The sentron stays where it is: to move it took longer than some
+/// words take.
+#[inline]
+pub(super) fn run<'a>(
+    stream: &'a Stream,
+    phext: &'a Phext,
+    outside: &mut Outside<'_>,
+) -> Result<Report, ExecuteError> {
+    let mut sentron = Sentron::open(IDLE.take().unwrap_or_default(), stream, phext);
+    let result = sentron.run(outside);
+    let Sentron {
+        registers, report, ..
+    } = sentron;
+    IDLE.set(Some(Idle(registers.into_idle())));
+    result?;
+    Ok(report)
 }
 
 /// Lanes of the first batch when a sink wants so many rows. Batches double from there: more lanes

@@ -1,7 +1,7 @@
 //! The S pipe: phext memory.
 
 use super::registers::{Active, Mask, Text, Write};
-use super::{ExecuteError, Outside, Sentron};
+use super::{Executed, Outside, Sentron};
 use crate::{
     Constant, ConstantId, Extent, K, LaneSpec, Level, P, R, Scatter, SparseOp, T, telemetry,
 };
@@ -16,7 +16,7 @@ impl<'a> Sentron<'a> {
         &mut self,
         op: &SparseOp,
         outside: &mut Outside<'_>,
-    ) -> Result<(), ExecuteError> {
+    ) -> Executed<()> {
         match *op {
             SparseOp::Nop => {}
             // The batch has begun with these lanes.
@@ -31,11 +31,8 @@ impl<'a> Sentron<'a> {
                 let (to_measure, metric) = (&nearest.to, nearest.metric);
                 self.per_coordinate(to, at, |coordinate| metric.distance(to_measure, coordinate));
             }
-            SparseOp::Index { to, dimension, at } => {
-                self.per_coordinate(to, at, |coordinate| {
-                    u64::from(coordinate.components()[usize::from(dimension)])
-                });
-            }
+            // The only lanes there are: those of the batch.
+            SparseOp::Index { to, dimension, .. } => self.index(to, dimension),
             SparseOp::Gather {
                 to,
                 extent,
@@ -58,6 +55,15 @@ impl<'a> Sentron<'a> {
             Constant::Lanes(spec) => spec,
             _ => unreachable!("the validator has seen that this constant is lanes"),
         }
+    }
+
+    fn index(&mut self, to: R, dimension: u8) {
+        let mut numbers = self.registers.take_numbers();
+        let components = self.registers.components(dimension);
+        let lanes = &mut numbers.buffer.0[..self.width];
+        self.kernels.widen(components, lanes);
+        self.report.ops += self.width as u64;
+        self.defer_numbers(to, numbers);
     }
 
     /// A number of each coordinate.
@@ -99,13 +105,7 @@ impl<'a> Sentron<'a> {
         }
     }
 
-    fn gather(
-        &mut self,
-        to: T,
-        extent: Extent,
-        at: P,
-        mask: Option<K>,
-    ) -> Result<(), ExecuteError> {
+    fn gather(&mut self, to: T, extent: Extent, at: P, mask: Option<K>) -> Executed<()> {
         let (id, texts, readable) = self.registers.claim_texts();
         let places = readable.places(at);
         let active = readable.active(mask, self.width);

@@ -30,7 +30,8 @@ impl<'a> Sentron<'a> {
             found.0[index / 64] |= u64::from(holds) << (index % 64);
         }
         self.report.ops += active.count();
-        self.write_mask(to, found);
+        *self.registers.next_dense_mask() = found;
+        self.defer_mask(to);
     }
 
     /// The position of the finder of a pattern, built when first it is needed.

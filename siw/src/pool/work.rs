@@ -86,6 +86,8 @@ pub(crate) fn piece_lanes<'a>(
     let spec = work.spec().expect("what was split has lanes");
     match (spec, split.points(piece)) {
         (LaneSpec::Points(points), Some(range)) => Ok(Lanes::Points(&points[range])),
-        _ => Ok(Lanes::Cursor(work.phext.piece(spec, split, piece)?)),
+        _ => Ok(Lanes::Cursor(Box::new(
+            work.phext.piece(spec, split, piece)?,
+        ))),
     }
 }

@@ -34,7 +34,7 @@ pub fn search(
     let split = phext.split(lanes, PIECE, most)?;
     for piece in 0..split.len() {
         for search in &mut searches {
-            search.over(Lanes::Cursor(phext.piece(lanes, &split, piece)?))?;
+            search.over(Lanes::Cursor(Box::new(phext.piece(lanes, &split, piece)?)))?;
         }
     }
     let mut found = Vec::with_capacity(queries.len());

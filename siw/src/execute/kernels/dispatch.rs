@@ -1,5 +1,7 @@
 //! Which instruction set the loops run with, and the calls into functions compiled for it.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
 use super::{Binary, Source, loops, vectors};
 use crate::execute::registers::Mask;
 use crate::{Comparison, NumberKind, Reduction};
@@ -25,7 +27,13 @@ enum Set {
 
 /// Defines a method that runs a loop with the set of `self`.
 macro_rules! kernel {
-    ($(#[$doc:meta])* $module:ident::$name:ident($($argument:ident: $type:ty),*) -> $result:ty) => {
+    (@first $first:path) => { $first };
+    (@first $first:path, $second:path) => { $first };
+    (
+        $(#[$doc:meta])*
+        $module:ident::$name:ident($($argument:ident: $type:ty),*) -> $result:ty
+        $(, with AVX-512 $wide:path)?
+    ) => {
         impl Kernels {
             $(#[$doc])*
             #[inline]
@@ -41,7 +49,7 @@ macro_rules! kernel {
                                   fma,bmi1,bmi2,lzcnt,popcnt"
                     )]
                     fn avx512($($argument: $type),*) -> $result {
-                        $module::$name($($argument),*)
+                        kernel!(@first $($wide,)? $module::$name)($($argument),*)
                     }
                     #[expect(
                         unsafe_code,
@@ -79,8 +87,15 @@ kernel! {
     loops::select(mask: &Mask, left: &[u64], right: Source<'_>, out: &mut [u64]) -> ()
 }
 kernel! {
-    /// The lanes of which the comparison holds.
-    loops::compare(comparison: Comparison, left: &[u64], right: Source<'_>) -> Mask
+    /// Sets the bits of a mask to whether the comparison holds, for each lane; the bits of no lane stay
+    /// as they are.
+    loops::compare(
+        comparison: Comparison, left: &[u64], right: Source<'_>, mask: &mut Mask
+    ) -> (), with AVX-512 avx512::compare
+}
+kernel! {
+    /// Components as numbers.
+    loops::widen(components: &[u32], out: &mut [u64]) -> ()
 }
 kernel! {
     /// Folds the active lanes into `start`.

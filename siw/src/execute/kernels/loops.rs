@@ -103,29 +103,40 @@ pub(super) fn select(mask: &Mask, left: &[u64], right: Source<'_>, out: &mut [u6
 }
 
 #[inline(always)]
-pub(super) fn compare(comparison: Comparison, left: &[u64], right: Source<'_>) -> Mask {
+pub(super) fn compare(comparison: Comparison, left: &[u64], right: Source<'_>, mask: &mut Mask) {
     let double = f64::from_bits;
     match comparison {
-        Comparison::Eq => holds(left, right, |left, right| left == right),
-        Comparison::Ne => holds(left, right, |left, right| left != right),
-        Comparison::Lt => holds(left, right, |left, right| left < right),
-        Comparison::Le => holds(left, right, |left, right| left <= right),
-        Comparison::Gt => holds(left, right, |left, right| left > right),
-        Comparison::Ge => holds(left, right, |left, right| left >= right),
-        Comparison::FEq => holds(left, right, |left, right| double(left) == double(right)),
-        Comparison::FNe => holds(left, right, |left, right| double(left) != double(right)),
-        Comparison::FLt => holds(left, right, |left, right| double(left) < double(right)),
-        Comparison::FLe => holds(left, right, |left, right| double(left) <= double(right)),
-        Comparison::FGt => holds(left, right, |left, right| double(left) > double(right)),
-        Comparison::FGe => holds(left, right, |left, right| double(left) >= double(right)),
+        Comparison::Eq => holds(left, right, mask, |left, right| left == right),
+        Comparison::Ne => holds(left, right, mask, |left, right| left != right),
+        Comparison::Lt => holds(left, right, mask, |left, right| left < right),
+        Comparison::Le => holds(left, right, mask, |left, right| left <= right),
+        Comparison::Gt => holds(left, right, mask, |left, right| left > right),
+        Comparison::Ge => holds(left, right, mask, |left, right| left >= right),
+        Comparison::FEq => holds(left, right, mask, |left, right| {
+            double(left) == double(right)
+        }),
+        Comparison::FNe => holds(left, right, mask, |left, right| {
+            double(left) != double(right)
+        }),
+        Comparison::FLt => holds(left, right, mask, |left, right| {
+            double(left) < double(right)
+        }),
+        Comparison::FLe => holds(left, right, mask, |left, right| {
+            double(left) <= double(right)
+        }),
+        Comparison::FGt => holds(left, right, mask, |left, right| {
+            double(left) > double(right)
+        }),
+        Comparison::FGe => holds(left, right, mask, |left, right| {
+            double(left) >= double(right)
+        }),
     }
 }
 
 /// The lanes for which `f` holds. Flags are bytes while they are compared, because a processor of any
 /// width makes those in vector registers.
 #[inline(always)]
-fn holds(left: &[u64], right: Source<'_>, f: impl Fn(u64, u64) -> bool) -> Mask {
-    let mut mask = Mask::default();
+fn holds(left: &[u64], right: Source<'_>, mask: &mut Mask, f: impl Fn(u64, u64) -> bool) {
     for (block, word) in mask.0.iter_mut().enumerate() {
         let lanes = block * 64..(block * 64 + 64).min(left.len());
         if lanes.is_empty() {
@@ -147,7 +158,6 @@ fn holds(left: &[u64], right: Source<'_>, f: impl Fn(u64, u64) -> bool) -> Mask 
         }
         *word = bits(&flags);
     }
-    mask
 }
 
 /// Flags, 0 or 1, as bits, the first one lowest.
@@ -160,6 +170,13 @@ fn bits(flags: &[u8; 64]) -> u64 {
         bits |= byte << (index * 8);
     }
     bits
+}
+
+#[inline(always)]
+pub(super) fn widen(components: &[u32], out: &mut [u64]) {
+    for (out, &component) in out.iter_mut().zip(components) {
+        *out = u64::from(component);
+    }
 }
 
 #[inline(always)]

@@ -156,8 +156,10 @@ proptest! {
                 Comparison::FGt => f64::from_bits(left) > f64::from_bits(right),
                 Comparison::FGe => f64::from_bits(left) >= f64::from_bits(right),
             };
-            let found = kernels.compare(comparison, &left, Source::Lanes(right));
-            let one = kernels.compare(comparison, &left, Source::Scalar(right[0]));
+            let mut found = Mask::default();
+            let mut one = Mask::default();
+            kernels.compare(comparison, &left, Source::Lanes(right), &mut found);
+            kernels.compare(comparison, &left, Source::Scalar(right[0]), &mut one);
             for lane in 0..left.len() {
                 let context = || format!("{kernels:?} {comparison:?} {lane}");
                 prop_assert_eq!(found.get(lane), holds(left[lane], right[lane]), "{}", context());

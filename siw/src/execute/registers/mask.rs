@@ -28,7 +28,12 @@ impl Mask {
             return;
         }
         self.0[lanes / 64] &= (1 << (lanes % 64)) - 1;
-        self.0[lanes / 64 + 1..].fill(0);
+        // Not a slice of so many, which is filled by a call.
+        for (index, word) in self.0.iter_mut().enumerate() {
+            if index > lanes / 64 {
+                *word = 0;
+            }
+        }
     }
 
     /// How many lanes are active.

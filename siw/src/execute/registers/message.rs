@@ -89,8 +89,7 @@ impl Registers<'_> {
     }
 
     fn column(&self, register: R) -> Column {
-        let number = self.number(register);
-        match (number.scalar, number.lanes) {
+        match (self.scalar(register), self.lanes_of(register)) {
             (Some(scalar), _) => Column::Scalar(scalar),
             (None, Some(lanes)) => Column::Lanes(lanes),
             (None, None) => unreachable!("the validator has seen that {register:?} was written"),

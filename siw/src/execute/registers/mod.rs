@@ -14,7 +14,7 @@ mod pool;
 mod rows;
 mod text;
 
-pub(super) use mask::{Active, MASK_WORDS, Mask};
+pub(super) use mask::{Active, Mask};
 pub(super) use message::Content;
 pub(super) use pool::{BufferId, Pool, Taken, emptied};
 pub(super) use rows::Order;
@@ -23,6 +23,7 @@ pub(super) use text::Text;
 
 use crate::{BATCH_LANES, K, M, P, R, T};
 use phext_storage::WriteOp;
+use phext_storage::coordinate::DIMENSIONS;
 use phext_storage::page_table::{Lane, Location};
 
 /// The lanes of a number, aligned so that no vector straddles two cache lines.
@@ -60,19 +61,37 @@ pub(super) struct Memory {
     /// What the operations of the word at hand write, and how many writes that are.
     deferred: [Write; MOST_WRITES],
     deferrals: usize,
-    masks: [Mask; K::COUNT],
-    /// What the D and the S operation of the word at hand write to a mask.
-    next_masks: [Mask; 2],
+    /// Those of the registers, and those that the D and the S operation of the word at hand write.
+    masks: [Mask; K::COUNT + 2],
+    /// Which of `masks` each register has, then which [`NEXT_DENSE`] and [`NEXT_SPARSE`].
+    mask_places: MaskPlaces,
     places: [Option<BufferId>; P::COUNT],
     texts: [Option<BufferId>; T::COUNT],
     messages: [Content; M::COUNT],
     idle_places: Pool<PlaceBuffer<'static>>,
     idle_texts: Pool<TextBuffer<'static>>,
     idle_located: Vec<Location<'static>>,
+    /// Per dimension, the components of the lanes of the batch, where the stream indexes it.
+    components: [Vec<u32>; DIMENSIONS],
     /// Texts made in the batch.
     pub(super) arena: Vec<u8>,
     /// Writes that wait for SFLUSH.
     pub(super) scattered: Vec<WriteOp>,
+}
+
+/// Where in [`Memory::mask_places`] the mask is that a D operation writes.
+const NEXT_DENSE: usize = K::COUNT;
+/// Where in [`Memory::mask_places`] the mask is that an S operation writes.
+const NEXT_SPARSE: usize = K::COUNT + 1;
+
+/// Positions of masks, all different.
+#[derive(Debug)]
+struct MaskPlaces([u8; K::COUNT + 2]);
+
+impl Default for MaskPlaces {
+    fn default() -> Self {
+        Self(std::array::from_fn(|place| place as u8))
+    }
 }
 
 /// The values of all registers. What was never written is not read: the validator has seen to it.
@@ -95,7 +114,6 @@ pub(super) enum Write {
     Nothing,
     Scalar(R, u64),
     Numbers(R, BufferId),
-    Places(P, BufferId),
     Texts(T, BufferId),
     /// What was put into [`Registers::next_dense_mask`].
     DenseMask(K),
@@ -104,7 +122,7 @@ pub(super) enum Write {
 }
 
 impl<'a> Registers<'a> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(mut memory: Box<Memory>) -> Self {
         Self {
             place_pool: std::mem::take(&mut memory.idle_places),
@@ -133,8 +151,8 @@ impl<'a> Registers<'a> {
         }
         // A stream that failed in the middle of a word has left some.
         memory.deferrals = 0;
-        memory.idle_places = self.place_pool.recycle(emptied);
-        memory.idle_texts = self.text_pool.recycle(emptied);
+        self.place_pool.recycle(&mut memory.idle_places, emptied);
+        self.text_pool.recycle(&mut memory.idle_texts, emptied);
         memory.idle_located = emptied(self.located);
         memory.scattered.clear();
         memory.arena.clear();
@@ -154,44 +172,48 @@ impl<'a> Registers<'a> {
     #[inline]
     pub(super) fn put_deferred(&mut self) {
         for index in 0..std::mem::take(&mut self.memory.deferrals) {
-            let write = self.memory.deferred[index];
-            self.put(&write);
+            // Field by field, see above.
+            match self.memory.deferred[index] {
+                Write::Nothing => {}
+                Write::Scalar(to, number) => self.put_scalar(to, number),
+                Write::Numbers(to, lanes) => {
+                    let number = Number {
+                        scalar: None,
+                        lanes: Some(lanes),
+                    };
+                    self.put_number(to, number);
+                }
+                Write::Texts(to, buffer) => {
+                    if let Some(old) = self.memory.texts[to.index()].replace(buffer) {
+                        self.text_pool.release(old);
+                    }
+                }
+                // The mask that the register had is the next to be written.
+                Write::DenseMask(to) => self.memory.mask_places.0.swap(to.index(), NEXT_DENSE),
+                Write::SparseMask(to) => self.memory.mask_places.0.swap(to.index(), NEXT_SPARSE),
+            }
         }
+    }
+
+    /// Gives a register places.
+    #[inline]
+    pub(super) fn put_places(&mut self, to: P, buffer: BufferId) {
+        if let Some(old) = self.memory.places[to.index()].replace(buffer) {
+            self.place_pool.release(old);
+        }
+    }
+
+    /// Gives a register a number that is one for all lanes.
+    #[inline]
+    pub(super) fn put_scalar(&mut self, to: R, number: u64) {
+        let number = Number {
+            scalar: Some(number),
+            lanes: None,
+        };
+        self.put_number(to, number);
     }
 
     #[inline]
-    pub(super) fn put(&mut self, write: &Write) {
-        match *write {
-            Write::Nothing => {}
-            Write::Scalar(to, number) => {
-                let number = Number {
-                    scalar: Some(number),
-                    lanes: None,
-                };
-                self.put_number(to, number);
-            }
-            Write::Numbers(to, lanes) => {
-                let number = Number {
-                    scalar: None,
-                    lanes: Some(lanes),
-                };
-                self.put_number(to, number);
-            }
-            Write::Places(to, buffer) => {
-                if let Some(old) = self.memory.places[to.index()].replace(buffer) {
-                    self.place_pool.release(old);
-                }
-            }
-            Write::Texts(to, buffer) => {
-                if let Some(old) = self.memory.texts[to.index()].replace(buffer) {
-                    self.text_pool.release(old);
-                }
-            }
-            Write::DenseMask(to) => self.memory.masks[to.index()] = self.memory.next_masks[0],
-            Write::SparseMask(to) => self.memory.masks[to.index()] = self.memory.next_masks[1],
-        }
-    }
-
     fn put_number(&mut self, to: R, number: Number) {
         let memory = &mut *self.memory;
         memory.written |= 1 << to.index();
@@ -202,9 +224,16 @@ impl<'a> Registers<'a> {
         }
     }
 
+    /// The number of all lanes, if the register is a scalar.
     #[inline]
-    pub(super) fn number(&self, register: R) -> Number {
-        self.memory.numbers[register.index()]
+    pub(super) fn scalar(&self, register: R) -> Option<u64> {
+        self.memory.numbers[register.index()].scalar
+    }
+
+    /// The lanes of a register, as far as they were made.
+    #[inline]
+    pub(super) fn lanes_of(&self, register: R) -> Option<BufferId> {
+        self.memory.numbers[register.index()].lanes
     }
 
     /// The number of a register in a lane.
@@ -221,7 +250,7 @@ impl<'a> Registers<'a> {
     /// The lanes of a register; those of a scalar are made where they are not there yet.
     #[inline]
     pub(super) fn as_lanes(&mut self, register: R) -> BufferId {
-        match self.number(register).lanes {
+        match self.lanes_of(register) {
             Some(lanes) => lanes,
             None => self.spread(register),
         }
@@ -288,6 +317,24 @@ impl<'a> Registers<'a> {
         *self.text_pool.get_mut(id) = texts;
     }
 
+    /// Makes arrays of the components of places, of the dimensions whose bits are set.
+    pub(super) fn load_components(&mut self, of: P, dimensions: u16) {
+        let places = self.place_pool.get(self.memory.place_buffer(of));
+        for (dimension, column) in self.memory.components.iter_mut().enumerate() {
+            if dimensions >> dimension & 1 == 1 {
+                let component = |lane: &Lane<'_>| lane.coordinate.components()[dimension];
+                column.clear();
+                column.extend(places.iter().map(component));
+            }
+        }
+    }
+
+    /// The components of the lanes of the batch in a dimension.
+    #[inline]
+    pub(super) fn components(&self, dimension: u8) -> &[u32] {
+        &self.memory.components[usize::from(dimension)]
+    }
+
     /// No register takes these places.
     #[inline]
     pub(super) fn release_places(&mut self, buffer: BufferId) {
@@ -327,13 +374,34 @@ impl<'a> Registers<'a> {
     /// Where the mask is made that the D operation of the word at hand writes.
     #[inline]
     pub(super) fn next_dense_mask(&mut self) -> &mut Mask {
-        &mut self.memory.next_masks[0]
+        let place = self.memory.mask_places.0[NEXT_DENSE];
+        &mut self.memory.masks[usize::from(place)]
+    }
+
+    /// Two masks, and that which a D operation makes of them.
+    #[inline]
+    pub(super) fn masks_for_dense(&mut self, left: K, right: K) -> (Mask, Mask, &mut Mask) {
+        let (left, right) = (*self.mask(left), *self.mask(right));
+        (left, right, self.next_dense_mask())
+    }
+
+    /// The numbers of registers, and the mask that a D operation makes of them.
+    #[inline]
+    pub(super) fn numbers_and_mask(&mut self) -> (Numbers<'_>, &mut Mask) {
+        let memory = &mut *self.memory;
+        let place = memory.mask_places.0[NEXT_DENSE];
+        let numbers = Numbers {
+            registers: &memory.numbers,
+            pool: &memory.number_pool,
+        };
+        (numbers, &mut memory.masks[usize::from(place)])
     }
 
     /// Where the mask is made that the S operation of the word at hand writes.
     #[inline]
     pub(super) fn next_sparse_mask(&mut self) -> &mut Mask {
-        &mut self.memory.next_masks[1]
+        let place = self.memory.mask_places.0[NEXT_SPARSE];
+        &mut self.memory.masks[usize::from(place)]
     }
 
     /// The lanes that are active under a mask; without one, all are.
@@ -346,7 +414,7 @@ impl<'a> Registers<'a> {
 impl Memory {
     #[inline]
     fn number_at(&self, register: R, lane: usize) -> u64 {
-        let number = self.numbers[register.index()];
+        let number = &self.numbers[register.index()];
         match (number.scalar, number.lanes) {
             (Some(scalar), _) => scalar,
             (None, Some(lanes)) => self.number_pool.filled(lanes).0[lane],
@@ -361,13 +429,30 @@ impl Memory {
 
     #[inline]
     fn mask(&self, register: K) -> &Mask {
-        &self.masks[register.index()]
+        &self.masks[usize::from(self.mask_places.0[register.index()])]
     }
 
     #[inline]
     fn active(&self, mask: Option<K>, width: usize) -> Active<'_> {
         let mask = mask.map(|mask| self.mask(mask));
         Active { mask, width }
+    }
+}
+
+/// The numbers of registers while a mask is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbers<'r> {
+    registers: &'r [Number; R::COUNT],
+    pool: &'r Pool<Option<NumberBuffer>>,
+}
+
+impl<'r> Numbers<'r> {
+    /// The lanes of a register, which were made.
+    #[inline]
+    pub(super) fn lanes(self, register: R) -> &'r [u64; BATCH_LANES] {
+        let lanes = self.registers[register.index()].lanes;
+        let lanes = lanes.expect("lanes were made of every register operand");
+        &self.pool.filled(lanes).0
     }
 }
 

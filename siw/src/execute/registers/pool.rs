@@ -133,18 +133,16 @@ impl<B: Default> Pool<B> {
     /// All buffers are spare; `empty` makes each one that of another pool. Does not allocate where
     /// a buffer of the one kind takes the memory of the other.
     #[inline]
-    pub(in crate::execute) fn recycle<C>(mut self, empty: impl Fn(B) -> C) -> Pool<C> {
+    pub(in crate::execute) fn recycle<C>(mut self, to: &mut Pool<C>, empty: impl Fn(B) -> C) {
         self.reset();
         let slots = self.slots.into_iter().map(|slot| Slot {
             buffer: empty(slot.buffer),
             uses: slot.uses,
             next: slot.next,
         });
-        Pool {
-            slots: slots.collect(),
-            spare: self.spare,
-            used: 0,
-        }
+        to.slots = slots.collect();
+        to.spare = self.spare;
+        to.used = 0;
     }
 }
 
