@@ -11,13 +11,18 @@
 //! | compute, L2 | 1,024 lanes, 14 registers: the same, from the second-level cache |
 //! | gather, L1 | the texts of 128 scrolls, again and again |
 //! | gather, L2 | the texts of 4,096 scrolls, again and again |
-//! | mixed, L1 | as compute, with components and rows in the other pipes |
+//! | gather, L3 | the texts of 20,000 scrolls at random |
+//! | mixed, L1 | as the first, with components and rows in the other pipes |
 //! | scan-filter | the scrolls of a phext longer than a bound |
 //! | wildcard count | how many scrolls have a component |
 //! | batch get | the texts of 1,000 scrolls at random |
 //!
-//! The first five are synthetic: long programs over few lanes, so that finding the lanes counts
-//! little. They say what the pipes can do, the others what a query gets of it.
+//! "L1": a register of 512 lanes takes 4 KiB. Four of them, a fifth in the mix, and one that is filled
+//! take 20 or 24 KiB of the 32 that the cache has; the mix also reads, every eight words, one of nine
+//! arrays of components, 2 KiB each, so that not all of it stays there.
+//!
+//! The computing ones and gather, L1 and L2, are synthetic: long programs over few lanes, so that
+//! finding the lanes counts little. They say what the pipes can do, the others what a query gets of it.
 
 mod dataset;
 mod measure;
@@ -29,6 +34,7 @@ use measure::{Measurement, measure};
 use phext_benches::machine::Machine;
 use phext_benches::report::siw::{Report, Row};
 use phext_benches::report::{self, Bar};
+use phext_siw::cc::CostModel;
 use std::error::Error;
 use std::path::PathBuf;
 
@@ -46,6 +52,9 @@ struct Args {
     /// Rounds that count.
     #[arg(long, default_value_t = 7)]
     rounds: usize,
+    /// Prints what operations cost a lane, by the calibration of the compiler, and nothing else.
+    #[arg(long)]
+    ops: bool,
     /// Writes the figures there.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -53,6 +62,10 @@ struct Args {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
+    if args.ops {
+        print_costs();
+        return Ok(());
+    }
     let directory = tempfile::tempdir()?;
     let data = Dataset::new(directory.path(), args.scrolls)?;
     let mut streams = Vec::new();
@@ -76,6 +89,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         report.write(path)?;
     }
     Ok(())
+}
+
+fn print_costs() {
+    let model = CostModel::measure();
+    println!("cycles of a word: {}", model.cycles_per_word);
+    println!("cycles of a batch: {}", model.cycles_per_batch);
+    println!("| operation | ns a lane | cycles a lane |\n|---|---|---|");
+    for (name, cycles) in &model.cycles_per_op {
+        let nanoseconds = cycles / model.cycles_per_nanosecond;
+        println!("| {name} | {nanoseconds:.3} | {cycles:.2} |");
+    }
 }
 
 fn row(stream: &Measurement) -> Row {

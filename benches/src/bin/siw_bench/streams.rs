@@ -6,6 +6,7 @@ use phext_siw::{
     LaneSpec, Level, M, NumberKind, Operand, P, R, Row, SparseOp, Stream, StreamBuilder, T, Word,
 };
 use phext_storage::Phext;
+use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Constraint, Region};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -33,7 +34,7 @@ pub(crate) struct Subject<'d> {
 
 impl Subject<'_> {
     /// The stream of a tier. No word of a subject reads what another pipe of the word writes, so that
-    /// below tier 2 its operations come one by one.
+    /// below tier 2 its operations come one by one. As from the compiler, only tier 3 prefetches.
     pub(crate) fn at_tier(&self, tier: u8) -> Stream {
         let mut stream = StreamBuilder::new(tier);
         for constant in &self.constants {
@@ -43,6 +44,9 @@ impl Subject<'_> {
         stream.once(Word::dense(DenseOp::Mov { to: TOTAL, from }));
         stream.each(Word::sparse(self.lanes));
         for word in &self.each {
+            if tier < 3 && matches!(word.sparse, SparseOp::Prefch { .. }) {
+                continue;
+            }
             if tier >= 2 {
                 stream.each(*word);
                 continue;
@@ -88,6 +92,10 @@ pub(crate) fn all(data: &Dataset) -> Vec<Subject<'_>> {
         synthetic("compute, L2", Phext::empty(), 1024, compute(14)),
         synthetic("gather, L1", &data.phext, 128, gather()),
         synthetic("gather, L2", &data.phext, 4096, gather()),
+        Subject {
+            is_query: false,
+            ..get("gather, L3", data, random_points(data, 20_000))
+        },
         synthetic(MIX, Phext::empty(), 512, mixed()),
         scan_filter(data),
         wildcard_count(data),
@@ -185,7 +193,8 @@ fn compute(registers: usize) -> Vec<Word> {
     words
 }
 
-/// As [`compute`], with a component loaded and rows packed every eight words.
+/// As [`compute`], with a component loaded, of each dimension in turn, and rows packed every eight
+/// words.
 fn mixed() -> Vec<Word> {
     const REGISTERS: usize = 4;
     let mut words = fill(REGISTERS);
@@ -194,7 +203,7 @@ fn mixed() -> Vec<Word> {
         if at % 8 == 1 {
             word = word.with_sparse(SparseOp::Index {
                 to: R(REGISTERS as u8),
-                dimension: 8,
+                dimension: (at / 8 % 9) as u8,
                 at: PLACE,
             });
         }
@@ -298,13 +307,21 @@ fn wildcard_count(data: &Dataset) -> Subject<'_> {
     }
 }
 
-fn batch_get(data: &Dataset) -> Subject<'_> {
+fn random_points(data: &Dataset, count: usize) -> Vec<Coordinate> {
     let mut random = StdRng::seed_from_u64(1);
-    let mut points: Vec<_> = (0..1000)
-        .map(|_| point(random.random_range(0..data.scrolls)))
-        .collect();
+    let points = (0..count).map(|_| point(random.random_range(0..data.scrolls)));
+    points.collect()
+}
+
+fn batch_get(data: &Dataset) -> Subject<'_> {
+    let mut points = random_points(data, 1_000);
     points.sort_unstable();
     points.dedup();
+    get("batch get", data, points)
+}
+
+/// The texts of points.
+fn get<'d>(name: &'static str, data: &'d Dataset, points: Vec<Coordinate>) -> Subject<'d> {
     let row = Row {
         coordinate: Some(PLACE),
         text: Some(TEXT),
@@ -325,7 +342,7 @@ fn batch_get(data: &Dataset) -> Subject<'_> {
         Word::coordination(send(None)),
     ];
     Subject {
-        name: "batch get",
+        name,
         is_query: true,
         phext: &data.phext,
         constants: constants(LaneSpec::Points(points)),
