@@ -7,7 +7,7 @@
 //! | 4 | memtables | four times `memtable_bytes`: the active ones stop at twice the limit, and as much may be frozen |
 //! | 4 | a segment that is sealed | what a builder needs for each slot is twice a memtable's overhead, for what is frozen |
 //! | 4 | a merge | `merge_memory_bytes` |
-//! | 3 | an ingest | fourteen times `ingest_part_bytes`, where scrolls are as short as their entries |
+//! | 3 | an ingest | less than fifteen times `ingest_part_bytes`, where scrolls are as short as their entries |
 //! | 1 | tables of segments, shadows, the catalog | grows with the data, and is reported, not limited |
 //!
 //! Outside it are requests and answers under way, threads, the cache of the catalog's engine, and the
@@ -19,7 +19,7 @@ use crate::segment::Order;
 const BUDGET_BY_MEMTABLE: u64 = 16;
 /// The part of a budget that `merge_memory_bytes` is.
 const BUDGET_BY_MERGE: u64 = 4;
-/// The part of a budget that `ingest_part_bytes` is: fourteen of them are within three sixteenths.
+/// The part of a budget that `ingest_part_bytes` is: fifteen of them are three sixteenths.
 const BUDGET_BY_INGEST_PART: u64 = 80;
 
 /// How much memory a store may take for what it writes and rewrites. See the module's table.

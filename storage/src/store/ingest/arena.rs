@@ -7,6 +7,8 @@
 use crate::coordinate::{Coordinate, DIMENSIONS};
 use crate::prefetch::prefetch;
 use std::io;
+use std::ops::Range;
+use std::panic::resume_unwind;
 
 /// The smallest and the largest block, longer texts apart.
 const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=32 << 20;
@@ -19,27 +21,51 @@ const AHEAD: usize = 12;
 /// From so many entries on a second thread helps to sort.
 const PARALLEL_ENTRIES: usize = 1 << 15;
 
-/// What an entry takes in an arena.
+/// The most that an entry takes in an arena: its list may be twice as long as it is full, and its index
+/// is in the order.
 #[cfg(test)]
-pub(super) const HELD_BYTES: u64 = size_of::<Entry>() as u64;
+pub(super) const HELD_BYTES: u64 = 2 * size_of::<Entry>() as u64 + size_of::<u32>() as u64;
+/// What a scroll takes in a [`Selection`], apart from its key.
+#[cfg(test)]
+pub(super) const PLACE_BYTES: u64 = size_of::<Place>() as u64;
 
 /// Scrolls in the order they were pushed, or sorted.
 #[derive(Debug, Default)]
 pub(super) struct Arena {
+    /// In the order they were pushed.
     entries: Vec<Entry>,
     blocks: Vec<Block>,
     text_bytes: u64,
+    /// All bits that components have, by dimension.
+    bits: [u32; DIMENSIONS],
     is_unsorted: bool,
-    /// Texts do not lie in the order of entries.
-    is_shuffled: bool,
+    /// The entries' indexes in coordinate order, where that is not their own.
+    order: Option<Vec<u32>>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     coordinate: Coordinate,
+    place: Place,
+}
+
+/// Where a text is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
     block: u32,
     start: u32,
     length: u32,
+}
+
+/// Scrolls of an arena in coordinate order, out of the way of their texts.
+#[derive(Debug, Default)]
+pub(super) struct Selection {
+    /// The coordinates of those that have a text.
+    pub(super) keys: Vec<Coordinate>,
+    /// Where their texts are.
+    pub(super) places: Vec<Place>,
+    /// The coordinates of those that have none.
+    pub(super) removed: Vec<Coordinate>,
 }
 
 #[derive(Debug)]
@@ -83,15 +109,24 @@ impl Arena {
         let block = &mut self.blocks[index];
         let end = block.used + text.len();
         block.bytes[block.used..end].copy_from_slice(text);
-        let follows = |last: &Entry| last.coordinate < coordinate;
-        self.is_unsorted |= !self.entries.last().is_none_or(follows);
+        let start = block.used as u32;
+        block.used = end;
+        // Comparing scrolls in no order is a branch that cannot be foreseen.
+        if !self.is_unsorted {
+            let follows = |last: &Entry| last.coordinate < coordinate;
+            self.is_unsorted = !self.entries.last().is_none_or(follows);
+        }
+        for (bits, &component) in self.bits.iter_mut().zip(coordinate.components()) {
+            *bits |= component;
+        }
         self.entries.push(Entry {
             coordinate,
-            block: index as u32,
-            start: block.used as u32,
-            length: text.len() as u32,
+            place: Place {
+                block: index as u32,
+                start,
+                length: text.len() as u32,
+            },
         });
-        block.used = end;
         self.text_bytes += text.len() as u64;
         Ok(())
     }
@@ -108,7 +143,7 @@ impl Arena {
 
     /// Number of scrolls.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.order.as_ref().map_or(self.entries.len(), Vec::len)
     }
 
     /// Everything pushed, leaving nothing.
@@ -116,64 +151,101 @@ impl Arena {
         std::mem::take(self)
     }
 
-    /// Brings scrolls into coordinate order and drops all but the last at each coordinate.
+    /// Brings scrolls into coordinate order and drops all but the last at each coordinate. Nothing is
+    /// pushed afterwards.
     pub(super) fn sort(&mut self) {
-        if !self.is_unsorted {
-            return;
+        if self.is_unsorted {
+            self.order = Some(order_of(&self.entries, self.bits));
+            self.is_unsorted = false;
         }
-        let order = order_of(&self.entries);
-        let mut sorted: Vec<Entry> = Vec::with_capacity(self.entries.len());
-        for &index in &order {
-            let entry = self.entries[index as usize];
-            match sorted.last_mut() {
-                Some(last) if last.coordinate == entry.coordinate => *last = entry,
-                _ => sorted.push(entry),
-            }
-        }
-        self.entries = sorted;
-        self.is_unsorted = false;
-        self.is_shuffled = true;
     }
 
     /// The coordinate of scroll `index`.
     pub(super) fn coordinate(&self, index: usize) -> Coordinate {
-        self.entries[index].coordinate
-    }
-
-    /// Whether scroll `index` has no text.
-    pub(super) fn is_empty_at(&self, index: usize) -> bool {
-        self.entries[index].length == 0
+        self.entry(index).coordinate
     }
 
     /// The text of scroll `index`. Faster where indexes are asked for in ascending order.
-    #[inline]
     pub(super) fn text(&self, index: usize) -> &[u8] {
-        if self.is_shuffled
-            && let Some(later) = self.entries.get(index + AHEAD)
-        {
-            let block = &self.blocks[later.block as usize].bytes;
-            let (start, last) = (
-                later.start as usize,
-                later.length.saturating_sub(1) as usize,
-            );
-            prefetch(block, start);
-            prefetch(block, start + last);
+        if self.order.is_some() {
+            self.prefetch_entry(index + 2 * AHEAD);
+            if index + AHEAD < self.len() {
+                self.prefetch_text(self.entry(index + AHEAD).place);
+            }
         }
-        let entry = &self.entries[index];
-        let start = entry.start as usize;
-        &self.blocks[entry.block as usize].bytes[start..start + entry.length as usize]
+        self.text_in(self.entry(index).place)
+    }
+
+    /// The scrolls of a range of indexes.
+    pub(super) fn select(&self, range: Range<usize>) -> Selection {
+        let mut selection = Selection {
+            keys: Vec::with_capacity(range.len()),
+            places: Vec::with_capacity(range.len()),
+            removed: Vec::new(),
+        };
+        for index in range {
+            self.prefetch_entry(index + AHEAD);
+            let entry = self.entry(index);
+            if entry.place.length == 0 {
+                selection.removed.push(entry.coordinate);
+            } else {
+                selection.keys.push(entry.coordinate);
+                selection.places.push(entry.place);
+            }
+        }
+        selection
+    }
+
+    /// The text at `places[index]`. Faster where indexes are asked for in ascending order.
+    #[inline]
+    pub(super) fn text_at(&self, places: &[Place], index: usize) -> &[u8] {
+        if self.order.is_some()
+            && let Some(&later) = places.get(index + AHEAD)
+        {
+            self.prefetch_text(later);
+        }
+        self.text_in(places[index])
+    }
+
+    fn entry(&self, index: usize) -> &Entry {
+        match &self.order {
+            Some(order) => &self.entries[order[index] as usize],
+            None => &self.entries[index],
+        }
+    }
+
+    fn text_in(&self, place: Place) -> &[u8] {
+        let start = place.start as usize;
+        &self.blocks[place.block as usize].bytes[start..start + place.length as usize]
+    }
+
+    /// Asks for an entry that is not next to the one before: for its first line, and for the one that
+    /// the next entry begins in, which is often its last.
+    #[inline]
+    fn prefetch_entry(&self, index: usize) {
+        if let Some(&entry) = self.order.as_ref().and_then(|order| order.get(index)) {
+            prefetch(&self.entries, entry as usize);
+            prefetch(&self.entries, entry as usize + 1);
+        }
+    }
+
+    /// Asks for the ends of a text; the processor finds the lines between them.
+    #[inline]
+    fn prefetch_text(&self, place: Place) {
+        let block = &self.blocks[place.block as usize].bytes;
+        let (start, last) = (
+            place.start as usize,
+            place.length.saturating_sub(1) as usize,
+        );
+        prefetch(block, start);
+        prefetch(block, start + last);
     }
 }
 
-/// The entries' indexes in coordinate order, and in their own order at the same coordinate.
-fn order_of(entries: &[Entry]) -> Vec<u32> {
-    let mut greatest = [0; DIMENSIONS];
-    for entry in entries {
-        for (most, &component) in greatest.iter_mut().zip(entry.coordinate.components()) {
-            *most |= component;
-        }
-    }
-    let widths = greatest.map(|most| u32::BITS - most.leading_zeros());
+/// The entries' indexes in coordinate order, of several at one coordinate the last one's. The
+/// components have no other bits than these.
+fn order_of(entries: &[Entry], bits: [u32; DIMENSIONS]) -> Vec<u32> {
+    let widths = bits.map(|bits| u32::BITS - bits.leading_zeros());
     match widths.iter().sum::<u32>() {
         0..=64 => order_by(entries, |coordinate| pack(coordinate, &widths) as u64),
         65..=128 => order_by(entries, |coordinate| pack(coordinate, &widths)),
@@ -181,42 +253,71 @@ fn order_of(entries: &[Entry]) -> Vec<u32> {
     }
 }
 
-fn order_by<K: Ord + Send>(entries: &[Entry], key: impl Fn(&Coordinate) -> K) -> Vec<u32> {
-    let keys = entries.iter().map(|entry| key(&entry.coordinate));
-    let mut keys: Vec<(K, u32)> = keys.zip(0..).collect();
-    if keys.len() < PARALLEL_ENTRIES {
+fn order_by<K: Ord + Copy + Send + Sync>(
+    entries: &[Entry],
+    key: impl Fn(&Coordinate) -> K + Sync,
+) -> Vec<u32> {
+    let sorted = |range: Range<usize>| -> Vec<(K, u32)> {
+        let keys = entries[range.clone()].iter();
+        let keys = keys.map(|entry| key(&entry.coordinate));
+        let mut keys: Vec<(K, u32)> = keys.zip(range.start as u32..).collect();
         keys.sort_unstable();
-        return keys.into_iter().map(|(_, index)| index).collect();
+        keys
+    };
+    if entries.len() < PARALLEL_ENTRIES {
+        return merge_indexes(&sorted(0..entries.len()), &[]);
     }
-    let (first, second) = keys.split_at_mut(entries.len() / 2);
-    let is_helped = std::thread::scope(|scope| {
-        let helper = std::thread::Builder::new().name("sqd-ingest".to_owned());
-        let helper = helper.spawn_scoped(scope, || first.sort_unstable());
-        second.sort_unstable();
-        helper.is_ok()
-    });
-    if !is_helped {
-        first.sort_unstable();
-    }
-    merge_indexes(first, second)
+    let half = entries.len() / 2;
+    let (first, second) = in_two(|| sorted(0..half), || sorted(half..entries.len()));
+    // Both are cut before the same key, so that all entries of one coordinate are on one side.
+    let middle = first[half / 2].0;
+    let before = |keys: &[(K, u32)]| keys.partition_point(|&(key, _)| key < middle);
+    let (first_low, first_high) = first.split_at(before(&first));
+    let (second_low, second_high) = second.split_at(before(&second));
+    let (mut order, high) = in_two(
+        || merge_indexes(first_low, second_low),
+        || merge_indexes(first_high, second_high),
+    );
+    order.extend(high);
+    order
 }
 
-/// The indexes of two sorted lists, as one sorted list has them.
-fn merge_indexes<K: Ord>(first: &[(K, u32)], second: &[(K, u32)]) -> Vec<u32> {
+/// Does two things, at once where there is a thread for the first one.
+fn in_two<A: Send, B>(first: impl Fn() -> A + Sync, second: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let helper = std::thread::Builder::new().name("sqd-ingest".to_owned());
+        let helper = helper.spawn_scoped(scope, &first);
+        let second = second();
+        let first = match helper {
+            Ok(helper) => helper.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(_) => first(),
+        };
+        (first, second)
+    })
+}
+
+/// The indexes of two sorted lists, as one sorted list has them; of equal keys, the greatest.
+fn merge_indexes<K: Ord + Copy>(first: &[(K, u32)], second: &[(K, u32)]) -> Vec<u32> {
     let mut merged = Vec::with_capacity(first.len() + second.len());
+    let mut last = None;
+    let mut take = |(key, index): (K, u32)| {
+        if last == Some(key) {
+            merged.pop();
+        }
+        last = Some(key);
+        merged.push(index);
+    };
     let (mut left, mut right) = (0, 0);
     while left < first.len() && right < second.len() {
         let is_right = second[right] < first[left];
-        merged.push(if is_right {
-            second[right].1
-        } else {
-            first[left].1
-        });
+        take(if is_right { second[right] } else { first[left] });
         right += usize::from(is_right);
         left += usize::from(!is_right);
     }
-    let rest = first[left..].iter().chain(&second[right..]);
-    merged.extend(rest.map(|&(_, index)| index));
+    first[left..]
+        .iter()
+        .chain(&second[right..])
+        .for_each(|&entry| take(entry));
     merged
 }
 

@@ -42,15 +42,15 @@ use stream::Stream;
 const ORDERED_BYTES: u64 = 4 << 20;
 
 /// The most memory that an ingest takes with parts of this size: for texts, an arena for each builder
-/// and the one that is filled; and for as many scrolls as arenas hold at most, their entries, in a list
-/// that may be twice as long as it is full, and what builders need besides.
+/// and the one that is filled; and for as many scrolls as arenas hold at most, their entries, and what
+/// builders need besides.
 #[cfg(test)]
 pub(super) fn most_bytes(part_bytes: u64) -> u64 {
     const BUILDER_BYTES: u64 = 200;
     let arenas = pipeline::BUILDERS as u64 + 1;
     let entries = part_bytes / arena::ENTRY_BYTES;
-    let held = arenas * 2 * arena::HELD_BYTES;
-    arenas * part_bytes + entries * (held + pipeline::BUILDERS as u64 * BUILDER_BYTES)
+    let builders = pipeline::BUILDERS as u64 * (BUILDER_BYTES + arena::PLACE_BYTES);
+    arenas * part_bytes + entries * (arenas * arena::HELD_BYTES + builders)
 }
 
 /// What becomes of the scrolls that a phext holds before an ingest.

@@ -5,7 +5,7 @@
 //! background threads builds on the thread that pushes.
 
 use super::super::Shared;
-use super::arena::Arena;
+use super::arena::{Arena, Selection};
 use super::run::{Run, RunFile};
 use super::stream::Stream;
 use crate::coordinate::Coordinate;
@@ -311,13 +311,13 @@ fn abandoned() -> StoreError {
 
 impl Piece {
     fn build(&self, shared: &Shared, target: &Target, built: &Mutex<Built>) -> Result<()> {
-        let (removed, kept): (Vec<u32>, Vec<u32>) = (self.range.clone().map(|index| index as u32))
-            .partition(|&index| self.arena.is_empty_at(index as usize));
-        let removed = removed
-            .iter()
-            .map(|&index| self.arena.coordinate(index as usize));
+        let Selection {
+            keys,
+            places,
+            removed,
+        } = self.arena.select(self.range.clone());
         built.lock().removed.extend(removed);
-        if kept.is_empty() {
+        if keys.is_empty() {
             return Ok(());
         }
         let source = PartSource {
@@ -326,11 +326,8 @@ impl Piece {
             order: target.order,
             first_lsn: target.lsn,
             last_lsn: target.lsn,
-            keys: kept
-                .iter()
-                .map(|&index| self.arena.coordinate(index as usize))
-                .collect(),
-            text: Box::new(|index| Ok(self.arena.text(kept[index] as usize))),
+            keys,
+            text: Box::new(|index| Ok(self.arena.text_at(&places, index))),
         };
         let id = shared.next_segment();
         built.lock().segments.push(id);
