@@ -126,7 +126,7 @@ fn measure(keys: &[Coordinate], candidates: [Placement; CANDIDATES]) -> [u32; CA
     let dictionaries = dictionary::build(&sample);
     let sampled = Sample::new(&sample, &dictionaries);
     let queries = sampled.queries();
-    candidates.map(|candidate| {
+    let share = |candidate: Placement| {
         let positions = candidate.positions(&sample, &dictionaries);
         let blocks: Vec<Block> = positions
             .chunks(BLOCK_SLOTS)
@@ -135,7 +135,13 @@ fn measure(keys: &[Coordinate], candidates: [Placement; CANDIDATES]) -> [u32; CA
         let survive = |query: &Query| blocks.iter().filter(|block| block.survives(query)).count();
         let surviving: usize = queries.iter().map(survive).sum();
         (surviving as u64 * WHOLE / (blocks.len() * queries.len()) as u64) as u32
-    })
+    };
+    let mut shares = [0; CANDIDATES];
+    for (index, &candidate) in candidates.iter().enumerate() {
+        let same = candidates[..index].iter().position(|&c| c == candidate);
+        shares[index] = same.map_or_else(|| share(candidate), |same| shares[same]);
+    }
+    shares
 }
 
 /// The least and the greatest number in each dimension: of a block's keys, or of what a query wants.
@@ -251,13 +257,19 @@ impl<'a> Sample<'a> {
     /// The search for the nearest keys of the sample around one of them.
     fn nearest(&self, dice: &mut Dice) -> Query {
         let to = self.keys[dice.below(self.keys.len())];
-        let distance = |key: &Coordinate| {
+        let distance = |key: &Coordinate| -> u64 {
             let pairs = key.components().iter().zip(to.components());
             pairs.map(|(&a, &b)| u64::from(a.abs_diff(b))).sum()
         };
-        let mut distances: Vec<u64> = self.keys.iter().map(distance).collect();
-        let last = NEIGHBOURS.min(distances.len()) - 1;
-        let limit = *distances.select_nth_unstable(last).1;
+        let mut least = [u64::MAX; NEIGHBOURS];
+        for distance in self.keys.iter().map(distance) {
+            if distance < least[NEIGHBOURS - 1] {
+                let place = least.partition_point(|&other| other <= distance);
+                least[place..].rotate_right(1);
+                least[place] = distance;
+            }
+        }
+        let limit = least[NEIGHBOURS.min(self.keys.len()) - 1];
         Query::Near { to, limit }
     }
 }
