@@ -8,7 +8,7 @@
 mod support;
 
 use phext_storage::vfs::MemoryVfs;
-use phext_storage::{Options, Store, StoreError};
+use phext_storage::{IngestMode, Options, Store, StoreError};
 use std::path::PathBuf;
 use support::{at, batch, contents, is_in, open, put, small};
 
@@ -126,6 +126,41 @@ fn damage_behind_the_cache_is_found_and_barred() {
     store
         .commit(batch("a", vec![put(at(1000, 1), "written all the same")]))
         .unwrap();
+}
+
+/// The phext has other segments by then: only the snapshot needs the damaged one.
+#[test]
+fn damage_that_only_a_snapshot_would_see_is_found() {
+    for is_read in [false, true] {
+        let vfs = MemoryVfs::new();
+        let store = filled(&vfs);
+        store.create_snapshot("before").unwrap();
+        let (path, length) = segments(&vfs)[1].clone();
+        store
+            .ingest("a", IngestMode::Replace)
+            .unwrap()
+            .finish()
+            .unwrap();
+        assert_eq!(store.statistics().segments, 0);
+        if is_read {
+            contents(&store.snapshot_named("before").unwrap()).unwrap();
+        }
+        let (bytes, damages) = pass(&store, CHUNK_BYTES);
+        assert!(
+            bytes > 2 * length as u64 && damages.is_empty(),
+            "{damages:?}"
+        );
+        vfs.damage(&path, length / 2, 1);
+        let (_, damages) = pass(&store, CHUNK_BYTES);
+        assert!(
+            matches!(&damages[..], [StoreError::Corrupt { path: found, .. }] if *found == path)
+        );
+        let read = contents(&store.snapshot_named("before").unwrap());
+        assert!(matches!(read, Err(StoreError::Corrupt { .. })), "{is_read}");
+        store.drop_snapshot("before").unwrap();
+        let (bytes, damages) = pass(&store, CHUNK_BYTES);
+        assert!(bytes == 0 && damages.is_empty(), "{damages:?}");
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Scrubbing: a slow pass over all segments as the medium has them.
+//! Scrubbing: a slow pass over all segments as the medium has them, those that only named snapshots need
+//! among them.
 //!
 //! A chunk is verified when it is first touched; what the medium does to it later shows only once
 //! its page was evicted and read in again. A scrub reads every chunk past the cache. One that is
@@ -12,7 +13,8 @@
 
 use super::{Shared, Store};
 use crate::error::{Result, StoreError};
-use crate::segment::{CHUNK_BYTES, Segment, is_absent};
+use crate::segment::{CHUNK_BYTES, Segment, file_name, is_absent};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The setting that holds the position: three u64, see [`Position`].
@@ -68,6 +70,14 @@ pub(super) struct Scrub {
     passes: u64,
 }
 
+/// A segment that the store needs.
+enum Stored {
+    /// Somebody may read it: what is found damaged is barred.
+    Open(Arc<Segment>),
+    /// Only named snapshots that nobody has read need it.
+    Closed,
+}
+
 /// What one step of a scrub did.
 #[derive(Debug, Clone, Default)]
 pub struct ScrubStep {
@@ -93,10 +103,11 @@ impl Store {
     pub fn scrub_due_ms(&self, period_ms: u64) -> u64 {
         let position = self.shared.scrub_position();
         let (mut done, mut total) = (0, 0);
-        for segment in self.shared.segments() {
-            total += segment.byte_len();
-            done += match segment.id() {
-                id if id < position.segment => segment.byte_len(),
+        for (id, stored) in self.shared.stored() {
+            let bytes = self.shared.byte_len(id, &stored);
+            total += bytes;
+            done += match id {
+                id if id < position.segment => bytes,
                 id if id == position.segment => position.chunk * CHUNK_BYTES as u64,
                 _ => 0,
             };
@@ -138,10 +149,12 @@ impl Shared {
             };
         }
         let mut step = ScrubStep::default();
-        for segment in self.segments() {
-            if segment.id() < position.segment {
+        for (id, stored) in self.stored().range(position.segment..) {
+            let Some(segment) = self.open_stored(*id, stored, &mut step) else {
+                position.segment = id + 1;
+                position.chunk = 0;
                 continue;
-            }
+            };
             let first = match segment.id() == position.segment {
                 true => position.chunk as usize,
                 false => 0,
@@ -160,13 +173,55 @@ impl Shared {
                 break;
             }
         }
-        let is_after = |segment: &Arc<Segment>| segment.id() >= position.segment;
-        if !self.segments().iter().any(is_after) {
+        if self.stored().range(position.segment..).next().is_none() {
             position.segment = Position::END;
             step.is_pass_complete = true;
         }
         self.note_scrubbed(position, &step)?;
         Ok(step)
+    }
+
+    /// The segments that phexts or named snapshots need, by id.
+    fn stored(&self) -> BTreeMap<u64, Stored> {
+        let mut open = self.segments();
+        for state in self.loaded.lock().values() {
+            let views = state.phexts.values().flat_map(|phext| &phext.parts);
+            open.extend(views.map(|view| Arc::clone(view.part.segment())));
+        }
+        let manifests = self.manifests.lock();
+        let named = manifests.snapshots.values();
+        let named = named.flat_map(|snapshot| snapshot.point.segments());
+        let mut stored: BTreeMap<u64, Stored> = named.map(|id| (id, Stored::Closed)).collect();
+        // Of several that are open, the first is the one that phexts read.
+        let open = open.into_iter().rev();
+        stored.extend(open.map(|segment| (segment.id(), Stored::Open(segment))));
+        stored
+    }
+
+    fn byte_len(&self, id: u64, stored: &Stored) -> u64 {
+        match stored {
+            Stored::Open(segment) => segment.byte_len(),
+            Stored::Closed => {
+                let path = self.paths.segments.join(file_name(id));
+                self.vfs.metadata(&path).map_or(0, |found| found.length)
+            }
+        }
+    }
+
+    /// A segment to be scrubbed. Reports one that is needed and cannot be opened.
+    fn open_stored(&self, id: u64, stored: &Stored, step: &mut ScrubStep) -> Option<Arc<Segment>> {
+        if let Stored::Open(segment) = stored {
+            return Some(Arc::clone(segment));
+        }
+        let opened = Segment::open(&*self.vfs, &self.paths.segments, id);
+        // Its snapshot may have been dropped meanwhile.
+        opened
+            .map_err(|error| {
+                if self.uses(id) {
+                    report(error, step);
+                }
+            })
+            .ok()
     }
 
     /// Compares chunks with their checksums; bars those that are damaged.
@@ -202,7 +257,7 @@ impl Shared {
     }
 
     fn uses(&self, segment: u64) -> bool {
-        self.segments().iter().any(|used| used.id() == segment)
+        self.stored().contains_key(&segment)
     }
 
     fn note_scrubbed(&self, position: Position, step: &ScrubStep) -> Result<()> {
