@@ -311,10 +311,58 @@ impl PartView {
         self.part.slots() - self.shadow.len()
     }
 
-    /// The current slots with their coordinates, in coordinate order.
+    /// The current slots with their coordinates, in coordinate order, up to the first that cannot be read.
     pub(crate) fn live_slots(&self) -> impl Iterator<Item = Result<(Coordinate, u32)>> {
-        let mut walk = PartWalk::whole(self);
+        let mut walk = Some(PartWalk::whole(self));
         let slot_of = |entry: Entry| (entry.coordinate, entry.found.slot);
-        std::iter::from_fn(move || walk.next().transpose().map(|entry| entry.map(slot_of)))
+        std::iter::from_fn(move || {
+            let next = walk.as_mut()?.next().transpose();
+            if !matches!(next, Some(Ok(_))) {
+                walk = None;
+            }
+            next.map(|entry| entry.map(slot_of))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Options, Store, WriteBatch, WriteOp};
+    use crate::coordinate::Coordinate;
+    use crate::error::StoreError;
+    use crate::vfs::MemoryVfs;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_walk_over_current_slots_ends_with_the_first_error() {
+        let options = Options {
+            background: false,
+            ..Options::default()
+        };
+        let vfs = Arc::new(MemoryVfs::new());
+        let store = Store::open_with(vfs, Path::new("/store"), options).unwrap();
+        let put = |last| WriteOp::Put {
+            coordinate: Coordinate::new([1, 1, 1, 1, 1, 1, 1, 1, last]).unwrap(),
+            text: b"text"[..].into(),
+        };
+        let batch = WriteBatch {
+            phext: "a".to_owned(),
+            operations: (1..=300).map(put).collect(),
+        };
+        store.commit(batch).unwrap();
+        store.seal().unwrap();
+        let state = store.shared.state.load_full();
+        let view = &state.phexts.get("a").unwrap().parts[0];
+        assert_eq!(view.live_slots().filter(Result::is_ok).count(), 300);
+        let segment = view.part.segment();
+        (0..segment.chunks()).for_each(|chunk| segment.mark_bad(chunk));
+        let found: Vec<_> = view.live_slots().take(1000).collect();
+        let errors = found.iter().filter(|slot| slot.is_err()).count();
+        assert_eq!(errors, 1, "{} slots", found.len());
+        assert!(matches!(
+            found.last(),
+            Some(Err(StoreError::Corrupt { .. }))
+        ));
     }
 }
