@@ -9,9 +9,11 @@ use crate::canary;
 use crate::error::{Result, StoreError};
 use crate::sync::{Condvar, Mutex};
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Called with the outcome of a batch, on the thread that led.
+/// Called with the outcome of a batch, on the thread that led. A panic in it ends there: it concerns
+/// neither the batch, which is durable or not as the outcome says, nor others of the group.
 pub type OnCommit = Box<dyn FnOnce(Result<Commit>) + Send>;
 
 /// A queued batch.
@@ -74,7 +76,11 @@ impl Request {
     fn tell(&mut self, outcome: Result<Commit>) {
         match self.completion.take() {
             Some(Completion::Thread(waiter)) => waiter.tell(News::Done(outcome)),
-            Some(Completion::Callback(callback)) => callback(outcome),
+            // What the callback leaves half done is its own: nothing of the queue is borrowed to it, and
+            // the panic's message was printed when it began.
+            Some(Completion::Callback(callback)) => {
+                let _ = catch_unwind(AssertUnwindSafe(|| callback(outcome)));
+            }
             None => {}
         }
     }
@@ -126,10 +132,10 @@ impl Queue {
             }
         }
         loop {
-            lead(self.take());
+            self.lead(&lead);
             if let Some(outcome) = waiter.outcome() {
                 while self.release() {
-                    lead(self.take());
+                    self.lead(&lead);
                 }
                 return outcome;
             }
@@ -145,8 +151,15 @@ impl Queue {
     /// Leads once. `true` where others were queued meanwhile and no thread waits to lead them: the
     /// caller must see to it that this is called again.
     pub(super) fn drive(&self, lead: impl Fn(Vec<Request>)) -> bool {
-        lead(self.take());
+        self.lead(lead);
         self.release()
+    }
+
+    /// Does what is queued. If that panics, this thread leads no more.
+    fn lead(&self, lead: impl Fn(Vec<Request>)) {
+        let guard = Unled(self);
+        lead(self.take());
+        std::mem::forget(guard);
     }
 
     /// Queues a request; `true` where its owner now leads.
@@ -181,6 +194,18 @@ impl Queue {
         }
         inner.has_leader = !inner.requests.is_empty();
         inner.has_leader
+    }
+}
+
+/// Releases the lead of a thread that panics.
+struct Unled<'q>(&'q Queue);
+
+impl Drop for Unled<'_> {
+    fn drop(&mut self) {
+        if self.0.release() {
+            // Callbacks wait and this thread is lost to them: whoever comes next leads them too.
+            self.0.inner.lock().has_leader = false;
+        }
     }
 }
 
@@ -247,6 +272,58 @@ mod tests {
             assert!(waits.join().unwrap().is_ok());
         });
         assert!(!queue.inner.lock().has_leader);
+    }
+
+    #[test]
+    fn a_callback_that_panics_concerns_no_other() {
+        let queue = Queue::default();
+        let told = Arc::new(AtomicUsize::new(0));
+        let tell = || -> OnCommit {
+            let told = Arc::clone(&told);
+            Box::new(move |outcome| {
+                assert!(outcome.is_ok());
+                told.fetch_add(1, Ordering::Relaxed);
+            })
+        };
+        assert!(queue.submit(batch(), tell()));
+        assert!(!queue.submit(batch(), Box::new(|_| panic!("of the test"))));
+        assert!(!queue.submit(batch(), tell()));
+        assert!(!queue.drive(complete));
+        assert_eq!(told.load(Ordering::Relaxed), 2);
+        // Nor does one whose request is abandoned, while another panic unwinds.
+        assert!(queue.submit(batch(), Box::new(|_| panic!("of the test"))));
+        assert!(!queue.drive(drop));
+        assert!(queue.commit(batch(), complete).is_ok());
+    }
+
+    #[test]
+    fn a_leader_that_panics_leads_no_more() {
+        let queue = Queue::default();
+        let told = Arc::new(AtomicUsize::new(0));
+        let submit = || {
+            let told = Arc::clone(&told);
+            queue.submit(
+                batch(),
+                Box::new(move |_| {
+                    told.fetch_add(1, Ordering::Relaxed);
+                }),
+            )
+        };
+        assert!(submit());
+        let drive = || {
+            queue.drive(|_| {
+                assert!(!submit(), "the driver leads");
+                panic!("of the test");
+            })
+        };
+        assert!(catch_unwind(AssertUnwindSafe(drive)).is_err());
+        assert_eq!(told.load(Ordering::Relaxed), 1, "the first was abandoned");
+        assert!(queue.commit(batch(), complete).is_ok());
+        assert_eq!(
+            told.load(Ordering::Relaxed),
+            2,
+            "the second was taken along"
+        );
     }
 
     #[test]
