@@ -1,5 +1,6 @@
 //! Where the lanes of a batch come from.
 
+use crate::group::allocation::Share;
 use crate::{Constant, ConstantId, LaneSpec, Stream};
 use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Lane, LaneCursor, Location};
@@ -17,6 +18,9 @@ pub enum Lanes<'a> {
     Cursor(Box<LaneCursor<'a>>),
     /// These coordinates, in the order given, whether or not they hold a scroll.
     Points(&'a [Coordinate]),
+    /// Those of others that are one sentron's.
+    #[expect(private_interfaces, reason = "only groups of the pool make them")]
+    Share(Box<(Lanes<'a>, Share)>),
 }
 
 impl<'a> Lanes<'a> {
@@ -45,7 +49,11 @@ impl<'a> Lanes<'a> {
     /// Whether no lane is left, as far as that is known without a look.
     #[inline]
     pub(super) fn is_finished(&self) -> bool {
-        matches!(self, Self::Points([]))
+        match self {
+            Self::Points(points) => points.is_empty(),
+            Self::Share(shared) => shared.0.is_finished(),
+            Self::Cursor(_) => false,
+        }
     }
 
     /// Appends up to `most` lanes to `out`. Nothing appended means the end.
@@ -63,8 +71,36 @@ impl<'a> Lanes<'a> {
                 *points = later;
                 locate(phext, now, out, located)
             }
+            Self::Share(shared) => {
+                let (lanes, share) = &mut **shared;
+                let start = out.len();
+                loop {
+                    let looked_at = out.len();
+                    lanes.next(phext, out, most - (looked_at - start), located)?;
+                    if out.len() == looked_at {
+                        return Ok(());
+                    }
+                    retain_from(out, looked_at, |lane| share.has(&lane.coordinate));
+                    // A batch that is half full is not worth many looks at few lanes.
+                    if 2 * (out.len() - start) >= most {
+                        return Ok(());
+                    }
+                }
+            }
         }
     }
+}
+
+/// Keeps of the elements from `start` on those that are wanted, in their order.
+fn retain_from<T>(elements: &mut Vec<T>, start: usize, is_wanted: impl Fn(&T) -> bool) {
+    let mut kept = start;
+    for at in start..elements.len() {
+        if is_wanted(&elements[at]) {
+            elements.swap(kept, at);
+            kept += 1;
+        }
+    }
+    elements.truncate(kept);
 }
 
 fn spec(stream: &Stream, constant: ConstantId) -> &LaneSpec {

@@ -15,7 +15,7 @@
 //! | Where do the lanes of a batch come from? | `lanes` |
 //! | Where are values between two words? | `registers` |
 //! | What does an operation of a pipe do? | `dense` and `vectors`, `sparse`, `coordination` |
-//! | How do several sentrons run one stream? | [`group`] |
+//! | What has a sentron to do with others? | [`group`] |
 //! | What do accumulators of rows keep? | `top`, `tally` |
 //! | How are 1,024 lanes added? | `kernels` |
 //! | Where do rows and writes go? | `sink` |

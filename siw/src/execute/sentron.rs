@@ -7,7 +7,7 @@
 //! An [`Idle`] keeps the memory of the registers from stream to stream. Accumulators carry on from
 //! piece to piece, so that one sentron may take many pieces of a stream's lanes, or all of them.
 
-use super::group::{self, Collective, Step, Topology};
+use super::group::{Collective, Step};
 use super::kernels::Kernels;
 use super::registers::{BufferId, Content, Memory, Message, Registers};
 use super::tally::Tallies;
@@ -174,7 +174,7 @@ impl<'a> Sentron<'a> {
     pub fn run(&mut self, outside: &mut Outside<'_>) -> Result<(), ExecuteError> {
         let stream = self.stream;
         if !stream.once.is_empty() {
-            let flow = group::once(std::slice::from_mut(self), Topology::ONE, outside)?;
+            let flow = self.run_alone(Part::Once, outside)?;
             debug_assert_eq!(flow, Flow::Continue, "`once` sends nothing");
         }
         if !stream.each.is_empty() {
@@ -184,9 +184,32 @@ impl<'a> Sentron<'a> {
             }
         }
         if !stream.last.is_empty() {
-            group::last(std::slice::from_mut(self), Topology::ONE, outside)?;
+            self.run_alone(Part::Last, outside)?;
         }
         Ok(())
+    }
+
+    /// Runs `once` or `last`, meeting nobody at collectives.
+    fn run_alone(&mut self, part: Part, outside: &mut Outside<'_>) -> Result<Flow, ExecuteError> {
+        loop {
+            match self.run_part(part, outside)? {
+                Step::Done => return Ok(Flow::Continue),
+                Step::Stop => return Ok(Flow::Stop),
+                Step::Collective(collective) => self.resume(collective.alone()),
+            }
+        }
+    }
+
+    /// Runs `once` or `last` to its end or to the next collective.
+    pub(crate) fn run_part(
+        &mut self,
+        part: Part,
+        outside: &mut Outside<'_>,
+    ) -> Result<Step, ExecuteError> {
+        match part {
+            Part::Once => self.once(outside),
+            _ => self.last(outside),
+        }
     }
 
     /// Runs `once` to its end or to the next collective, from where it stopped before.

@@ -7,6 +7,9 @@
 //! last   as once
 //! ```
 //!
+//! A sentron takes any piece, or where the request allocates positions of dimensions, its own scrolls of
+//! all pieces.
+//!
 //! A sentron runs to the next collective and yields. `once` and `last` are the same few words in every
 //! sentron, too short to be shared out, so that a worker takes them all in turn and 36 sentrons need no
 //! more than one. At a collective numbers and mail go between neighbours of the topology, step by step.
@@ -17,7 +20,9 @@
 //! | How does a number of each become one of all? | [`reduce`] |
 //! | Where is what was sent and not received? | `mailbox` |
 //! | Who may have how many sentrons? | [`mod@slice`] |
+//! | Which scrolls are whose, where that is asked for? | `allocation` |
 
+pub(crate) mod allocation;
 mod mailbox;
 pub mod reduce;
 pub mod slice;
@@ -30,34 +35,48 @@ pub use reduce::all_reduce;
 pub use slice::{CognitiveSliceRequest, SentronGroup, WorkloadType};
 pub use topology::TopologyType;
 
-use crate::execute::group::{Answer, Collective, Step, Topology, combine};
-use crate::execute::{ExecuteError, Message, Outside};
-use crate::pool::resident::Resident;
+use crate::execute::group::{Answer, Collective, Step};
+use crate::execute::{ExecuteError, Flow, Message, Outside, Rows, Sentron};
 use crate::stream::Part;
 use mailbox::Mailboxes;
+
+/// A sentron of a group, whoever keeps what it borrows.
+pub(crate) trait Member {
+    /// Runs `once` or `last` to its end or to the next collective.
+    fn run(&mut self, part: Part, outside: &mut Outside<'_>) -> Result<Step, ExecuteError>;
+
+    /// Takes what the collective gives.
+    fn resume(&mut self, answer: Answer);
+}
+
+impl Member for Sentron<'_> {
+    fn run(&mut self, part: Part, outside: &mut Outside<'_>) -> Result<Step, ExecuteError> {
+        self.run_part(part, outside)
+    }
+
+    fn resume(&mut self, answer: Answer) {
+        Sentron::resume(self, answer);
+    }
+}
 
 /// Runs a part of the stream in all sentrons of a group, given by number, from collective to collective.
 pub(crate) fn run_part(
     part: Part,
     topology: TopologyType,
-    sentrons: &mut [Resident],
+    sentrons: &mut [impl Member],
     outside: &mut Outside<'_>,
-) -> Result<(), ExecuteError> {
+) -> Result<Flow, ExecuteError> {
     loop {
         let mut meeting = Vec::with_capacity(sentrons.len());
         for sentron in &mut *sentrons {
-            let step = match part {
-                Part::Once => sentron.once(outside)?,
-                _ => sentron.last(outside)?,
-            };
-            match step {
+            match sentron.run(part, outside)? {
                 Step::Done => {}
-                Step::Stop => return Ok(()),
+                Step::Stop => return Ok(Flow::Stop),
                 Step::Collective(collective) => meeting.push(collective),
             }
         }
         if meeting.is_empty() {
-            return Ok(());
+            return Ok(Flow::Continue);
         }
         for (sentron, answer) in sentrons.iter_mut().zip(meet(topology, meeting)) {
             sentron.resume(answer);
@@ -79,8 +98,22 @@ fn meet(topology: TopologyType, meeting: Vec<Collective>) -> Vec<Answer> {
         }
         Collective::Barrier(_) => barrier(topology, meeting),
         // What sentron 0 says or takes goes through no neighbour.
-        Collective::Cast(_) | Collective::Merge(_) => combine(Topology::of(meeting.len()), meeting),
+        Collective::Cast(rows) => vec![Answer::Rows(rows.clone()); meeting.len()],
+        Collective::Merge(_) => merge(meeting),
     }
+}
+
+/// Gives sentron 0 the rows of all, and the others none.
+fn merge(meeting: Vec<Collective>) -> Vec<Answer> {
+    let sentrons = meeting.len();
+    let rows = meeting.into_iter().map(|brought| match brought {
+        Collective::Merge(rows) => rows,
+        other => unreachable!("CMERGE meets {other:?}: sentrons run the same words"),
+    });
+    let merged = Rows::merge(rows.collect());
+    let mut answers = vec![Answer::Rows(Rows::none_like(&merged)); sentrons];
+    answers[0] = Answer::Rows(merged);
+    answers
 }
 
 /// Brings what was sent to neighbours; what goes beyond the end of a mesh is lost.

@@ -1,8 +1,9 @@
 //! Slices: so many sentrons of the pool, for one workload.
 
+use super::allocation::Allocation;
 use super::topology::TopologyType;
 use crate::execute::{ExecuteError, Flow, Report, Sink};
-use crate::pool::{Chunk, Chunks, CorePool, PoolError, Rows, Sentrons, Work};
+use crate::pool::{Chunk, Chunks, CorePool, Grouping, PoolError, Rows, Sentrons, Work};
 use std::sync::Arc;
 
 /// What sentrons are wanted for.
@@ -47,8 +48,11 @@ pub struct CognitiveSliceRequest {
     pub required_sentrons: usize,
     /// How they lie; it has as many places.
     pub topology: TopologyType,
-    /// How many positions of each of the eleven dimensions the workload takes. It is reported and
-    /// changes no answer: lanes are cut where the pieces are even.
+    /// How many positions each dimension has: library to scroll, line, column. With 1 everywhere any
+    /// sentron takes any piece of the lanes. Else there is a sentron for each position, which takes the
+    /// scrolls there: with 3 for sections and 2 for scrolls, the first of 6 takes the scrolls 1, 3, 5 ...
+    /// of the sections 1, 4, 7 .... The number of a sentron counts the positions of the last dimension
+    /// fastest. Lines and columns have 1 each.
     pub dimensional_allocation: [usize; 11],
 }
 
@@ -56,6 +60,7 @@ pub struct CognitiveSliceRequest {
 #[derive(Debug)]
 pub struct SentronGroup {
     request: CognitiveSliceRequest,
+    allocation: Option<Allocation>,
     sentrons: Arc<Sentrons>,
 }
 
@@ -63,16 +68,19 @@ impl CorePool {
     /// Takes sentrons for a workload.
     ///
     /// # Errors
-    /// There are not as many left, or the topology has another number of places.
+    /// There are not as many left, the topology has another number of places, or the allocation has no
+    /// sentron for each of its positions.
     pub fn allocate(&self, request: CognitiveSliceRequest) -> Result<SentronGroup, PoolError> {
         let sentrons = request.required_sentrons;
         let places = request.topology.places();
         if places != sentrons || sentrons == 0 {
             return Err(PoolError::Topology { places, sentrons });
         }
+        let allocation = Allocation::of(&request.dimensional_allocation, sentrons)?;
         self.sentrons().take(sentrons)?;
         Ok(SentronGroup {
             request,
+            allocation,
             sentrons: Arc::clone(self.sentrons()),
         })
     }
@@ -93,7 +101,11 @@ impl SentronGroup {
     /// Hands a stream to the workers, to be run by all sentrons of the group. Rows come from `last`:
     /// those that `each` sends to the sink have no order, and such a stream is refused.
     pub fn submit<C: Chunk + Default>(&self, pool: &CorePool, work: Work) -> Chunks<C> {
-        pool.submit_to_group(work, self.request.topology)
+        let group = Grouping {
+            topology: self.request.topology,
+            allocation: self.allocation,
+        };
+        pool.submit_to_group(work, group)
     }
 
     /// Runs a stream and returns when it has ended.

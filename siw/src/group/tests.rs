@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::execute::ResultRow;
-use crate::pool::tests::{SEND, begin, executed, pool, work};
+use crate::pool::tests::{SCROLLS, SEND, at, begin, executed, pool, work};
 use crate::pool::{CorePool, PoolError, Work};
 use crate::{
     Constant, CoordinationOp, DenseOp, Destination, Fold, LaneSpec, M, Operand, R, Reduction, Row,
@@ -121,6 +121,75 @@ fn mail_reaches_neighbours_and_is_lost_beyond_an_end() {
     check(ALL[2], Destination::YPlus, 36);
 }
 
+/// Each sentron brings a row with its number of lanes.
+fn counted_apart() -> Stream {
+    let mut stream = begin(LaneSpec::All);
+    let zero = stream.constant(Constant::Number(0));
+    stream.once(Word::dense(DenseOp::Mov {
+        to: R(0),
+        from: Operand::Constant(zero),
+    }));
+    stream.each(Word::dense(DenseOp::Red {
+        accumulator: R(0),
+        fold: Fold::Count,
+        mask: None,
+    }));
+    let row = Row {
+        number: Some(R(0)),
+        ..Row::default()
+    };
+    stream.last(Word::coordination(CoordinationOp::Pack { to: M(0), row }));
+    stream.last(Word::coordination(CoordinationOp::Merge { message: M(0) }));
+    stream.last(Word::coordination(SEND));
+    stream.build()
+}
+
+#[test]
+fn allocated_scrolls_go_to_their_sentrons() {
+    // Coordinates have the dimensions 2, 4, 7 and 8: see `at`.
+    let check = |topology: TopologyType, dealt: &[(usize, usize)]| {
+        let mut positions = [1; 11];
+        for &(dimension, count) in dealt {
+            positions[dimension] = count;
+        }
+        let mut expected = vec![0; topology.places()];
+        for n in 0..SCROLLS {
+            let at = at(n);
+            let number = (0..9).fold(0, |number, d| {
+                number * positions[d] + (at.components()[d] as usize - 1) % positions[d]
+            });
+            expected[number] += 1;
+        }
+        for workers in [1, 3] {
+            let pool = pool(workers);
+            let group = pool.allocate(CognitiveSliceRequest {
+                dimensional_allocation: positions,
+                ..request(topology.places(), topology)
+            });
+            let group = group.unwrap();
+            let mut found = Vec::new();
+            let mut sink = |row: &ResultRow<'_>| {
+                found.extend(row.number);
+                Ok(Flow::Continue)
+            };
+            let report = group.run(&pool, work(counted_apart()), &mut sink).unwrap();
+            assert_eq!(found, expected, "{dealt:?} on {workers}");
+            assert_eq!(report.lanes, u64::from(SCROLLS), "each lane is run once");
+            // What is brought together is the same as without.
+            let counted = group.run(&pool, work(counting(1)), &mut |row: &ResultRow<'_>| {
+                assert_eq!(row.number, Some(u64::from(SCROLLS)));
+                Ok(Flow::Continue)
+            });
+            counted.unwrap();
+        }
+    };
+    check(TopologyType::TORUS_6X3X2, &[(4, 2), (7, 3), (8, 6)]);
+    check(TopologyType::MESH_4X3X3, &[(2, 3), (4, 3), (8, 4)]);
+    check(TopologyType::RING_12X3, &[(4, 3), (2, 12)]);
+    check(TopologyType::ring(5), &[(8, 5)]);
+    check(TopologyType::ring(7), &[(0, 7)]);
+}
+
 #[test]
 fn slices_are_refused_and_given_back() {
     let pool = pool(1);
@@ -140,6 +209,11 @@ fn slices_are_refused_and_given_back() {
     let wrong = pool.allocate(request(35, TopologyType::TORUS_6X3X2));
     assert!(matches!(wrong, Err(PoolError::Topology { .. })));
     assert!(matches!(ask(0), Err(PoolError::Topology { .. })));
+    let mut uneven = request(6, TopologyType::ring(6));
+    uneven.dimensional_allocation[8] = 5;
+    let refused = pool.allocate(uneven);
+    assert!(matches!(refused, Err(PoolError::Positions { .. })));
+    assert!(ask(64).is_ok(), "what is refused takes none");
 }
 
 #[test]

@@ -40,6 +40,28 @@ pub enum PoolError {
         /// In all.
         configured: usize,
     },
+    /// An allocation without a position of a dimension.
+    #[error("an allocation gives {dimension} no position: a dimension that is not dealt out has 1")]
+    NoPosition {
+        /// The dimension.
+        dimension: &'static str,
+    },
+    /// An allocation of lines or columns.
+    #[error(
+        "lines and columns are not dealt out to sentrons, a lane is a whole scroll: their positions are 1"
+    )]
+    DealtLines,
+    /// An allocation that has no sentron for each of its positions, or more.
+    #[error(
+        "an allocation of {positions} positions is not one to each of {sentrons} sentrons: ask for as \
+         many, or for 1 position of each dimension and any sentron takes any scroll"
+    )]
+    Positions {
+        /// The product of the positions of all dimensions.
+        positions: usize,
+        /// Sentrons asked for.
+        sentrons: usize,
+    },
     /// The topology has another number of places than there are sentrons.
     #[error("a topology of {places} places does not hold {sentrons} sentrons")]
     Topology {

@@ -45,7 +45,6 @@ pub use work::Work;
 use crate::execute::{
     Collected, ExecuteError, Flow, Idle, Outside, Report, ResultRow, Sink, execute_with,
 };
-use crate::group::TopologyType;
 use queue::{Job, Queue};
 use std::fmt;
 use std::io;
@@ -53,6 +52,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Instant;
+pub(crate) use task::Grouping;
 use task::{Layout, Make, Task};
 
 /// How a pool is laid out.
@@ -189,17 +189,12 @@ impl CorePool {
     pub(crate) fn submit_to_group<C: Chunk + Default>(
         &self,
         work: Work,
-        group: TopologyType,
+        group: Grouping,
     ) -> Chunks<C> {
         self.submit_as(work, Box::new(C::default), Some(group))
     }
 
-    fn submit_as<C: Chunk>(
-        &self,
-        work: Work,
-        make: Make<C>,
-        group: Option<TopologyType>,
-    ) -> Chunks<C> {
+    fn submit_as<C: Chunk>(&self, work: Work, make: Make<C>, group: Option<Grouping>) -> Chunks<C> {
         let layout = Layout {
             workers: self.workers.len(),
             piece_lanes: self.piece_lanes,

@@ -35,7 +35,7 @@ pub(crate) fn at(n: u32) -> Coordinate {
     Coordinate::new(components).unwrap()
 }
 
-const SCROLLS: u32 = 10_000;
+pub(crate) const SCROLLS: u32 = 10_000;
 
 /// Scrolls in two parts and in memory.
 static PHEXT: LazyLock<Arc<Phext>> = LazyLock::new(|| {

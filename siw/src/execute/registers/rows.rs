@@ -79,6 +79,11 @@ impl Rows {
         &self.rows
     }
 
+    /// None, in the order of these.
+    pub(crate) fn none_like(rows: &Rows) -> Rows {
+        Rows::new(Vec::new(), rows.order)
+    }
+
     /// One sequence of those of all sentrons, given by number.
     pub fn merge(all: Vec<Rows>) -> Rows {
         let order = all.first().map(|rows| rows.order).unwrap_or_default();

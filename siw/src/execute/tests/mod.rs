@@ -4,8 +4,9 @@ mod examples;
 mod scalar;
 mod tiers;
 
-use super::group::{self, Topology};
 use super::{Flow, Flush, Idle, Lanes, Outside, Report, ResultRow, Sentron, Sink, Tally, execute};
+use crate::group::{TopologyType, run_part};
+use crate::stream::Part;
 use crate::tests::random;
 use crate::{Constant, LaneSpec, Stream};
 use phext_storage::coordinate::Coordinate;
@@ -98,9 +99,7 @@ fn run_group(
     pieces: &[Vec<Vec<Coordinate>>],
 ) -> Outcome {
     observe(limit, |outside| {
-        let topology = Topology {
-            size: [pieces.len(), 1, 1],
-        };
+        let topology = TopologyType::ring(pieces.len());
         let mut sentrons: Vec<_> = (0..pieces.len())
             .map(|number| {
                 let sentron = Sentron::open(Idle::default(), stream, phext);
@@ -109,7 +108,7 @@ fn run_group(
                 sentron
             })
             .collect();
-        group::once(&mut sentrons, topology, outside).unwrap();
+        run_part(Part::Once, topology, &mut sentrons, outside).unwrap();
         let mut flow = Flow::Continue;
         for (sentron, pieces) in sentrons.iter_mut().zip(pieces) {
             for piece in pieces {
@@ -120,7 +119,7 @@ fn run_group(
             }
         }
         if flow == Flow::Continue {
-            group::last(&mut sentrons, topology, outside).unwrap();
+            run_part(Part::Last, topology, &mut sentrons, outside).unwrap();
         }
         let mut report = Report::default();
         for sentron in sentrons {

@@ -49,10 +49,14 @@ impl<C: Chunk> Task<C> {
                 let alone = state.running == 0;
                 return alone.then(|| Next::Open(self.topology(pieces).places()));
             }
-            if state.next == pieces {
-                return (state.running == 0).then_some(Next::Last);
-            }
-            return (!state.sentrons.is_empty()).then_some(Next::Piece);
+            let is_last = match self.allocation() {
+                Some(_) => state.sentrons.is_empty() || pieces == 0,
+                None => state.next == pieces,
+            };
+            return match is_last {
+                true => (state.running == 0).then_some(Next::Last),
+                false => (!state.sentrons.is_empty()).then_some(Next::Piece),
+            };
         }
         if state.resume.is_some() && state.ready_bytes < BUFFERED_BYTES {
             return Some(Next::Resume);
@@ -68,10 +72,7 @@ impl<C: Chunk> Task<C> {
         Some(match step {
             Next::Split => Claim::Split,
             Next::Open(sentrons) => Claim::Open(sentrons),
-            Next::Piece => {
-                state.next += 1;
-                self.claim_piece(state, state.next - 1)
-            }
+            Next::Piece => self.claim_piece(state),
             Next::Resume => Claim::Rows {
                 piece: state.head,
                 skip: state.resume.take().unwrap_or(0),
@@ -79,18 +80,25 @@ impl<C: Chunk> Task<C> {
             },
             Next::Last => {
                 let mut sentrons = Vec::from(std::mem::take(&mut state.sentrons));
+                sentrons.append(&mut state.finished);
                 sentrons.sort_by_key(|sentron| sentron.number());
                 Claim::Last(sentrons)
             }
         })
     }
 
-    fn claim_piece(&self, state: &mut State<C>, piece: usize) -> Claim {
+    fn claim_piece(&self, state: &mut State<C>) -> Claim {
+        let mut piece = state.next;
         if self.kind == Kind::Fold {
             let sentron = state.sentrons.pop_front();
             let sentron = sentron.expect("a piece is begun where a sentron is idle");
+            match self.allocation() {
+                Some(_) => piece = sentron.pieces(),
+                None => state.next += 1,
+            }
             return Claim::Fold { piece, sentron };
         }
+        state.next += 1;
         Claim::Rows {
             piece,
             skip: 0,

@@ -31,6 +31,7 @@ use super::resident::Resident;
 use super::work::Work;
 use crate::execute::{ExecuteError, Idle, Report};
 use crate::group::TopologyType;
+use crate::group::allocation::Allocation;
 use phext_storage::page_table::Split;
 use run::Ran;
 use std::collections::{BTreeMap, VecDeque};
@@ -52,7 +53,15 @@ pub(super) struct Layout {
     pub(super) workers: usize,
     pub(super) piece_lanes: u64,
     /// The group that runs it; without one, whatever suits it.
-    pub(super) group: Option<TopologyType>,
+    pub(super) group: Option<Grouping>,
+}
+
+/// A group that was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grouping {
+    pub(crate) topology: TopologyType,
+    /// Which scrolls are whose; without it, any sentron takes any piece.
+    pub(crate) allocation: Option<Allocation>,
 }
 
 pub(super) struct Task<C> {
@@ -80,7 +89,10 @@ struct State<C> {
     done_bytes: usize,
     running: usize,
     left: Option<u64>,
+    /// Those that are idle, with more to do.
     sentrons: VecDeque<Resident>,
+    /// Those that have had all pieces, where each sentron looks at all.
+    finished: Vec<Resident>,
     is_open: bool,
     report: Report,
     is_queued: bool,
@@ -116,6 +128,7 @@ impl<C: Chunk> Task<C> {
                 running: 0,
                 left,
                 sentrons: VecDeque::new(),
+                finished: Vec::new(),
                 is_open: false,
                 report: Report::default(),
                 is_queued: false,
@@ -155,6 +168,7 @@ impl<C: Chunk> Task<C> {
             state.error = error;
             state.done.clear();
             state.sentrons.clear();
+            state.finished.clear();
         }
         self.tell(state);
     }

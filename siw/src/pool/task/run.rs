@@ -2,6 +2,7 @@
 
 use super::{Claim, Task};
 use crate::execute::{Collected, ExecuteError, Idle, Outside, Report, Sentron};
+use crate::group::allocation::Allocation;
 use crate::group::{TopologyType, run_part};
 use crate::pool::chunk::{Chunk, Filling};
 use crate::pool::kind::Kind;
@@ -108,7 +109,8 @@ impl<C: Chunk> Task<C> {
     }
 
     fn run_once(&self, sentrons: usize) -> Result<Outcome<C>, ExecuteError> {
-        let open = |number| Resident::open(&self.work, number);
+        let allocation = self.allocation();
+        let open = |number| Resident::open(&self.work, number, allocation);
         let mut sentrons: Vec<_> = (0..sentrons).map(open).collect();
         let topology = self.topology(sentrons.len());
         self.outside(&mut self.filling(), |outside| {
@@ -119,6 +121,7 @@ impl<C: Chunk> Task<C> {
 
     fn run_fold(&self, piece: usize, mut sentron: Resident) -> Result<Outcome<C>, ExecuteError> {
         let split = self.state().split.clone();
+        sentron.begin_piece();
         if let Some(split) = split {
             self.outside(&mut self.filling(), |outside| {
                 sentron.each(&split, piece, outside)
@@ -147,6 +150,12 @@ impl<C: Chunk> Task<C> {
     /// piece.
     pub(super) fn topology(&self, pieces: usize) -> TopologyType {
         let workers = self.layout.workers.min(pieces);
-        self.layout.group.unwrap_or(TopologyType::ring(workers))
+        let group = self.layout.group.map(|group| group.topology);
+        group.unwrap_or(TopologyType::ring(workers))
+    }
+
+    /// Which scrolls are whose, where that was asked for: each sentron looks at all pieces then.
+    pub(super) fn allocation(&self) -> Option<Allocation> {
+        self.layout.group.and_then(|group| group.allocation)
     }
 }

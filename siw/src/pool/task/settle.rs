@@ -28,7 +28,10 @@ impl<C: Chunk> Task<C> {
                 state.sentrons = sentrons.into();
                 state.is_open = true;
             }
-            Outcome::Fold(sentron) => state.sentrons.push_back(sentron),
+            Outcome::Fold(sentron) => match self.allocation() {
+                Some(_) if Some(sentron.pieces()) == state.pieces => state.finished.push(sentron),
+                _ => state.sentrons.push_back(sentron),
+            },
             Outcome::Last(chunk) => {
                 self.hand_over(&mut state, chunk);
                 self.end_in(&mut state, None);
