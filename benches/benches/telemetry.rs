@@ -1,16 +1,18 @@
 //! What counting adds to a stream.
 //!
-//! | group | what |
+//! | stream | what |
 //! |---|---|
-//! | point | a point read, and what is counted of it |
-//! | batch get | 1,000 points at random, and what is counted of them |
+//! | point | a point read |
+//! | batch get | 1,000 points at random |
 //!
-//! At the end the ratio of both is printed, measured in turns.
+//! Printed is what counting the same stream once more adds to it: how much longer streams take that
+//! are each counted again, beside those that are not. Both run in turns, in many short rounds, whose
+//! ratios have a median, a least and a greatest. Beside it is how long counting takes alone, when
+//! nothing can go on beside it.
 
-use criterion::{Criterion, criterion_group, criterion_main};
 use phext_benches::dataset::{Dataset, point};
-use phext_siw::execute::{Collected, Flow, Report, ResultRow, execute};
-use phext_siw::telemetry::{Watch, count_report, look};
+use phext_siw::execute::{Collected, Flow, Lanes, Report, ResultRow, execute};
+use phext_siw::telemetry::{Watch, look};
 use phext_siw::{
     Constant, CoordinationOp, Destination, Extent, LaneSpec, M, P, Row, SparseOp, Stream,
     StreamBuilder, T, Word,
@@ -24,8 +26,8 @@ use std::time::Instant;
 
 const SCROLLS: u32 = 100_000;
 const BATCH: usize = 1_000;
-/// Rounds of the ratio, whose medians are compared.
-const ROUNDS: usize = 31;
+/// Rounds, each of which gives a ratio.
+const ROUNDS: usize = 401;
 
 /// A stream that sends coordinates and texts of points chosen at random.
 fn gets(points: usize) -> Stream {
@@ -66,14 +68,11 @@ fn run(stream: &Stream, phext: &Phext) -> Report {
     execute(stream, phext, &mut sink, &mut Collected::default()).expect("the store is whole")
 }
 
-/// Everything that is counted of a stream whose batch gathered these texts.
-fn counted(stream: &Stream, report: &Report, texts: &[&[u8]]) {
-    let watch = Watch::start(black_box(stream));
-    if texts.len() > 1 {
-        look(texts.iter().copied());
-    }
-    watch.stop(black_box(report.ops));
-    count_report(black_box(report), &Report::default());
+/// What is counted of a stream.
+#[inline]
+fn count(stream: &Stream, lanes: &Lanes<'_>, report: &Report, told: &Report) {
+    let watch = Watch::start(stream, lanes, || None);
+    watch.stop(black_box(report), told);
 }
 
 /// Nanoseconds of a call, over so many.
@@ -83,43 +82,59 @@ fn nanoseconds(calls: u32, mut work: impl FnMut()) -> f64 {
     start.elapsed().as_nanos() as f64 / f64::from(calls)
 }
 
-fn median(mut numbers: Vec<f64>) -> f64 {
+/// The least, the median and the greatest.
+fn spread(mut numbers: Vec<f64>) -> [f64; 3] {
     numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
+    let last = numbers.len() - 1;
+    [numbers[0], numbers[last / 2], numbers[last]]
 }
 
-/// Measures a stream and what is counted of it in turns, and prints the ratio.
-fn print_ratio(name: &str, calls: u32, mut stream: impl FnMut(), mut counting: impl FnMut()) {
-    let (mut streams, mut counts) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        streams.push(nanoseconds(calls, &mut stream));
-        counts.push(nanoseconds(calls, &mut counting));
-    }
-    let (stream, counting) = (median(streams), median(counts));
-    // A stream counts itself, so that without counting it would take the difference.
-    let percent = 100.0 * counting / (stream - counting);
-    println!("{name}: {stream:.1} ns, of which counting {counting:.1} ns: {percent:.2} % added");
-}
-
-fn telemetry(criterion: &mut Criterion) {
-    let dataset = Dataset::small(SCROLLS);
-    let texts = vec![&b"text"[..]; BATCH];
-    for (name, points, calls) in [("point", 1, 20_000), ("batch get", BATCH, 50)] {
-        let stream = gets(points);
-        let report = run(&stream, &dataset.phext);
-        let texts = &texts[..points];
-        let mut group = criterion.benchmark_group(name);
-        group.bench_function("stream", |b| b.iter(|| run(&stream, &dataset.phext)));
-        group.bench_function("counting", |b| b.iter(|| counted(&stream, &report, texts)));
-        group.finish();
-        let stream_once = || {
-            black_box(run(&stream, &dataset.phext));
+/// Measures a stream, the stream counted once more, and counting alone, in turns.
+fn measure(name: &str, calls: u32, stream: &Stream, phext: &Phext) {
+    let report = run(stream, phext);
+    let told = black_box(Report::default());
+    let texts = vec![&b"text"[..]; report.lanes as usize];
+    let lanes = Lanes::of_stream(stream, phext).expect("the store is whole");
+    let count = || {
+        if texts.len() > 1 {
+            look(texts.iter().copied());
+        }
+        count(stream, &lanes, &report, &told);
+    };
+    let once = || {
+        black_box(run(stream, phext));
+    };
+    let twice = || {
+        black_box(run(stream, phext));
+        count();
+    };
+    let (mut streams, mut added, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        // Whoever is second finds warmer caches, so they swap places.
+        let (plain, counted) = if round % 2 == 0 {
+            let plain = nanoseconds(calls, once);
+            (plain, nanoseconds(calls, twice))
+        } else {
+            let counted = nanoseconds(calls, twice);
+            (nanoseconds(calls, once), counted)
         };
-        print_ratio(name, calls, stream_once, || {
-            counted(&stream, &report, texts);
-        });
+        streams.push(plain);
+        // A stream counts itself: without it takes what is left.
+        let counting = counted - plain;
+        added.push(100.0 * counting / (plain - counting));
+        alone.push(100.0 * nanoseconds(calls, count) / plain);
     }
+    let [_, stream, _] = spread(streams);
+    let [least, median, greatest] = spread(added);
+    println!(
+        "{name}: {stream:.0} ns; counting adds {median:.2} % (rounds {least:.2} to {greatest:.2})"
+    );
+    let [least, median, greatest] = spread(alone);
+    println!("{name}: counting alone is {median:.2} % (rounds {least:.2} to {greatest:.2})");
 }
 
-criterion_group!(benches, telemetry);
-criterion_main!(benches);
+fn main() {
+    let dataset = Dataset::small(SCROLLS);
+    measure("point", 5_000, &gets(1), &dataset.phext);
+    measure("batch get", 25, &gets(BATCH), &dataset.phext);
+}

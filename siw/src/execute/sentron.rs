@@ -231,16 +231,16 @@ impl<'a> Sentron<'a> {
         lanes: &mut Lanes<'a>,
         outside: &mut Outside<'_>,
     ) -> Result<Flow, ExecuteError> {
-        let watch = Watch::start(self.stream);
+        let watch = Watch::start(self.stream, lanes, || outside.sink.wanted());
         let flow = self.run_batches(lanes, outside);
-        watch.stop(self.report.ops - self.told.ops);
-        self.tell();
+        watch.stop(&self.report, &self.told);
+        self.told = self.report;
         Ok(flow?)
     }
 
-    /// Counts what was done since this was called last.
+    /// Counts what was done since something was counted last.
     fn tell(&mut self) {
-        telemetry::count_report(&self.report, &self.told);
+        telemetry::count_untimed(&self.report, &self.told);
         self.told = self.report;
     }
 

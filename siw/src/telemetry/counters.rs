@@ -3,13 +3,17 @@
 //! A thread has a `Block` of its own, on cache lines of its own, which only that thread writes: a
 //! count is a load, an addition and a store, without a locked instruction. Counting happens once a
 //! stream; nothing is counted lane by lane. Whoever reads sees each count as it was a moment ago, and
-//! while streams run the counts need not be of the same moment. What a thread has counted stays
-//! in the sums when it ends.
+//! while streams run the counts need not be of the same moment.
+//!
+//! Blocks are never freed, so that a thread needs no more than a pointer to find its own. When it ends
+//! its block, with what is counted there, waits for the next thread: there are as many blocks as there
+//! were threads at once.
 
 use phext_storage::coordinate::DIMENSIONS;
 use serde::Serialize;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 macro_rules! counts {
@@ -26,16 +30,24 @@ macro_rules! counts {
         #[derive(Debug, Default)]
         #[repr(align(128))]
         pub(super) struct Block {
+            /// Runs over one lane. They are not among `runs`, `batches` and `lanes`, but each is one more
+            /// of them.
+            pub(super) single_runs: AtomicU64,
             $(pub(super) $name: AtomicU64,)*
             pub(super) dimensions: [AtomicU64; DIMENSIONS],
         }
 
         impl Block {
-            fn read(&self) -> Totals {
-                Totals {
+            pub(super) fn read(&self) -> Totals {
+                let mut totals = Totals {
                     $($name: self.$name.load(Ordering::Relaxed),)*
                     dimensions: self.dimensions.each_ref().map(|n| n.load(Ordering::Relaxed)),
+                };
+                let singles = self.single_runs.load(Ordering::Relaxed);
+                for count in [&mut totals.runs, &mut totals.batches, &mut totals.lanes] {
+                    *count += singles;
                 }
+                totals
             }
         }
 
@@ -79,8 +91,8 @@ counts! {
     bytes_gathered,
     /// Rows given to sinks.
     rows,
-    /// Nanoseconds of processor time in batches of streams. Of streams over few points one in 64 is
-    /// timed and counts 64 times.
+    /// Nanoseconds of processor time in batches of streams. Of brief streams a sample is timed, which
+    /// stands for the others: of runs over one lane one for 4,096.
     busy_ns,
     /// Operations of what `busy_ns` timed, by the same weights.
     timed_ops,
@@ -100,6 +112,15 @@ counts! {
     barrier_ns,
 }
 
+impl Block {
+    /// Runs of this thread, and of those that had the block before.
+    #[inline]
+    pub(super) fn runs(&self) -> u64 {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        load(&self.runs) + load(&self.single_runs)
+    }
+}
+
 /// Adds to a count of the calling thread's own block.
 #[inline]
 pub(super) fn add(count: &AtomicU64, amount: u64) {
@@ -107,15 +128,18 @@ pub(super) fn add(count: &AtomicU64, amount: u64) {
     count.store(count.load(Ordering::Relaxed) + amount, Ordering::Relaxed);
 }
 
-/// The blocks of threads that live, and the sums of those that ended.
+/// All blocks, and those of them that no thread has.
 #[derive(Debug)]
 struct Registry {
-    blocks: Vec<Arc<Block>>,
+    blocks: Vec<&'static Block>,
+    idle: Vec<&'static Block>,
+    /// Translations of threads that ended: a block has those of its thread alone.
     ended: Totals,
 }
 
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
     blocks: Vec::new(),
+    idle: Vec::new(),
     ended: Totals::ZERO,
 });
 
@@ -124,32 +148,50 @@ fn registry() -> MutexGuard<'static, Registry> {
 }
 
 /// A thread's hold on its block.
-struct Registered(Arc<Block>);
+struct Held(&'static Block);
 
-impl Registered {
-    fn new() -> Registered {
-        let block = Arc::<Block>::default();
-        registry().blocks.push(Arc::clone(&block));
-        Registered(block)
+impl Held {
+    fn new() -> Held {
+        let mut registry = registry();
+        let block = registry.idle.pop().unwrap_or_else(|| {
+            let block = Box::leak(Box::default());
+            registry.blocks.push(block);
+            block
+        });
+        Held(block)
     }
 }
 
-impl Drop for Registered {
+impl Drop for Held {
     fn drop(&mut self) {
+        BLOCK.set(None);
         let mut registry = registry();
-        registry.ended += self.0.read();
-        registry.blocks.retain(|block| !Arc::ptr_eq(block, &self.0));
+        registry.ended.translation_hits += self.0.translation_hits.swap(0, Ordering::Relaxed);
+        registry.ended.translation_misses += self.0.translation_misses.swap(0, Ordering::Relaxed);
+        registry.idle.push(self.0);
     }
 }
 
 thread_local! {
-    static BLOCK: Registered = Registered::new();
+    static HELD: Held = Held::new();
+    /// The block of `HELD` once it was asked for: finding it here takes one load.
+    static BLOCK: Cell<Option<&'static Block>> = const { Cell::new(None) };
 }
 
-/// Counts in this thread's block. A thread that is ending counts nothing more.
+/// This thread's block. A thread that is ending has none and counts nothing more.
 #[inline]
-pub(super) fn count<T>(with: impl FnOnce(&Block) -> T) -> Option<T> {
-    BLOCK.try_with(|registered| with(&registered.0)).ok()
+pub(super) fn own() -> Option<&'static Block> {
+    match BLOCK.get() {
+        None => hold(),
+        block => block,
+    }
+}
+
+#[cold]
+fn hold() -> Option<&'static Block> {
+    let block = HELD.try_with(|held| held.0).ok();
+    BLOCK.set(block);
+    block
 }
 
 /// The sums over all threads since the start of the process.
@@ -164,13 +206,15 @@ pub fn totals() -> Totals {
 
 /// Counts messages that sentrons of a group sent each other.
 pub fn sent(messages: u64) {
-    count(|block| add(&block.messages, messages));
+    if let Some(block) = own() {
+        add(&block.messages, messages);
+    }
 }
 
 /// Counts a barrier and how long the group took to get through it.
 pub fn barrier(took: Duration) {
-    count(|block| {
+    if let Some(block) = own() {
         add(&block.barriers, 1);
         add(&block.barrier_ns, took.as_nanos() as u64);
-    });
+    }
 }

@@ -5,7 +5,7 @@
 //! next, where the processor's prefetcher or the page cache can be expected to have it. It is a
 //! sample: the first 64 lanes of the first batch of a stream and of every sixteenth after it.
 
-use super::counters::{add, count};
+use super::counters::{add, own};
 
 /// One in so many batches is looked at.
 const SAMPLED: u64 = 16;
@@ -25,10 +25,10 @@ pub fn look<'a>(texts: impl Iterator<Item = &'a [u8]>) {
         .take(LOOKED_AT)
         .map(|text| text.as_ptr() as usize / PAGE_BYTES);
     let (compared, near) = compare(pages);
-    count(|block| {
+    if let Some(block) = own() {
         add(&block.gathers_compared, compared);
         add(&block.gathers_near, near);
-    });
+    }
 }
 
 /// How many pages were compared with the one before, and how many of them are the same or the next.

@@ -39,4 +39,4 @@ pub(crate) use locality::will_look;
 pub use measured::Measured;
 pub use meter::{Meter, Sample};
 pub use metrics::{Metric, VTPUMetrics};
-pub use watch::{Watch, count_report};
+pub use watch::{Watch, count_untimed};

@@ -1,93 +1,123 @@
 //! Watching a stream: what it did, and how long it took.
 //!
 //! What counts is the processor time of the thread, so that a thread which waits for a slow client, or
-//! for its core, is not busy. Asking for it costs more than a point read may, so of streams over few
-//! points one in 64 is timed and counts 64 times. All others are timed.
+//! for its core, is not busy. Asking for it is a call of the system, which takes longer than a point
+//! read does. So of brief streams a sample is timed, the rarer the fewer lanes they have, and what is
+//! timed counts as many times as it stands for:
+//!
+//! | lanes that a stream has, or its sink wants | timed |
+//! |---|---|
+//! | 1 | one in 4,096 |
+//! | 2 to 4,095 | one in 8,192 for each of them, rounded to a power of two: of 1,000 one in 8 |
+//! | more, or not known before | all |
+//!
+//! A run over one lane is by far the most frequent, and counts as that: it is a run, a batch and a lane
+//! when the counts are read.
 
-use super::counters::{Block, add, count};
+use super::counters::{Block, add, own};
 use crate::cycles::thread_time;
-use crate::execute::Report;
+use crate::execute::{Lanes, Report};
 use crate::{Constant, LaneSpec, Stream};
 use phext_storage::page_table::translations;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// One in so many brief streams is timed.
-pub(super) const SAMPLED: u64 = 64;
-/// A stream over fewer points is brief.
-const BRIEF_POINTS: usize = 64;
+/// Of streams over one lane one in 2 to the power of this is timed.
+pub(super) const MOST_SHARED: u32 = 12;
+/// Multiples of this are spread evenly whatever the step, so that streams which take turns are all
+/// sampled alike. 2^64 by the golden ratio.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The batches of a stream while they run on this thread.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Watch {
-    /// When they began, if they are timed.
-    start: Option<Duration>,
-    /// How many streams this one stands for.
-    weight: u64,
+    block: Option<&'static Block>,
+    /// When they began, if they are timed, and how many streams this one stands for.
+    start: Option<(Duration, u64)>,
 }
 
 impl Watch {
-    /// Begins to watch.
+    /// Begins to watch a stream over lanes of which its sink wants so many, as far as it knows.
     #[inline]
-    pub fn start(stream: &Stream) -> Watch {
-        let is_brief = is_brief(stream);
-        let is_timed = count(|block| {
-            let is_timed = !is_brief || is_next_timed(block);
-            if is_timed {
+    pub fn start(
+        stream: &Stream,
+        lanes: &Lanes<'_>,
+        wanted: impl FnOnce() -> Option<u64>,
+    ) -> Watch {
+        let Some(block) = own() else {
+            return Watch::default();
+        };
+        let shared = match lanes {
+            Lanes::Points(points) => shared(points.len() as u64),
+            Lanes::Cursor(_) | Lanes::Share(_) => {
                 count_dimensions(block, stream);
+                wanted().map_or(0, shared)
             }
-            is_timed
-        });
+        };
         Watch {
-            start: is_timed.unwrap_or(false).then(thread_time),
-            weight: if is_brief { SAMPLED } else { 1 },
+            block: Some(block),
+            start: is_timed(block.runs(), shared).then(|| (thread_time(), 1 << shared)),
         }
     }
 
-    /// Counts the time since, and the operations that were retired in it.
+    /// Counts what a sentron did after it had done what `told` says, and the time that it took.
     #[inline]
-    pub fn stop(self, ops: u64) {
-        if let Some(start) = self.start {
-            let took = thread_time().saturating_sub(start);
-            count(|block| {
-                add(&block.busy_ns, took.as_nanos() as u64 * self.weight);
-                add(&block.timed_ops, ops * self.weight);
-            });
+    pub fn stop(self, report: &Report, told: &Report) {
+        let Some(block) = self.block else { return };
+        if let Some((start, weight)) = self.start {
+            count_time(block, start, weight, report.ops - told.ops);
         }
+        count_report(block, report, told);
     }
 }
 
-/// Counts what a sentron did after it had done what `told` says.
+/// Counts what a sentron did in a part that is not timed, after it had done what `told` says.
 #[inline]
-pub fn count_report(report: &Report, told: &Report) {
-    count(|block| {
-        add(&block.runs, 1);
-        add(&block.batches, report.batches - told.batches);
-        add(&block.lanes, report.lanes - told.lanes);
-        add(&block.ops, report.ops - told.ops);
-        add(
-            &block.bytes_gathered,
-            report.bytes_gathered - told.bytes_gathered,
-        );
-        add(&block.rows, report.rows - told.rows);
+pub fn count_untimed(report: &Report, told: &Report) {
+    if let Some(block) = own() {
+        count_report(block, report, told);
+    }
+}
+
+#[inline]
+fn count_report(block: &Block, report: &Report, told: &Report) {
+    let (batches, lanes) = (report.batches - told.batches, report.lanes - told.lanes);
+    if lanes == 1 {
+        add(&block.single_runs, 1);
+        // Only points that come alone are looked up by way of a thread's translations.
         let (hits, misses) = translations();
         block.translation_hits.store(hits, Ordering::Relaxed);
         block.translation_misses.store(misses, Ordering::Relaxed);
-    });
+    } else {
+        add(&block.runs, 1);
+        add(&block.batches, batches);
+        add(&block.lanes, lanes);
+    }
+    add(&block.ops, report.ops - told.ops);
+    let bytes = report.bytes_gathered - told.bytes_gathered;
+    add(&block.bytes_gathered, bytes);
+    add(&block.rows, report.rows - told.rows);
 }
 
-fn is_next_timed(block: &Block) -> bool {
-    let runs = block.runs.load(Ordering::Relaxed);
-    runs.is_multiple_of(SAMPLED)
+#[cold]
+fn count_time(block: &Block, start: Duration, weight: u64, ops: u64) {
+    let took = thread_time().saturating_sub(start);
+    add(&block.busy_ns, took.as_nanos() as u64 * weight);
+    add(&block.timed_ops, ops * weight);
 }
 
+/// A stream over so many lanes shares its time with 2 to the power of this.
 #[inline]
-fn is_brief(stream: &Stream) -> bool {
-    let is_few = |constant: &Constant| match constant {
-        Constant::Lanes(LaneSpec::Points(points)) => points.len() < BRIEF_POINTS,
-        _ => false,
-    };
-    stream.constants.iter().any(is_few)
+pub(super) fn shared(lanes: u64) -> u32 {
+    let bits = u64::BITS - lanes.max(1).leading_zeros();
+    (MOST_SHARED + 1).saturating_sub(bits)
+}
+
+/// Whether the stream after so many is the one that stands for 2 to the power of `shared`.
+#[inline]
+pub(super) fn is_timed(runs: u64, shared: u32) -> bool {
+    let share = runs.wrapping_mul(SPREAD);
+    share.unbounded_shr(u64::BITS - shared) == 0
 }
 
 /// Which dimensions the regions of a stream constrain.

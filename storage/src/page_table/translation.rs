@@ -110,6 +110,7 @@ pub(super) fn count(is_hit: bool) {
 }
 
 /// How many point reads of this thread a hint answered, and how many it did not.
+#[inline]
 pub fn translations() -> (u64, u64) {
     (HITS.get(), MISSES.get())
 }

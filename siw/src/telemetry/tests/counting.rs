@@ -1,8 +1,8 @@
 //! What streams and threads add to the counts.
 
 use crate::execute::{Collected, Flow, Report, ResultRow, execute};
-use crate::telemetry::counters::{add, count};
-use crate::telemetry::watch::SAMPLED;
+use crate::telemetry::counters::{self, add};
+use crate::telemetry::watch::{MOST_SHARED, is_timed, shared};
 use crate::telemetry::{Totals, barrier, locality, sent, totals};
 use crate::{
     Constant, CoordinationOp, Destination, Extent, LaneSpec, M, P, Row, SparseOp, Stream,
@@ -11,7 +11,6 @@ use crate::{
 use phext_storage::Phext;
 use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Constraint, Region};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// A stream that gathers and sends the texts of its lanes.
@@ -57,41 +56,29 @@ fn run(stream: &Stream) -> Report {
 fn counted_by(work: impl FnOnce() + Send) -> Totals {
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
+            let before = own();
             work();
-            own()
+            own().since(&before)
         });
         worker.join().unwrap()
     })
 }
 
-/// The counts of the calling thread.
+/// The counts of the calling thread, and of threads that ended and had its block.
 fn own() -> Totals {
-    count(|block| Totals {
-        runs: block.runs.load(Ordering::Relaxed),
-        batches: block.batches.load(Ordering::Relaxed),
-        lanes: block.lanes.load(Ordering::Relaxed),
-        ops: block.ops.load(Ordering::Relaxed),
-        rows: block.rows.load(Ordering::Relaxed),
-        busy_ns: block.busy_ns.load(Ordering::Relaxed),
-        timed_ops: block.timed_ops.load(Ordering::Relaxed),
-        dimensions: block
-            .dimensions
-            .each_ref()
-            .map(|d| d.load(Ordering::Relaxed)),
-        ..Totals::default()
-    })
-    .unwrap()
+    counters::own().unwrap().read()
 }
 
 #[test]
 fn a_stream_counts_what_its_report_says() {
     let counted = counted_by(|| {
-        let report = run(&gathering(points(2000)));
-        assert_eq!((report.batches, report.lanes, report.rows), (2, 2000, 2000));
-        assert_eq!(report.ops, own().ops);
+        let before = own();
+        let report = run(&gathering(points(5000)));
+        assert_eq!((report.batches, report.lanes, report.rows), (5, 5000, 5000));
+        assert_eq!(report.ops, own().since(&before).ops);
     });
-    assert_eq!((counted.runs, counted.batches), (1, 2));
-    assert_eq!((counted.lanes, counted.rows), (2000, 2000));
+    assert_eq!((counted.runs, counted.batches), (1, 5));
+    assert_eq!((counted.lanes, counted.rows), (5000, 5000));
     assert_eq!(
         counted.timed_ops, counted.ops,
         "a stream over many points is timed"
@@ -100,17 +87,47 @@ fn a_stream_counts_what_its_report_says() {
 }
 
 #[test]
-fn one_of_many_brief_streams_is_timed_and_stands_for_the_others() {
+fn some_of_many_brief_streams_are_timed_and_stand_for_the_others() {
     let brief = gathering(points(1));
     let ops = run(&brief).ops;
+    let streams = 16 << MOST_SHARED;
     let counted = counted_by(|| {
-        for _ in 0..SAMPLED {
+        for _ in 0..streams {
             run(&brief);
         }
     });
-    assert_eq!(counted.ops, SAMPLED * ops);
-    assert_eq!(counted.timed_ops, SAMPLED * ops);
+    assert_eq!(counted.ops, streams * ops);
+    let timed = counted.timed_ops / ops;
+    assert!(timed.is_multiple_of(1 << MOST_SHARED));
+    assert!(timed.abs_diff(streams) <= 2 << MOST_SHARED, "{timed}");
     assert!(counted.busy_ns > 0);
+}
+
+#[test]
+fn the_fewer_lanes_the_more_streams_share_a_time() {
+    let check = |lanes, streams: u64| assert_eq!(1 << shared(lanes), streams, "{lanes} lanes");
+    check(0, 4096);
+    check(1, 4096);
+    check(2, 2048);
+    check(7, 1024);
+    check(1000, 8);
+    check(4095, 2);
+    check(4096, 1);
+    check(u64::MAX, 1);
+}
+
+#[test]
+fn streams_that_take_turns_are_all_sampled_alike() {
+    const STREAMS: u64 = 1 << 16;
+    for turns in [1, 2, 3, 4, 64, 1000, 1024] {
+        for shared in [0, 3, 10] {
+            let runs = (0..STREAMS).map(|stream| stream * turns);
+            let timed = runs.filter(|&runs| is_timed(runs, shared)).count() as u64;
+            let expected = STREAMS >> shared;
+            let off = timed.abs_diff(expected);
+            assert!(off <= expected / 4, "{turns}, {shared}: {timed}");
+        }
+    }
 }
 
 #[test]
@@ -145,7 +162,7 @@ fn dimensions_are_those_that_regions_constrain() {
 fn the_counts_of_a_thread_outlive_it() {
     let before = totals();
     counted_by(|| {
-        count(|block| add(&block.rows, 5));
+        add(&counters::own().unwrap().rows, 5);
         sent(7);
         barrier(Duration::from_micros(3));
     });
