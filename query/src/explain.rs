@@ -1,12 +1,15 @@
-//! What a query is made into, and what that did.
+//! What a query is made into, what that did, and how long each part of it took.
+//!
+//! Only here are operations timed one by one; other runs pay nothing for it. Asking for the time takes as
+//! long as an operation on one lane does. That is taken off all times, as far as it can be known.
 
 use crate::error::ExecuteError;
-use crate::plan::Plan;
+use crate::plan::{Plan, Task};
 use crate::query::Query;
 use crate::run::{Inline, Purpose, Runner, run_plan_with};
 use phext_siw::cc::{Compiled, OptimizationTier, SIWMetadata, Workload};
 use phext_siw::cycles::{Frequency, thread_time};
-use phext_siw::execute::{Report, Sink};
+use phext_siw::execute::{Report, Sink, Timings};
 use phext_siw::{Constant, LaneSpec, Stream};
 use phext_storage::page_table::Access;
 use phext_storage::{Phext, StoreError};
@@ -25,9 +28,11 @@ pub struct Explanation {
     pub streams: Vec<StreamExplanation>,
     /// What all of them did; `rows` are those of the answer.
     pub report: Report,
-    /// Time to plan the query and to compile its first stream.
+    /// Time to check the query and to plan what is looked at.
     pub planning: Duration,
-    /// Time from there to the last row, with the compilation of later streams.
+    /// Time to compile all streams.
+    pub compiling: Duration,
+    /// Time from there to the last row, without the compilation of later streams.
     pub running: Duration,
 }
 
@@ -44,6 +49,8 @@ pub struct StreamExplanation {
     pub report: Report,
     /// How long it ran.
     pub running: Duration,
+    /// How long its parts and operations ran; `None` where it did on other threads.
+    pub timings: Option<Timings>,
     /// How its lanes are found, place by place: a second look over the same snapshot.
     pub access: Vec<Access>,
     /// Operations that it retired for each cycle of this thread, rows taken by the sink included.
@@ -97,17 +104,24 @@ pub fn explain_with(
     sink: &mut dyn Sink,
 ) -> Result<Explanation, ExecuteError> {
     let start = Instant::now();
-    let plan = Plan::new(query)?;
-    let planning = start.elapsed();
+    let task = Task::of(query)?;
+    let planned = Instant::now();
+    let plan = Plan::of(task)?;
+    let compiled = planned.elapsed();
     let expected_lanes = plan.estimate_lanes(phext, ENOUGH_LANES)?;
     let mut watching = Watching {
         runner,
         purpose: Purpose::Answer,
         streams: Vec::new(),
+        compiling: Duration::ZERO,
+        since: planned,
     };
-    let start = Instant::now();
+    let running = Instant::now();
     let report = run_plan_with(&mut watching, &plan, phext, sink)?;
-    let running = start.elapsed();
+    let running = running.elapsed();
+    let timings = watching.streams.iter().map(|stream| &stream.timings);
+    let overhead: Duration = timings.map(Timings::overhead).sum();
+    let later = watching.compiling;
     let frequency = Frequency::calibrate();
     let streams = watching.streams.into_iter();
     let streams = streams.map(|watched| watched.explain(phext, &frequency));
@@ -117,8 +131,9 @@ pub fn explain_with(
         expected_lanes,
         streams: streams.collect::<Result<_, _>>()?,
         report,
-        planning,
-        running,
+        planning: planned - start,
+        compiling: compiled + later,
+        running: running.saturating_sub(later + overhead),
     })
 }
 
@@ -127,6 +142,9 @@ struct Watching<'r> {
     runner: &'r mut dyn Runner,
     purpose: Purpose,
     streams: Vec<Watched>,
+    /// Time of the compilation of later streams, and since when one is compiled.
+    compiling: Duration,
+    since: Instant,
 }
 
 /// A stream that ran.
@@ -137,6 +155,7 @@ struct Watched {
     running: Duration,
     /// Processor time of this thread.
     processor: Duration,
+    timings: Timings,
 }
 
 impl Watched {
@@ -164,6 +183,7 @@ impl Watched {
             compiled: self.compiled,
             report: self.report,
             running: self.running,
+            timings: Some(self.timings).filter(|timings| !timings.operations().is_empty()),
         })
     }
 }
@@ -183,21 +203,31 @@ impl Runner for Watching<'_> {
         self.runner.next(purpose);
     }
 
+    fn compiling(&mut self, begins: bool) {
+        match begins {
+            true => self.since = Instant::now(),
+            false => self.compiling += self.since.elapsed(),
+        }
+    }
+
     fn run(
         &mut self,
         compiled: &Compiled,
         phext: &Phext,
         sink: &mut dyn Sink,
     ) -> Result<Report, ExecuteError> {
+        let mut timings = Timings::new();
         let (start, thread_start) = (Instant::now(), thread_time());
-        let report = self.runner.run(compiled, phext, sink)?;
+        let runner = &mut self.runner;
+        let report = runner.run_timed(compiled, phext, sink, &mut timings)?;
         let processor = thread_time().saturating_sub(thread_start);
         self.streams.push(Watched {
             purpose: self.purpose,
             compiled: compiled.clone(),
             report,
-            running: start.elapsed(),
-            processor,
+            running: start.elapsed().saturating_sub(timings.overhead()),
+            processor: processor.saturating_sub(timings.overhead()),
+            timings,
         });
         Ok(report)
     }

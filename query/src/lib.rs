@@ -38,12 +38,12 @@ pub mod write;
 pub use error::{ExecuteError, QueryError};
 pub use explain::{Explanation, explain};
 pub use pattern::{Pattern, PatternError};
-pub use phext_siw::TallyKey;
 pub use phext_siw::cc::OptimizationTier;
-pub use phext_siw::execute::{Flow, Flush, Report, ResultRow, Sink, Tally};
+pub use phext_siw::execute::{Flow, Flush, OperationTime, Report, ResultRow, Sink, Tally, Timings};
 pub use phext_siw::pool::{
     Cancel, Chunk, Chunks, CorePool, PoolError, PoolOptions, Threshold, Work,
 };
+pub use phext_siw::{Part, TallyKey};
 pub use phext_storage::page_table::{
     Constraint, Metric, Nearest, Region, RegionError, Span, Weights,
 };

@@ -6,8 +6,8 @@ use crate::query::Output;
 use crate::run::Runner;
 use phext_siw::Stream;
 use phext_siw::cc::Compiled;
-use phext_siw::execute::{Report, Sink};
-use phext_siw::pool::{Cancel, CorePool, Threshold, Work, run_here};
+use phext_siw::execute::{Report, Sink, Timings};
+use phext_siw::pool::{Cancel, CorePool, Threshold, Work, run_here, run_here_timed};
 use phext_storage::{Phext, StoreError};
 use std::sync::Arc;
 use std::time::Instant;
@@ -77,6 +77,22 @@ pub struct Pooled<'p> {
     pub cancel: &'p Cancel,
 }
 
+impl Pooled<'_> {
+    fn work(&self, compiled: &Compiled, phext: &Phext, sink: &dyn Sink) -> Work {
+        assert!(
+            std::ptr::eq(phext, &*self.phext),
+            "the plan is run over the phext that the pool is given"
+        );
+        work(
+            compiled.stream.clone(),
+            Arc::clone(&self.phext),
+            self.tenant,
+            sink.wanted(),
+            self.deadline,
+        )
+    }
+}
+
 impl Runner for Pooled<'_> {
     fn run(
         &mut self,
@@ -84,20 +100,24 @@ impl Runner for Pooled<'_> {
         phext: &Phext,
         sink: &mut dyn Sink,
     ) -> Result<Report, ExecuteError> {
-        assert!(
-            std::ptr::eq(phext, &*self.phext),
-            "the plan is run over the phext that the pool is given"
-        );
-        let work = work(
-            compiled.stream.clone(),
-            Arc::clone(&self.phext),
-            self.tenant,
-            sink.wanted(),
-            self.deadline,
-        );
+        let work = self.work(compiled, phext, sink);
         Ok(match self.pool {
             Some(pool) => pool.run_until(&work, self.cancel, sink),
             None => run_here(&work, self.cancel, sink),
         }?)
+    }
+
+    fn run_timed(
+        &mut self,
+        compiled: &Compiled,
+        phext: &Phext,
+        sink: &mut dyn Sink,
+        timings: &mut Timings,
+    ) -> Result<Report, ExecuteError> {
+        if self.pool.is_some() {
+            return self.run(compiled, phext, sink);
+        }
+        let work = self.work(compiled, phext, sink);
+        Ok(run_here_timed(&work, self.cancel, sink, timings)?)
     }
 }

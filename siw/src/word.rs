@@ -91,6 +91,15 @@ impl Word {
         self
     }
 
+    /// The operation of a pipe.
+    pub(crate) fn form(&self, pipe: Pipe) -> Form {
+        match pipe {
+            Pipe::Dense => self.dense.form(),
+            Pipe::Sparse => self.sparse.form(),
+            Pipe::Coordination => self.coordination.form(),
+        }
+    }
+
     /// The operations in the order of [`Pipe::ALL`].
     pub(crate) fn forms(&self) -> [Form; 3] {
         [

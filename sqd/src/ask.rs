@@ -8,10 +8,11 @@ use crate::command::{CommandError, open_existing};
 use crate::routes::{Asked, Question, RowWriter};
 use clap::Args;
 use phext_query::explain::StreamExplanation;
-use phext_query::{Explanation, Flow, ResultRow, explain, run};
+use phext_query::{Explanation, Flow, Part, ResultRow, Timings, explain, run};
 use phext_storage::Phext;
 use phext_storage::coordinate::DIMENSION_NAMES;
 use std::io::{self, BufWriter, Write};
+use std::time::{Duration, Instant};
 
 /// What is asked, of which phext.
 #[derive(Debug, Clone, Args)]
@@ -158,31 +159,41 @@ pub(crate) fn query(args: &AskArgs) -> Result<(), CommandError> {
 
 /// Prints how a question is answered: the plan, the streams, and what they did.
 pub(crate) fn explained(args: &AskArgs) -> Result<(), CommandError> {
+    let start = Instant::now();
     let question = args.question()?;
+    let parsing = start.elapsed();
     args.with_phext(|phext| {
         let mut no_rows = |_: &ResultRow<'_>| Ok(Flow::Continue);
         let explanation = explain(&question.query, phext, &mut no_rows)?;
         let mut out = BufWriter::new(io::stdout().lock());
-        write_explanation(&mut out, &explanation)?;
+        write_explanation(&mut out, &explanation, parsing)?;
         Ok(out.flush()?)
     })
 }
 
-fn write_explanation(out: &mut dyn Write, explanation: &Explanation) -> io::Result<()> {
+fn microseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn write_explanation(
+    out: &mut dyn Write,
+    explanation: &Explanation,
+    parsing: Duration,
+) -> io::Result<()> {
     for step in &explanation.plan {
         writeln!(out, "{step}")?;
     }
     for stream in &explanation.streams {
         write_stream(out, stream)?;
     }
-    let (rows, planning, running) = (
-        explanation.report.rows,
-        explanation.planning.as_secs_f64() * 1e6,
-        explanation.running.as_secs_f64() * 1e6,
-    );
     writeln!(
         out,
-        "\n{rows} rows; planned in {planning:.1} us, run in {running:.1} us"
+        "\n{} rows; parsed in {:.1} us, planned in {:.1} us, compiled in {:.1} us, run in {:.1} us",
+        explanation.report.rows,
+        microseconds(parsing),
+        microseconds(explanation.planning),
+        microseconds(explanation.compiling),
+        microseconds(explanation.running),
     )
 }
 
@@ -197,7 +208,7 @@ fn write_stream(out: &mut dyn Write, stream: &StreamExplanation) -> io::Result<(
         report.batches,
         report.ops,
         report.bytes_gathered,
-        stream.running.as_secs_f64() * 1e6,
+        microseconds(stream.running),
     )?;
     let metadata = &stream.metadata;
     let hot = metadata.hot_dimensions.iter();
@@ -215,5 +226,30 @@ fn write_stream(out: &mut dyn Write, stream: &StreamExplanation) -> io::Result<(
     for access in &stream.access {
         writeln!(out, "# {access}")?;
     }
+    if let Some(timings) = &stream.timings {
+        write_timings(out, timings)?;
+    }
     out.write_all(stream.text().as_bytes())
+}
+
+fn write_timings(out: &mut dyn Write, timings: &Timings) -> io::Result<()> {
+    let [once, each, last] = Part::ALL.map(|part| microseconds(timings.part_time(part)));
+    writeln!(
+        out,
+        "# once {once:.1} us, each {each:.1} us, last {last:.1} us"
+    )?;
+    writeln!(
+        out,
+        "# {:<16} {:>12} {:>8} {:>12} {:>12}",
+        "operation", "us", "runs", "lanes", "ops"
+    )?;
+    for kind in timings.operations() {
+        let (name, took) = (&kind.name, microseconds(kind.time));
+        writeln!(
+            out,
+            "# {name:<16} {took:>12.2} {:>8} {:>12} {:>12}",
+            kind.runs, kind.lanes, kind.ops
+        )?;
+    }
+    Ok(())
 }

@@ -79,16 +79,7 @@ impl Plan {
     /// # Errors
     /// The query asks for what does not go together.
     pub fn new(query: &Query) -> Result<Plan, QueryError> {
-        check(query)?;
-        let (selection, nearest) = Selection::of(query);
-        Plan::of(Task {
-            selection,
-            nearest,
-            output: query.output.clone(),
-            order: query.order,
-            limit: query.limit.unwrap_or(u64::MAX),
-            tier: query.tier,
-        })
+        Plan::of(Task::of(query)?)
     }
 
     pub(crate) fn of(task: Task) -> Result<Plan, QueryError> {
@@ -125,6 +116,20 @@ impl Plan {
 }
 
 impl Task {
+    /// All of a query.
+    pub(crate) fn of(query: &Query) -> Result<Task, QueryError> {
+        check(query)?;
+        let (selection, nearest) = Selection::of(query);
+        Ok(Task {
+            selection,
+            nearest,
+            output: query.output.clone(),
+            order: query.order,
+            limit: query.limit.unwrap_or(u64::MAX),
+            tier: query.tier,
+        })
+    }
+
     fn step(&self) -> Step {
         if let Some(nearest) = &self.nearest {
             let count = u64::from(nearest.count);

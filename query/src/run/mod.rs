@@ -4,11 +4,11 @@ mod point;
 mod sinks;
 mod tail;
 
-use crate::error::ExecuteError;
+use crate::error::{ExecuteError, QueryError};
 use crate::plan::{Plan, Selection, Step, Task, WINDOW};
 use crate::query::{OrderKey, Output, Query};
 use phext_siw::cc::Compiled;
-use phext_siw::execute::{Collected, Report, Sink, execute};
+use phext_siw::execute::{Collected, Outside, Report, Sink, Timings, execute, execute_timed};
 use phext_storage::Phext;
 use phext_storage::coordinate::Coordinate;
 use sinks::{Found, Groups, Latest, Limited, Totals};
@@ -18,6 +18,9 @@ use std::fmt::{self, Display, Formatter};
 pub trait Runner {
     /// Says what the next stream is for.
     fn next(&mut self, _purpose: Purpose) {}
+
+    /// Says that a further stream begins to be compiled, and that it is.
+    fn compiling(&mut self, _begins: bool) {}
 
     /// Runs a stream that writes nothing over a phext. Rows go to `sink` in the order of its lanes.
     ///
@@ -29,6 +32,21 @@ pub trait Runner {
         phext: &Phext,
         sink: &mut dyn Sink,
     ) -> Result<Report, ExecuteError>;
+
+    /// As [`Runner::run`], and times the parts and operations of the stream where it runs on the thread
+    /// that calls.
+    ///
+    /// # Errors
+    /// As [`Runner::run`].
+    fn run_timed(
+        &mut self,
+        compiled: &Compiled,
+        phext: &Phext,
+        sink: &mut dyn Sink,
+        _timings: &mut Timings,
+    ) -> Result<Report, ExecuteError> {
+        self.run(compiled, phext, sink)
+    }
 }
 
 /// What a stream of a plan is for.
@@ -67,6 +85,26 @@ impl Runner for Inline {
         let report = execute(&compiled.stream, phext, sink, &mut writes);
         debug_assert!(writes.operations.is_empty(), "a query writes nothing");
         Ok(report?)
+    }
+
+    fn run_timed(
+        &mut self,
+        compiled: &Compiled,
+        phext: &Phext,
+        sink: &mut dyn Sink,
+        timings: &mut Timings,
+    ) -> Result<Report, ExecuteError> {
+        let mut outside = Outside {
+            sink,
+            flush: &mut Collected::default(),
+            interrupted: &|| false,
+        };
+        Ok(execute_timed(
+            &compiled.stream,
+            phext,
+            &mut outside,
+            timings,
+        )?)
     }
 }
 
@@ -134,6 +172,14 @@ impl Running<'_> {
         Ok(())
     }
 
+    /// The stream of a step that comes later.
+    fn compile(&mut self, task: &Task, step: Step) -> Result<Compiled, QueryError> {
+        self.runner.compiling(true);
+        let compiled = task.compile(step);
+        self.runner.compiling(false);
+        compiled
+    }
+
     fn plan(&mut self, plan: &Plan, sink: &mut Limited<'_>) -> Result<(), ExecuteError> {
         match plan.step {
             Step::Answer => self.answer(plan, sink),
@@ -176,7 +222,10 @@ impl Running<'_> {
             nearest: None,
             ..plan.task.clone()
         };
-        self.plan(&Plan::of(task)?, sink)
+        self.runner.compiling(true);
+        let plan = Plan::of(task);
+        self.runner.compiling(false);
+        self.plan(&plan?, sink)
     }
 
     /// Finds the best rows, then those behind them, as long as more are wanted.
@@ -199,7 +248,8 @@ impl Running<'_> {
                         descending,
                         behind: Some(behind),
                     };
-                    found = self.find(&plan.task.compile(step)?)?;
+                    let compiled = self.compile(&plan.task, step)?;
+                    found = self.find(&compiled)?;
                 }
                 _ => return Ok(()),
             }
@@ -249,7 +299,8 @@ impl Running<'_> {
             selection,
             ..task.clone()
         };
-        self.stream(Purpose::Find, &task.compile(Step::Last)?, sink)
+        let compiled = self.compile(&task, Step::Last)?;
+        self.stream(Purpose::Find, &compiled, sink)
     }
 
     fn sort(
@@ -282,6 +333,7 @@ impl Running<'_> {
             order: None,
             ..task.clone()
         };
-        self.stream(Purpose::Fetch, &rows.compile(Step::Answer)?, sink)
+        let compiled = self.compile(&rows, Step::Answer)?;
+        self.stream(Purpose::Fetch, &compiled, sink)
     }
 }

@@ -17,6 +17,7 @@
 //! | What does an operation of a pipe do? | `dense` and `vectors`, `sparse`, `coordination` |
 //! | What has a sentron to do with others? | [`group`] |
 //! | What do accumulators of rows keep? | `top`, `tally` |
+//! | How long does each operation take? | `observe` |
 //! | How are 1,024 lanes added? | `kernels` |
 //! | Where do rows and writes go? | `sink` |
 //!
@@ -28,6 +29,7 @@ mod dense;
 pub mod group;
 mod kernels;
 mod lanes;
+mod observe;
 mod registers;
 mod sentron;
 mod sink;
@@ -41,6 +43,7 @@ mod tests;
 
 pub(crate) use kernels::fold;
 pub use lanes::Lanes;
+pub use observe::{Observer, OperationTime, Timings, Unobserved};
 pub use registers::{Message, Rows};
 pub use sentron::{Idle, Outside, Sentron};
 pub use sink::{Collected, Flow, Flush, ResultRow, Sink};
@@ -131,7 +134,7 @@ pub fn execute<'a>(
         flush,
         interrupted: &|| false,
     };
-    sentron::run(stream, phext, &mut outside)
+    sentron::run(stream, phext, &mut outside, &mut Unobserved)
 }
 
 /// As [`fn@execute`], for somebody who may interrupt it.
@@ -143,5 +146,20 @@ pub fn execute_with<'a>(
     phext: &'a Phext,
     outside: &mut Outside<'_>,
 ) -> Result<Report, ExecuteError> {
-    sentron::run(stream, phext, outside)
+    sentron::run(stream, phext, outside, &mut Unobserved)
+}
+
+/// As [`execute_with`], and times the parts of the stream and its operations.
+///
+/// # Errors
+/// As [`execute_with`].
+pub fn execute_timed<'a>(
+    stream: &'a Stream,
+    phext: &'a Phext,
+    outside: &mut Outside<'_>,
+    timings: &mut Timings,
+) -> Result<Report, ExecuteError> {
+    let result = sentron::run(stream, phext, outside, timings);
+    timings.finish();
+    result
 }

@@ -12,11 +12,12 @@ use super::kernels::Kernels;
 use super::registers::{BufferId, Content, Memory, Message, Registers};
 use super::tally::Tallies;
 use super::top::Top;
-use super::{ExecuteError, Executed, Flow, Flush, Lanes, Report, Sink};
+use super::{ExecuteError, Executed, Flow, Flush, Lanes, Observer, Report, Sink, Unobserved};
 use crate::stream::{MAX_TIER, Part};
 use crate::telemetry::{self, Watch};
 use crate::{
-    BATCH_LANES, ConstantId, CoordinationOp, DenseOp, Destination, Level, P, SparseOp, Stream, Word,
+    BATCH_LANES, ConstantId, CoordinationOp, DenseOp, Destination, Level, P, Pipe, SparseOp,
+    Stream, Word,
 };
 use memchr::memmem::Finder;
 use phext_storage::Phext;
@@ -172,27 +173,45 @@ impl<'a> Sentron<'a> {
     /// # Errors
     /// As [`super::execute`].
     pub fn run(&mut self, outside: &mut Outside<'_>) -> Result<(), ExecuteError> {
+        self.run_observed(outside, &mut Unobserved)
+    }
+
+    fn run_observed<O: Observer>(
+        &mut self,
+        outside: &mut Outside<'_>,
+        observer: &mut O,
+    ) -> Result<(), ExecuteError> {
         let stream = self.stream;
         if !stream.once.is_empty() {
-            let flow = self.run_alone(Part::Once, outside)?;
+            observer.part(Part::Once);
+            let flow = self.run_alone(Part::Once, outside, observer)?;
             debug_assert_eq!(flow, Flow::Continue, "`once` sends nothing");
         }
         if !stream.each.is_empty() {
+            observer.part(Part::Each);
+            observer.begin(self.report.ops);
             let mut lanes = Lanes::of_stream(stream, self.phext)?;
-            if self.each(&mut lanes, outside)? == Flow::Stop {
+            observer.looked(stream, self.report.ops);
+            if self.each_observed(&mut lanes, outside, observer)? == Flow::Stop {
                 return Ok(());
             }
         }
         if !stream.last.is_empty() {
-            self.run_alone(Part::Last, outside)?;
+            observer.part(Part::Last);
+            self.run_alone(Part::Last, outside, observer)?;
         }
         Ok(())
     }
 
     /// Runs `once` or `last`, meeting nobody at collectives.
-    fn run_alone(&mut self, part: Part, outside: &mut Outside<'_>) -> Result<Flow, ExecuteError> {
+    fn run_alone<O: Observer>(
+        &mut self,
+        part: Part,
+        outside: &mut Outside<'_>,
+        observer: &mut O,
+    ) -> Result<Flow, ExecuteError> {
         loop {
-            match self.run_part(part, outside)? {
+            match self.run_on(part, outside, observer)? {
                 Step::Done => return Ok(Flow::Continue),
                 Step::Stop => return Ok(Flow::Stop),
                 Step::Collective(collective) => self.resume(collective.alone()),
@@ -206,10 +225,7 @@ impl<'a> Sentron<'a> {
         part: Part,
         outside: &mut Outside<'_>,
     ) -> Result<Step, ExecuteError> {
-        match part {
-            Part::Once => self.once(outside),
-            _ => self.last(outside),
-        }
+        self.run_on(part, outside, &mut Unobserved)
     }
 
     /// Runs `once` to its end or to the next collective, from where it stopped before.
@@ -217,9 +233,7 @@ impl<'a> Sentron<'a> {
     /// # Errors
     /// As [`super::execute`].
     pub fn once(&mut self, outside: &mut Outside<'_>) -> Result<Step, ExecuteError> {
-        let step = self.run_on(Part::Once, outside);
-        self.tell();
-        Ok(step?)
+        self.run_on(Part::Once, outside, &mut Unobserved)
     }
 
     /// Runs `each` over lanes until none is left or the sink wants no more.
@@ -231,8 +245,17 @@ impl<'a> Sentron<'a> {
         lanes: &mut Lanes<'a>,
         outside: &mut Outside<'_>,
     ) -> Result<Flow, ExecuteError> {
+        self.each_observed(lanes, outside, &mut Unobserved)
+    }
+
+    fn each_observed<O: Observer>(
+        &mut self,
+        lanes: &mut Lanes<'a>,
+        outside: &mut Outside<'_>,
+        observer: &mut O,
+    ) -> Result<Flow, ExecuteError> {
         let watch = Watch::start(self.stream, lanes, || outside.sink.wanted());
-        let flow = self.run_batches(lanes, outside);
+        let flow = self.run_batches(lanes, outside, observer);
         watch.stop(&self.report, &self.told);
         self.told = self.report;
         Ok(flow?)
@@ -244,7 +267,12 @@ impl<'a> Sentron<'a> {
         self.told = self.report;
     }
 
-    fn run_batches(&mut self, lanes: &mut Lanes<'a>, outside: &mut Outside<'_>) -> Executed<Flow> {
+    fn run_batches<O: Observer>(
+        &mut self,
+        lanes: &mut Lanes<'a>,
+        outside: &mut Outside<'_>,
+        observer: &mut O,
+    ) -> Executed<Flow> {
         let stream = self.stream;
         let mut most = first_batch(outside.sink.wanted()).min(self.batch);
         let mut ahead = None;
@@ -253,20 +281,22 @@ impl<'a> Sentron<'a> {
                 return Err(Box::new(ExecuteError::Interrupted));
             }
             self.was_prefetched = ahead.is_some();
+            observer.begin(self.report.ops);
             let batch = match ahead.take() {
                 Some(found) => found?,
                 None => self.find_lanes(lanes, most)?,
             };
+            observer.looked(stream, self.report.ops);
             let Some(batch) = batch else {
                 return Ok(Flow::Continue);
             };
             self.begin_batch(batch);
             most = (2 * most).min(self.batch);
             if stream.tier == MAX_TIER && !lanes.is_finished() && self.is_far_from_enough(outside) {
-                ahead = Some(self.find_ahead(lanes, most));
+                ahead = Some(self.find_ahead(lanes, most, observer));
             }
             for word in &stream.each {
-                if let Next::Stop = self.run_word(Part::Each, word, outside)? {
+                if let Next::Stop = self.run_word(Part::Each, word, outside, observer)? {
                     if let Some(Ok(Some(batch))) = ahead {
                         self.registers.release_places(batch);
                     }
@@ -287,14 +317,22 @@ impl<'a> Sentron<'a> {
     }
 
     /// The batch after the one at hand, with what the stream says it will need asked for.
-    fn find_ahead(&mut self, lanes: &mut Lanes<'a>, most: usize) -> Executed<Option<BufferId>> {
+    fn find_ahead<O: Observer>(
+        &mut self,
+        lanes: &mut Lanes<'a>,
+        most: usize,
+        observer: &mut O,
+    ) -> Executed<Option<BufferId>> {
+        observer.begin(self.report.ops);
         let found = self.find_lanes(lanes, most)?;
+        observer.looked(self.stream, self.report.ops);
         if let Some(batch) = found {
             for word in &self.stream.each {
                 if let SparseOp::Prefch { level, .. } = word.sparse {
                     for lane in self.registers.places_of(batch) {
                         lane.location.prefetch(level == Level::Text);
                     }
+                    observer.end(word, Pipe::Sparse, 0, self.report.ops);
                 }
             }
         }
@@ -306,19 +344,35 @@ impl<'a> Sentron<'a> {
     /// # Errors
     /// As [`super::execute`].
     pub fn last(&mut self, outside: &mut Outside<'_>) -> Result<Step, ExecuteError> {
-        self.width = 1;
-        self.registers.settle();
-        let step = self.run_on(Part::Last, outside);
+        self.run_on(Part::Last, outside, &mut Unobserved)
+    }
+
+    fn run_on<O: Observer>(
+        &mut self,
+        part: Part,
+        outside: &mut Outside<'_>,
+        observer: &mut O,
+    ) -> Result<Step, ExecuteError> {
+        if part == Part::Last {
+            self.width = 1;
+            self.registers.settle();
+        }
+        let step = self.run_words(part, outside, observer);
         self.tell();
         Ok(step?)
     }
 
-    fn run_on(&mut self, part: Part, outside: &mut Outside<'_>) -> Executed<Step> {
+    fn run_words<O: Observer>(
+        &mut self,
+        part: Part,
+        outside: &mut Outside<'_>,
+        observer: &mut O,
+    ) -> Executed<Step> {
         debug_assert_eq!(self.waits_at, CoordinationOp::Nop, "an answer is due first");
         let words = self.stream.words(part);
         while let Some(word) = words.get(self.next_word) {
             self.next_word += 1;
-            match self.run_word(part, word, outside)? {
+            match self.run_word(part, word, outside, observer)? {
                 Next::Word => {}
                 Next::Stop => return Ok(Step::Stop),
                 Next::Collective => {
@@ -360,16 +414,26 @@ impl<'a> Sentron<'a> {
         self.report.lanes += self.width as u64;
     }
 
-    fn run_word(&mut self, part: Part, word: &Word, outside: &mut Outside<'_>) -> Executed<Next> {
+    fn run_word<O: Observer>(
+        &mut self,
+        part: Part,
+        word: &Word,
+        outside: &mut Outside<'_>,
+        observer: &mut O,
+    ) -> Executed<Next> {
+        observer.begin(self.report.ops);
         let mut next = Next::Word;
         if !matches!(word.dense, DenseOp::Nop) {
             self.evaluate_dense(&word.dense)?;
+            observer.end(word, Pipe::Dense, self.width, self.report.ops);
         }
         if !matches!(word.sparse, SparseOp::Nop) {
             self.evaluate_sparse(&word.sparse, outside)?;
+            observer.end(word, Pipe::Sparse, self.width, self.report.ops);
         }
         if !matches!(word.coordination, CoordinationOp::Nop) {
             next = self.run_coordination(part, &word.coordination, outside)?;
+            observer.end(word, Pipe::Coordination, self.width, self.report.ops);
         }
         self.registers.put_deferred();
         Ok(next)
@@ -419,13 +483,14 @@ thread_local! {
 /// Runs a whole stream on this thread. The sentron stays where it is: to move it took longer than some
 /// words take.
 #[inline]
-pub(super) fn run<'a>(
+pub(super) fn run<'a, O: Observer>(
     stream: &'a Stream,
     phext: &'a Phext,
     outside: &mut Outside<'_>,
+    observer: &mut O,
 ) -> Result<Report, ExecuteError> {
     let mut sentron = Sentron::open(IDLE.take().unwrap_or_default(), stream, phext);
-    let result = sentron.run(outside);
+    let result = sentron.run_observed(outside, observer);
     let Sentron {
         registers, report, ..
     } = sentron;

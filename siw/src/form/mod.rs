@@ -148,6 +148,15 @@ impl Form {
         &table::operations(self.pipe)[usize::from(self.opcode)]
     }
 
+    /// The name of the operation with its function, like `DADD.u64`.
+    pub(crate) fn name(&self) -> String {
+        let description = self.description();
+        match description.functions.get(usize::from(self.function)) {
+            Some(function) => format!("{}.{function}", description.mnemonic),
+            None => description.mnemonic.to_owned(),
+        }
+    }
+
     /// The register operands that are present, with what the table says of them. The mask is not
     /// among them.
     pub(crate) fn operands(&self) -> impl Iterator<Item = (&'static RegisterOperand, Register)> {

@@ -43,7 +43,8 @@ pub use threshold::Threshold;
 pub use work::Work;
 
 use crate::execute::{
-    Collected, ExecuteError, Flow, Idle, Outside, Report, ResultRow, Sink, execute_with,
+    Collected, ExecuteError, Flow, Idle, Outside, Report, ResultRow, Sink, Timings, execute_timed,
+    execute_with,
 };
 use queue::{Job, Queue};
 use std::fmt;
@@ -262,6 +263,32 @@ impl CorePool {
 /// # Errors
 /// As [`CorePool::run_until`].
 pub fn run_here(work: &Work, cancel: &Cancel, sink: &mut dyn Sink) -> Result<Report, PoolError> {
+    run_as(work, cancel, sink, |outside| {
+        execute_with(&work.stream, &work.phext, outside)
+    })
+}
+
+/// As [`run_here`], and times the parts of the stream and its operations.
+///
+/// # Errors
+/// As [`run_here`].
+pub fn run_here_timed(
+    work: &Work,
+    cancel: &Cancel,
+    sink: &mut dyn Sink,
+    timings: &mut Timings,
+) -> Result<Report, PoolError> {
+    run_as(work, cancel, sink, |outside| {
+        execute_timed(&work.stream, &work.phext, outside, timings)
+    })
+}
+
+fn run_as(
+    work: &Work,
+    cancel: &Cancel,
+    sink: &mut dyn Sink,
+    run: impl FnOnce(&mut Outside<'_>) -> Result<Report, ExecuteError>,
+) -> Result<Report, PoolError> {
     let mut left = work.limit;
     if left == Some(0) {
         return Ok(Report::default());
@@ -276,7 +303,7 @@ pub fn run_here(work: &Work, cancel: &Cancel, sink: &mut dyn Sink) -> Result<Rep
         flush: &mut Collected::default(),
         interrupted: &|| cancel.is_cancelled() || work.is_late(),
     };
-    execute_with(&work.stream, &work.phext, &mut outside).map_err(|error| match error {
+    run(&mut outside).map_err(|error| match error {
         ExecuteError::Interrupted if cancel.is_cancelled() => PoolError::Cancelled,
         ExecuteError::Interrupted => PoolError::Deadline,
         error => error.into(),

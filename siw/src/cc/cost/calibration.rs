@@ -4,7 +4,7 @@
 //! is the least of a few, which is the one that nothing disturbed.
 
 use super::super::resource::yields_lanes;
-use super::{CostModel, counts_lanes, name};
+use super::{CostModel, counts_lanes};
 use crate::constant::ConstantKind;
 use crate::execute::{Collected, Flow, ResultRow, execute};
 use crate::form::Form;
@@ -78,7 +78,7 @@ pub(super) fn measure() -> CostModel {
                     ..Form::nop(pipe)
                 };
                 if let Some(time) = bench.operation(description, form) {
-                    cycles_per_op.insert(name(&form), cycles(time));
+                    cycles_per_op.insert(form.name(), cycles(time));
                 }
             }
         }

@@ -103,7 +103,7 @@ impl CostModel {
     }
 
     fn add(&self, cost: &mut StreamCost, part: Part, form: &Form) {
-        let Some(&cycles) = self.cycles_per_op.get(&name(form)) else {
+        let Some(&cycles) = self.cycles_per_op.get(&form.name()) else {
             return;
         };
         let (total, ops) = match part {
@@ -113,15 +113,6 @@ impl CostModel {
         };
         *total += cycles;
         *ops += 1;
-    }
-}
-
-/// The name of an operation with its function, like `DADD.u64`.
-fn name(form: &Form) -> String {
-    let description = form.description();
-    match description.functions.get(usize::from(form.function)) {
-        Some(function) => format!("{}.{function}", description.mnemonic),
-        None => description.mnemonic.to_owned(),
     }
 }
 

@@ -1,12 +1,13 @@
 //! How a query is answered, as a JSON object.
 
 use phext_query::explain::StreamExplanation;
-use phext_query::{Explanation, Report};
+use phext_query::{Explanation, OperationTime, Part, Report, Timings};
 use phext_storage::page_table::Access;
 use serde_json::{Value, json};
+use std::time::Duration;
 
-/// An explanation as JSON.
-pub(super) fn json(explanation: &Explanation) -> Vec<u8> {
+/// An explanation as JSON, of a question that took so long to read.
+pub(super) fn json(explanation: &Explanation, parsing: Duration) -> Vec<u8> {
     let first = explanation.streams.first();
     let mut object = json!({
         "plan": explanation.plan,
@@ -15,8 +16,10 @@ pub(super) fn json(explanation: &Explanation) -> Vec<u8> {
         "metadata": first.map(|stream| json!(stream.metadata)),
         "expected_lanes": explanation.expected_lanes,
         "microseconds": {
-            "planning": explanation.planning.as_secs_f64() * 1e6,
-            "running": explanation.running.as_secs_f64() * 1e6,
+            "parsing": microseconds(parsing),
+            "planning": microseconds(explanation.planning),
+            "compiling": microseconds(explanation.compiling),
+            "running": microseconds(explanation.running),
         },
         "streams": explanation.streams.iter().map(stream).collect::<Vec<_>>(),
     });
@@ -29,12 +32,42 @@ fn stream(stream: &StreamExplanation) -> Value {
         "purpose": stream.purpose.to_string(),
         "stream": stream.text(),
         "metadata": stream.metadata,
-        "microseconds": stream.running.as_secs_f64() * 1e6,
+        "microseconds": microseconds(stream.running),
+        "parts": stream.timings.as_ref().map(parts),
+        "operations": stream.timings.as_ref().map(operations),
         "ops_per_cycle": stream.ops_per_cycle,
         "access": stream.access.iter().map(access).collect::<Vec<_>>(),
     });
     counts(&mut object, &stream.report);
     object
+}
+
+fn microseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// Microseconds of each part of a stream.
+fn parts(timings: &Timings) -> Value {
+    let part = |part: &Part| {
+        (
+            part.to_string(),
+            json!(microseconds(timings.part_time(*part))),
+        )
+    };
+    Part::ALL.iter().map(part).collect()
+}
+
+fn operations(timings: &Timings) -> Value {
+    let kind = |kind: &OperationTime| {
+        json!({
+            "operation": kind.name,
+            "microseconds": microseconds(kind.time),
+            "runs": kind.runs,
+            "lanes": kind.lanes,
+            "ops": kind.ops,
+        })
+    };
+    timings.operations().iter().map(kind).collect()
 }
 
 fn access(access: &Access) -> Value {

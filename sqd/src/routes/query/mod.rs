@@ -34,6 +34,7 @@ use phext_storage::Phext;
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Answers a query in SQ's form or in the extended one.
 pub(super) async fn query(
@@ -70,11 +71,13 @@ impl Format for Scrolls {
 
 /// A JSON array of objects with the columns that are selected, or how they are found.
 async fn extended(arguments: &Arguments<'_>, library: &Arc<Library>, cores: &Arc<Cores>) -> Answer {
+    let start = Instant::now();
     let question = Question::parse(arguments, &set(arguments)?)?;
+    let parsing = start.elapsed();
     let plan = Plan::new(&question.query)?;
     let phext = phext_of(arguments, library).await?;
     if question.explain {
-        return explain(question.query, phext, library, cores).await;
+        return explain(question.query, parsing, phext, library, cores).await;
     }
     let objects = Rendering::new(question.columns);
     cores.answer(plan, phext, library, JSON, objects).await
@@ -94,6 +97,7 @@ impl Format for Columns {
 /// connection: the compiler may have to measure what operations cost, which takes a while.
 async fn explain(
     query: Query,
+    parsing: Duration,
     phext: Option<Arc<Phext>>,
     library: &Arc<Library>,
     cores: &Arc<Cores>,
@@ -104,7 +108,10 @@ async fn explain(
         let mut no_rows = |_: &ResultRow<'_>| Ok(Flow::Continue);
         explain_with(alone, &query, &phext, &mut no_rows)
     });
-    Ok(Response::json(200, explained::json(&explained.await?)))
+    Ok(Response::json(
+        200,
+        explained::json(&explained.await?, parsing),
+    ))
 }
 
 /// The text of `set`, or of the body where that is not there.

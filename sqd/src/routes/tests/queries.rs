@@ -382,7 +382,16 @@ async fn how_it_is_answered() {
     assert!(streams[0]["ops_per_cycle"].as_f64() > Some(0.0));
     assert!(streams[0]["access"][0]["strategy"].is_string(), "{answer}");
     assert!(answer["bytes_gathered"].as_u64() > Some(0));
-    assert!(answer["microseconds"]["running"].as_f64() > Some(0.0));
+    for step in ["parsing", "planning", "compiling", "running"] {
+        assert!(answer["microseconds"][step].as_f64() > Some(0.0), "{step}");
+    }
+    assert!(streams[0]["parts"]["each"].as_f64() > Some(0.0), "{answer}");
+    let operations = streams[0]["operations"].as_array().unwrap();
+    let ops = |kind: &Value| kind["ops"].as_u64().unwrap();
+    let sum: u64 = operations.iter().map(ops).sum();
+    assert_eq!(streams[0]["ops"], json!(sum));
+    let is_top = |kind: &&Value| kind["operation"] == json!("CTOP.least");
+    assert!(operations.iter().any(|kind| is_top(&kind)), "{answer}");
     // The rows themselves are not in it, and the other form is as it was.
     let answer = server.json("match=**&explain=0&select=count").await;
     assert_eq!(answer, json!([{"count": 9}]));
