@@ -30,8 +30,21 @@ pub(crate) struct Many {
     options: Options,
     tenants: RwLock<HashMap<String, TenantRecord>>,
     /// Libraries by data directory: tenants may share one.
-    libraries: Mutex<BTreeMap<PathBuf, Arc<Library>>>,
+    libraries: Mutex<BTreeMap<PathBuf, Opened>>,
 }
+
+/// A library that is open.
+#[derive(Debug, Clone)]
+struct Opened {
+    /// How many were opened before.
+    number: usize,
+    /// The tenant that it was opened for first.
+    tenant: String,
+    library: Arc<Library>,
+}
+
+/// What the library of a server without tenants is called.
+const ONLY: &str = "default";
 
 /// Why a request is not let in, or a tenant file is not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -99,9 +112,21 @@ impl Tenants {
 
     /// All libraries that are open.
     pub(crate) fn libraries(&self) -> Vec<Arc<Library>> {
+        let named = self.named_libraries().into_iter();
+        named.map(|(_, library)| library).collect()
+    }
+
+    /// All libraries that are open, in the order in which they were opened, each with the name of the
+    /// tenant that it was opened for first.
+    pub(crate) fn named_libraries(&self) -> Vec<(String, Arc<Library>)> {
         match self {
-            Tenants::Single { library, .. } => vec![Arc::clone(library)],
-            Tenants::Many(many) => lock(&many.libraries).values().cloned().collect(),
+            Tenants::Single { library, .. } => vec![(ONLY.to_owned(), Arc::clone(library))],
+            Tenants::Many(many) => {
+                let mut opened: Vec<Opened> = lock(&many.libraries).values().cloned().collect();
+                opened.sort_unstable_by_key(|opened| opened.number);
+                let named = opened.into_iter();
+                named.map(|one| (one.tenant, one.library)).collect()
+            }
         }
     }
 }
@@ -110,7 +135,9 @@ impl Many {
     /// Reads the tenant file again. On an error everything stays as it was.
     pub(crate) fn reload(&self) -> Result<(), TenantError> {
         let file = read_file(&self.file)?;
-        for tenant in file.tenants.values() {
+        let mut tenants: Vec<&TenantRecord> = file.tenants.values().collect();
+        tenants.sort_unstable_by_key(|tenant| (&tenant.name, &tenant.data_dir));
+        for tenant in tenants {
             self.library(tenant)?;
         }
         tracing::info!(tenants = file.tenants.len(), "tenant file read");
@@ -137,15 +164,20 @@ impl Many {
 
     fn library(&self, tenant: &TenantRecord) -> Result<Arc<Library>, LibraryError> {
         let mut libraries = lock(&self.libraries);
-        if let Some(library) = libraries.get(&tenant.data_dir) {
-            return Ok(Arc::clone(library));
+        if let Some(opened) = libraries.get(&tenant.data_dir) {
+            return Ok(Arc::clone(&opened.library));
         }
         let directory = &tenant.data_dir;
         let library = Library::open(directory, directory, self.options.clone())?;
         tracing::info!(tenant = tenant.name, data_dir = %directory.display(), "tenant opened");
         let library = Arc::new(library);
         library.listen(directory);
-        libraries.insert(directory.clone(), Arc::clone(&library));
+        let opened = Opened {
+            number: libraries.len(),
+            tenant: tenant.name.clone(),
+            library: Arc::clone(&library),
+        };
+        libraries.insert(directory.clone(), opened);
         Ok(library)
     }
 }

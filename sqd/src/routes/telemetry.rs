@@ -42,12 +42,13 @@ impl App {
                 None => Err(Refusal::new(503, "the first sample is not taken yet")),
             },
             Told::Metrics => {
-                let libraries = self.tenants.libraries();
+                let libraries = self.tenants.named_libraries();
                 let telemetry = Arc::clone(&self.telemetry);
                 // Statistics take locks that a commit may hold.
                 let text = blocking(move || {
-                    let statistics = libraries.iter().map(|library| library.store().statistics());
-                    Ok(exposition(&telemetry, &statistics.collect::<Vec<_>>()))
+                    let stores = libraries.into_iter();
+                    let stores = stores.map(|(name, library)| (name, library.store().statistics()));
+                    Ok(exposition(&telemetry, &stores.collect::<Vec<_>>()))
                 });
                 Ok(Response::new(
                     200,

@@ -1,18 +1,32 @@
 //! Everything, in the text format of Prometheus.
 //!
-//! The figures of stores are sums over all open ones. A metric of the vTPU that has no value is left
-//! out, as Prometheus wants it.
+//! The figures of stores have the store as a label. A server may have any number of tenants, and each
+//! label makes thirty series more; so only the first [`LABELLED`] that were opened have a label of their
+//! own, and the rest is added up as [`OTHER`]. A store never moves from the one to the other, which
+//! would look as if its counters went back.
+//!
+//! A metric of the vTPU that has no value is left out, as Prometheus wants it.
 
 use super::Telemetry;
 use phext_siw::telemetry::{Metric, VTPUMetrics, totals};
 use phext_storage::Statistics;
 use prometheus_client::encoding::prometheus_text;
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 
 pub(crate) use prometheus_text::CONTENT_TYPE;
+
+/// Stores that have a label of their own.
+const LABELLED: usize = 100;
+/// The label of the rest.
+const OTHER: &str = "other";
+
+/// The label of a store.
+type Label = [(&'static str, String); 1];
 
 /// A figure of a store: what it is called, what it is, and where it is found.
 type Figure = (&'static str, &'static str, fn(&Statistics) -> u64);
@@ -107,8 +121,8 @@ const DONE: [Figure; 13] = [
     }),
 ];
 
-/// The text of everything.
-pub(crate) fn exposition(telemetry: &Telemetry, stores: &[Statistics]) -> String {
+/// The text of everything. Stores come in the order in which they were opened.
+pub(crate) fn exposition(telemetry: &Telemetry, stores: &[(String, Statistics)]) -> String {
     let mut registry = Registry::default();
     telemetry.requests.register(&mut registry);
     register_stores(&mut registry, stores);
@@ -121,29 +135,58 @@ pub(crate) fn exposition(telemetry: &Telemetry, stores: &[Statistics]) -> String
     text
 }
 
-fn register_stores(registry: &mut Registry, stores: &[Statistics]) {
-    let sum = |figure: fn(&Statistics) -> u64| stores.iter().map(figure).sum::<u64>();
+/// The label of the store at a place, and its statistics.
+fn labelled(stores: &[(String, Statistics)]) -> impl Iterator<Item = (Label, &Statistics)> {
+    stores
+        .iter()
+        .enumerate()
+        .map(|(place, (name, statistics))| {
+            let label = if place < LABELLED { name } else { OTHER };
+            ([("store", label.to_owned())], statistics)
+        })
+}
+
+fn register_stores(registry: &mut Registry, stores: &[(String, Statistics)]) {
     registry.register(
         "sqd_stores",
         "Open stores",
         ConstGauge::new(stores.len() as u64),
     );
     for (name, help, figure) in HELD {
-        let gauge = ConstGauge::new(sum(figure));
-        registry.register(format!("sqd_store_{name}"), help, gauge);
+        let gauges = Family::<Label, Gauge<u64, AtomicU64>>::default();
+        for (label, statistics) in labelled(stores) {
+            gauges.get_or_create(&label).inc_by(figure(statistics));
+        }
+        registry.register(format!("sqd_store_{name}"), help, gauges);
     }
     for (name, help, figure) in DONE {
-        let counter = ConstCounter::new(sum(figure));
-        registry.register(format!("sqd_store_{name}"), help, counter);
+        let counters = Family::<Label, Counter>::default();
+        for (label, statistics) in labelled(stores) {
+            counters.get_or_create(&label).inc_by(figure(statistics));
+        }
+        registry.register(format!("sqd_store_{name}"), help, counters);
     }
-    let written = sum(|s| s.logged_bytes + s.sealed_bytes + s.merged_bytes);
-    if sum(|s| s.user_bytes) > 0 {
-        registry.register(
-            "sqd_store_write_amplification",
-            "Bytes written to log and segments for each byte that users wrote",
-            ConstGauge::new(written as f64 / sum(|s| s.user_bytes) as f64),
-        );
+    register_amplification(registry, stores);
+}
+
+/// Of stores that users wrote to.
+fn register_amplification(registry: &mut Registry, stores: &[(String, Statistics)]) {
+    let mut sums = BTreeMap::<Label, [u64; 2]>::new();
+    for (label, s) in labelled(stores) {
+        let [written, by_users] = sums.entry(label).or_default();
+        *written += s.logged_bytes + s.sealed_bytes + s.merged_bytes;
+        *by_users += s.user_bytes;
     }
+    let gauges = Family::<Label, Gauge<f64, AtomicU64>>::default();
+    for (label, [written, by_users]) in sums.into_iter().filter(|(_, sums)| sums[1] > 0) {
+        let ratio = written as f64 / by_users as f64;
+        gauges.get_or_create(&label).set(ratio);
+    }
+    registry.register(
+        "sqd_store_write_amplification",
+        "Bytes written to log and segments for each byte that users wrote",
+        gauges,
+    );
 }
 
 /// What streams did since the start.

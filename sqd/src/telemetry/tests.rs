@@ -165,16 +165,18 @@ fn prometheus_sees_requests_stores_and_metrics() {
         segments: 2,
         ..Statistics::default()
     };
-    let text = exposition(&telemetry, &[store, store]);
+    let stores = ["a", "a", "b \"\\\n"].map(|name| (name.to_owned(), store));
+    let text = exposition(&telemetry, &stores);
     for expected in [
         "sqd_requests_total{route=\"select\",status=\"200\"} 2",
         "sqd_requests_total{route=\"select\",status=\"401\"} 1",
         "sqd_request_seconds_count{route=\"select\"} 3",
         "sqd_request_seconds_bucket{route=\"select\",le=\"0.0001\"} 2",
-        "sqd_stores 2",
-        "sqd_store_segments 4",
-        "sqd_store_user_bytes_total 200",
-        "sqd_store_write_amplification 2",
+        "sqd_stores 3",
+        "sqd_store_segments{store=\"a\"} 4",
+        "sqd_store_segments{store=\"b \\\"\\\\\\n\"} 2",
+        "sqd_store_user_bytes_total{store=\"a\"} 200",
+        "sqd_store_write_amplification{store=\"a\"} 2",
         "# TYPE vtpu_ops_per_second gauge",
         "# TYPE vtpu_ops_total counter",
     ] {
@@ -183,5 +185,32 @@ fn prometheus_sees_requests_stores_and_metrics() {
     assert!(
         !text.contains("vtpu_prefetch_accuracy"),
         "what has no value is left out"
+    );
+}
+
+#[test]
+fn a_hundred_stores_have_labels_and_the_rest_is_added_up() {
+    let store = Statistics {
+        segments: 1,
+        seals: 2,
+        ..Statistics::default()
+    };
+    let names = (0..250).map(|number| (format!("tenant{number}"), store));
+    let text = exposition(&Telemetry::default(), &names.collect::<Vec<_>>());
+    let series = |name: &str| text.lines().filter(|line| line.starts_with(name)).count();
+    assert_eq!(series("sqd_store_segments{"), 101);
+    assert_eq!(series("sqd_store_seals_total{"), 101);
+    for expected in [
+        "sqd_stores 250\n",
+        "sqd_store_segments{store=\"tenant99\"} 1\n",
+        "sqd_store_segments{store=\"other\"} 150\n",
+        "sqd_store_seals_total{store=\"other\"} 300\n",
+    ] {
+        assert!(text.contains(expected), "{expected} is not in\n{text}");
+    }
+    assert_eq!(
+        series("sqd_store_write_amplification{"),
+        0,
+        "nothing was written"
     );
 }
