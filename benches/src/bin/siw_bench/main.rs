@@ -23,6 +23,10 @@
 //!
 //! The computing ones and gather, L1 and L2, are synthetic: long programs over few lanes, so that
 //! finding the lanes counts little. They say what the pipes can do, the others what a query gets of it.
+//!
+//! Beside them is what the cost model expects ([`phext_siw::cc::CostModel`]), which is calibrated before.
+//! It knows neither masks nor data: how much of it is in caches, how many keys are looked at for each
+//! lane that a region yields.
 
 mod dataset;
 mod measure;
@@ -30,7 +34,7 @@ mod streams;
 
 use clap::Parser;
 use dataset::Dataset;
-use measure::{Measurement, measure};
+use measure::{Measurement, TIERS, measure};
 use phext_benches::machine::Machine;
 use phext_benches::report::siw::{Report, Row};
 use phext_benches::report::{self, Bar};
@@ -85,6 +89,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         rows: streams.iter().map(row).collect(),
     });
     print!("{}", report.tables());
+    print_expected(&streams);
     if let Some(path) = &args.json {
         report.write(path)?;
     }
@@ -136,4 +141,19 @@ fn bar(stream: &Measurement) -> Option<Bar> {
         return Some(bar(text, measured, speedup >= SPEEDUP));
     }
     None
+}
+
+/// The cost model beside what was measured: above 1 it expects too much.
+fn print_expected(streams: &[Measurement]) {
+    print!("\n| expected ops a cycle, x measured |");
+    TIERS.iter().for_each(|tier| print!(" tier {tier} |"));
+    println!("\n|---|---|---|---|---|");
+    for stream in streams {
+        print!("| {} |", stream.name);
+        for (expected, measured) in stream.expected.iter().zip(stream.ops_per_cycle) {
+            print!(" {expected:.3}, x {:.2} |", expected / measured);
+        }
+        println!();
+    }
+    println!();
 }

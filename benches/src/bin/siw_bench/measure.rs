@@ -2,6 +2,7 @@
 
 use crate::streams::Subject;
 use phext_siw::Stream;
+use phext_siw::cc::{CostModel, SIWMetadata, Workload};
 use phext_siw::cycles::{Frequency, thread_time};
 use phext_siw::execute::{Collected, ExecuteError, Flow, Report, ResultRow, execute};
 use std::hint::black_box;
@@ -23,6 +24,8 @@ pub(crate) struct Measurement {
     pub(crate) ops: u64,
     /// By tier; the best round.
     pub(crate) ops_per_cycle: [f64; 4],
+    /// By tier, as the cost model has it.
+    pub(crate) expected: [f64; 4],
     /// Of the last round that counts.
     pub(crate) hertz: f64,
     /// Rounds whose calibrations disagreed.
@@ -32,11 +35,15 @@ pub(crate) struct Measurement {
 /// Measures a subject in rounds, each of all tiers in turn.
 pub(crate) fn measure(subject: &Subject<'_>, rounds: usize) -> Result<Measurement, ExecuteError> {
     let streams = TIERS.map(|tier| subject.at_tier(tier));
+    let report = run(subject, &streams[0])?;
     let mut measurement = Measurement {
         name: subject.name,
         is_query: subject.is_query,
-        ops: run(subject, &streams[0])?.ops,
+        ops: report.ops,
         ops_per_cycle: [0.0; 4],
+        expected: streams
+            .each_ref()
+            .map(|stream| expected(stream, report.lanes)),
         hertz: 0.0,
         discarded: 0,
     };
@@ -62,6 +69,16 @@ pub(crate) fn measure(subject: &Subject<'_>, rounds: usize) -> Result<Measuremen
         }
     }
     Ok(measurement)
+}
+
+/// Operations a cycle over so many lanes by the cost model, which knows of no mask.
+fn expected(stream: &Stream, lanes: u64) -> f64 {
+    let workload = Workload {
+        lanes,
+        cores: 1,
+        inline: Duration::ZERO,
+    };
+    SIWMetadata::of(stream, CostModel::of_process(), &workload).expected_ops_per_cycle
 }
 
 /// Of the thread's processor time.
