@@ -27,7 +27,6 @@ mod compile;
 mod error;
 pub mod explain;
 mod lower;
-pub mod pattern;
 pub mod plan;
 mod pooled;
 pub mod query;
@@ -37,7 +36,6 @@ pub mod write;
 
 pub use error::{ExecuteError, QueryError};
 pub use explain::{Explanation, explain};
-pub use pattern::{Pattern, PatternError};
 pub use phext_siw::cc::OptimizationTier;
 pub use phext_siw::execute::{Flow, Flush, OperationTime, Report, ResultRow, Sink, Tally, Timings};
 pub use phext_siw::pool::{
@@ -45,7 +43,7 @@ pub use phext_siw::pool::{
 };
 pub use phext_siw::{Part, TallyKey};
 pub use phext_storage::page_table::{
-    Constraint, Metric, Nearest, Region, RegionError, Span, Weights,
+    Constraint, Metric, Nearest, Pattern, PatternError, Region, RegionError, Span, Weights, pattern,
 };
 pub use plan::Plan;
 pub use pooled::Pooled;

@@ -178,7 +178,7 @@ pub(crate) fn behind(coordinate: &Coordinate) -> Option<Coordinate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern::Pattern;
+    use phext_storage::page_table::Pattern;
     use proptest::prelude::*;
 
     fn region(text: &str) -> Region {

@@ -1,10 +1,10 @@
 //! A plan in words.
 
 use super::{Plan, Selection, Step, Task};
-use crate::pattern::Pattern;
 use crate::query::{Fields, Filter, Order, OrderKey, Output, Slice};
 use phext_siw::{LaneSpec, TallyKey};
 use phext_storage::coordinate::DIMENSION_NAMES;
+use phext_storage::page_table::Pattern;
 use phext_storage::page_table::{Metric, Nearest};
 
 impl Plan {

@@ -1,7 +1,8 @@
 //! What the assembler reports.
 
 use phext_storage::coordinate::CoordinateError;
-use phext_storage::page_table::{RegionError, WeightError};
+use phext_storage::page_table::WeightError;
+use phext_storage::page_table::pattern::PatternReason;
 
 /// A text that is not a stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,9 +40,9 @@ pub enum AssembleReason {
     /// Not a coordinate.
     #[error("{0}")]
     Coordinate(CoordinateError),
-    /// Spans that are no constraint of a region.
+    /// Not a region.
     #[error("{0}")]
-    Region(RegionError),
+    Pattern(PatternReason),
     /// A weight above its limit.
     #[error("{0}")]
     Weight(WeightError),

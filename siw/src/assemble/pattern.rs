@@ -4,61 +4,20 @@ use super::constant::coordinate;
 use super::cursor::Cursor;
 use super::error::{AssembleError, AssembleReason};
 use phext_storage::coordinate::DIMENSIONS;
-use phext_storage::page_table::{Constraint, Metric, Nearest, Region, Span, Weights};
+use phext_storage::page_table::{Metric, Nearest, Pattern, PatternError, Region, Weights};
 use std::str::FromStr;
 
-/// Dimensions in an arm of a coordinate.
-const ARM: usize = 3;
-
-/// `1.*.2-5/{1,3,9-12}.*.*/*.*.7`
+/// `1.*.2-5/{1,3,9-12}.*.*/*.*.7`, as in a query: up to the next space.
 pub(super) fn region(cursor: &mut Cursor<'_>) -> Result<Region, AssembleError> {
     cursor.skip_spaces();
-    let mut constraints = [const { Constraint::FREE }; DIMENSIONS];
-    for (dimension, to) in constraints.iter_mut().enumerate() {
-        let separator = match dimension {
-            0 => None,
-            later if later % ARM == 0 => Some('/'),
-            _ => Some('.'),
-        };
-        if let Some(separator) = separator
-            && !cursor.eat_here(separator)
-        {
-            let dimensions = "a region has nine dimensions, such as 1.*.2-5/{1,3}.*.*/*.*.*";
-            return Err(cursor.expected(format!("`{separator}`: {dimensions}")));
+    let mut at = cursor.clone();
+    let pattern: Result<Pattern, PatternError> = cursor.token().parse();
+    pattern.map(Region::from).map_err(|error| {
+        for _ in 1..error.character {
+            at.next();
         }
-        *to = constraint(cursor)?;
-    }
-    Ok(Region::new(constraints))
-}
-
-fn constraint(cursor: &mut Cursor<'_>) -> Result<Constraint, AssembleError> {
-    let start = cursor.clone();
-    if cursor.eat_here('*') {
-        return Ok(Constraint::FREE);
-    }
-    let mut spans = Vec::new();
-    if cursor.eat_here('{') {
-        spans.push(span(cursor)?);
-        while cursor.eat_here(',') {
-            spans.push(span(cursor)?);
-        }
-        if !cursor.eat_here('}') {
-            return Err(cursor.expected("`,` or `}`"));
-        }
-    } else {
-        spans.push(span(cursor)?);
-    }
-    Constraint::new(spans).map_err(|error| start.fail(AssembleReason::Region(error)))
-}
-
-fn span(cursor: &mut Cursor<'_>) -> Result<Span, AssembleError> {
-    let component = "a component, a span such as 2-5, a set such as {1,3} or `*`";
-    let low = integer(cursor, component)?;
-    let high = match cursor.eat_here('-') {
-        true => integer(cursor, "the last component of the span")?,
-        false => low,
-    };
-    Ok(Span { low, high })
+        at.fail(AssembleReason::Pattern(error.reason))
+    })
 }
 
 fn integer<N: FromStr>(cursor: &mut Cursor<'_>, expected: &str) -> Result<N, AssembleError> {

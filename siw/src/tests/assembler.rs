@@ -235,8 +235,6 @@ fn errors_in_words() {
 
 #[test]
 fn errors_in_directives() {
-    let component = "a component, a span such as 2-5, a set such as {1,3} or `*`";
-    let span = "span 1 does not lie above the one before: spans are ascending and disjoint";
     let names = "expected `.tier`, `.constant`, `.once`, `.each` or `.last`";
     for (line, column, expected) in [
         (".start", 2, &*format!("{names}, found `start`")),
@@ -286,13 +284,22 @@ fn errors_in_directives() {
         (
             ".constant x lanes region 1.*.x",
             30,
-            &format!("expected {component}, found `x`"),
+            "expected the series (a number, `*`, a range, a set in braces, or `**`), found `x`",
         ),
-        (".constant x lanes region {2,1}.*.*/*.*.*/*.*.*", 26, span),
         (
-            ".constant x lanes region 1.1.1.1",
+            ".constant x lanes region {2,9-1}.**",
+            29,
+            "the range 9-1 ends before it begins",
+        ),
+        (
+            ".constant x lanes region 1.1.1.1 ; a comment",
             31,
-            "expected `/`: a region has nine dimensions, such as 1.*.2-5/{1,3}.*.*/*.*.*, found `.1`",
+            "expected `/` and the collection, found `.`",
+        ),
+        (
+            ".constant x lanes region ; a comment",
+            26,
+            "expected the library (a number, `*`, a range, a set in braces, or `**`), found the end",
         ),
         (
             ".constant x lanes nearest 5 at",

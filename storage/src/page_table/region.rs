@@ -5,7 +5,7 @@
 //! range or nothing), and sets of numbers and ranges. `Display` writes the form that people use:
 //! `1.*.2-5/{1,3,9-12}.*.*/*.*.7`.
 //!
-//! Left out on purpose: a parser of that form, and unions of regions.
+//! That form is read as a [`Pattern`](super::Pattern). Left out on purpose: unions of regions.
 
 use crate::coordinate::{Coordinate, DIMENSIONS, MAX_COMPONENT};
 use std::fmt::{self, Display, Formatter};

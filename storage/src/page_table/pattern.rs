@@ -20,10 +20,12 @@
 //! both included; without a lower end it begins at 1, without an upper end it has none. Spans of a
 //! set may come in any order and overlap. Space around a pattern is ignored, inside it is an error.
 //!
+//! Queries, and regions in the text of a stream, are both read by this.
+//!
 //! Left out on purpose: words as components, and unions of patterns.
 
-use phext_storage::coordinate::{Coordinate, DIMENSION_NAMES, DIMENSIONS, MAX_COMPONENT};
-use phext_storage::page_table::{Constraint, Region, Span};
+use super::{Constraint, Region, Span};
+use crate::coordinate::{Coordinate, DIMENSION_NAMES, DIMENSIONS, MAX_COMPONENT};
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
