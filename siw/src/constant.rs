@@ -35,6 +35,24 @@ pub enum Constant {
     Texts(Vec<Bytes>),
     /// A text: the pattern of DMATCH, or a vector.
     Text(Bytes),
+    /// What CDOT compares texts with.
+    Queries(Queries),
+}
+
+/// Vectors, and how many texts are wanted for each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Queries {
+    /// How many rows are kept for each vector.
+    pub count: u64,
+    /// q7 vectors of one length.
+    pub vectors: Vec<Bytes>,
+}
+
+impl Queries {
+    /// How many rows are kept at most.
+    pub fn rows(&self) -> u64 {
+        self.count.saturating_mul(self.vectors.len() as u64)
+    }
 }
 
 impl Constant {
@@ -46,6 +64,7 @@ impl Constant {
             Self::Lanes(_) => ConstantKind::Lanes,
             Self::Texts(_) => ConstantKind::Texts,
             Self::Text(_) => ConstantKind::Text,
+            Self::Queries(_) => ConstantKind::Queries,
         }
     }
 }
@@ -63,6 +82,8 @@ pub enum ConstantKind {
     Texts,
     /// [`Constant::Text`].
     Text,
+    /// [`Constant::Queries`].
+    Queries,
 }
 
 impl fmt::Display for ConstantKind {
@@ -73,6 +94,7 @@ impl fmt::Display for ConstantKind {
             Self::Lanes => "lanes",
             Self::Texts => "texts",
             Self::Text => "text",
+            Self::Queries => "queries",
         })
     }
 }

@@ -16,6 +16,7 @@
 
 use crate::form::Form;
 use crate::{Constant, ConstantId, LaneSpec, Part, Stream, Word};
+use bytes::Bytes;
 use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Metric, Nearest};
 use std::fmt::{self, Display, Formatter, Write};
@@ -88,18 +89,25 @@ impl Display for Constant {
             Self::Number(number) => write!(f, "{number}"),
             Self::Coordinate(coordinate) => write!(f, "{coordinate}"),
             Self::Lanes(lanes) => write_lanes(f, lanes),
-            Self::Texts(texts) => {
-                for (index, text) in texts.iter().enumerate() {
-                    if index > 0 {
-                        f.write_char(' ')?;
-                    }
-                    write_text(f, text)?;
-                }
-                Ok(())
-            }
+            Self::Texts(texts) => write_texts(f, texts),
             Self::Text(text) => write_text(f, text),
+            Self::Queries(queries) if queries.vectors.is_empty() => write!(f, "{}", queries.count),
+            Self::Queries(queries) => {
+                write!(f, "{} ", queries.count)?;
+                write_texts(f, &queries.vectors)
+            }
         }
     }
+}
+
+fn write_texts(f: &mut Formatter<'_>, texts: &[Bytes]) -> fmt::Result {
+    for (index, text) in texts.iter().enumerate() {
+        if index > 0 {
+            f.write_char(' ')?;
+        }
+        write_text(f, text)?;
+    }
+    Ok(())
 }
 
 /// Control characters are structure in a phext and must not reach a terminal.

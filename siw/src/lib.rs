@@ -59,7 +59,7 @@ pub mod word;
 pub use assemble::{AssembleError, AssembleReason, Assembly, assemble};
 pub use builder::StreamBuilder;
 pub use cc::{OptimizationTier, SIWMetadata};
-pub use constant::{Constant, ConstantId, ConstantKind};
+pub use constant::{Constant, ConstantId, ConstantKind, Queries};
 pub use encoding::{DecodeError, DecodeReason};
 pub use lanes::{LaneKind, LaneSpec};
 pub use operation::{
@@ -70,6 +70,9 @@ pub use register::{K, M, P, R, T};
 pub use stream::{LoadError, Part, Stream};
 pub use validate::{Site, ValidateError, ValidateReason, validate};
 pub use word::{Pipe, Word};
+
+/// Most rows that CDOT or CTALLY keeps in a sentron.
+pub const MAX_ROWS: u64 = 1 << 20;
 
 /// Most lanes of one batch: SLANES, SASSOC and SNEIGHBR yield between 1 and this many.
 pub const BATCH_LANES: usize = 1024;

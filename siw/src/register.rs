@@ -10,7 +10,7 @@
 //!
 //! A register is a vector of the lanes of the current batch. An `r` register written in `once` is a
 //! *scalar*: all its lanes are equal, it outlives the batch, and operations on lanes read it as a
-//! broadcast value. An `m` register that CTOP or CTALLY accumulates into in `each` outlives the batch
+//! broadcast value. An `m` register that CTOP, CDOT or CTALLY accumulates into in `each` outlives the batch
 //! too; `last` reads its rows.
 //!
 //! An operation without a mask acts on all lanes of the batch.

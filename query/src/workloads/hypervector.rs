@@ -18,7 +18,7 @@ use phext_siw::cc::{OptimizationTier, ProgramBuilder, compile};
 use phext_siw::execute::{Collected, ExecuteError, Flow, ResultRow, execute};
 use phext_siw::{
     Comparison, Constant, CoordinationOp, DenseOp, Destination, Extent, LaneKind, LaneSpec,
-    Ranking, SparseOp, Stream, TextOperand,
+    MAX_ROWS, Ranking, SparseOp, Stream, TextOperand,
 };
 use phext_storage::Phext;
 use phext_storage::coordinate::Coordinate;
@@ -39,6 +39,12 @@ pub enum HypervectorError {
     /// Texts of several lengths.
     #[error("hypervectors of {0} and {1} bytes do not go together")]
     Lengths(usize, usize),
+    /// More patterns than are kept.
+    #[error("{count} patterns are asked for, at most {limit} are kept", limit = phext_siw::MAX_ROWS)]
+    TooMany {
+        /// The number asked for.
+        count: usize,
+    },
     /// The stream failed.
     #[error(transparent)]
     Execute(#[from] ExecuteError),
@@ -121,7 +127,8 @@ fn check(patterns: &[&[u8]]) -> Result<(), HypervectorError> {
 /// over.
 ///
 /// # Errors
-/// A pattern or a role that is no hypervector, lengths that differ, or damage found in the store.
+/// A pattern or a role that is no hypervector, lengths that differ, a count above [`MAX_ROWS`], or damage
+/// found in the store.
 pub fn closest(
     phext: &Phext,
     lanes: LaneSpec,
@@ -130,6 +137,9 @@ pub fn closest(
     count: usize,
 ) -> Result<Vec<Similar>, HypervectorError> {
     check(&[pattern, role.unwrap_or(pattern)])?;
+    if count as u64 > MAX_ROWS {
+        return Err(HypervectorError::TooMany { count });
+    }
     let stream = stream(lanes, pattern, role, count);
     let mut found = Vec::new();
     let mut sink = |row: &ResultRow<'_>| {
@@ -279,6 +289,13 @@ mod tests {
         let equal = similarity(&a, &b).unwrap();
         assert!((900..1_150).contains(&equal), "{equal} of 2,052");
         assert_eq!(bind(&bind(&a, &b).unwrap(), &b).unwrap(), a);
+        let store = TestStore::of([(at(1, 1), a.clone())]);
+        let most = MAX_ROWS as usize;
+        let found = |count| closest(&store.phext, LaneSpec::All, &a, None, count);
+        assert_eq!(found(most).unwrap().len(), 1);
+        let refused = found(most + 1).unwrap_err();
+        let expected = "1048577 patterns are asked for, at most 1048576 are kept";
+        assert_eq!(refused.to_string(), expected);
         assert!(matches!(
             bind(&a, b"@@"),
             Err(HypervectorError::Lengths(BYTES, 2))

@@ -3,6 +3,7 @@
 use super::cursor::Cursor;
 use super::error::{AssembleError, AssembleReason};
 use super::pattern;
+use crate::constant::Queries;
 use crate::{Constant, LaneSpec};
 use bytes::Bytes;
 use phext_storage::coordinate::Coordinate;
@@ -16,15 +17,13 @@ pub(super) fn constant(cursor: &mut Cursor<'_>) -> Result<Constant, AssembleErro
         "coordinate" => Constant::Coordinate(coordinate(cursor)?),
         "lanes" => Constant::Lanes(lanes(cursor)?),
         "text" => Constant::Text(text(cursor)?),
-        "texts" => {
-            let mut texts = Vec::new();
-            while !cursor.is_at_end() {
-                texts.push(text(cursor)?);
-            }
-            Constant::Texts(texts)
-        }
+        "texts" => Constant::Texts(texts(cursor)?),
+        "queries" => Constant::Queries(Queries {
+            count: number(cursor)?,
+            vectors: texts(cursor)?,
+        }),
         _ => {
-            let kinds = "a kind of constant: number, coordinate, lanes, texts or text";
+            let kinds = "a kind of constant: number, coordinate, lanes, texts, text or queries";
             return Err(start.expected(kinds));
         }
     })
@@ -96,6 +95,15 @@ fn points(cursor: &mut Cursor<'_>) -> Result<Vec<Coordinate>, AssembleError> {
         points.push(coordinate(cursor)?);
     }
     Ok(points)
+}
+
+/// The texts up to the end of the line.
+fn texts(cursor: &mut Cursor<'_>) -> Result<Vec<Bytes>, AssembleError> {
+    let mut texts = Vec::new();
+    while !cursor.is_at_end() {
+        texts.push(text(cursor)?);
+    }
+    Ok(texts)
 }
 
 fn text(cursor: &mut Cursor<'_>) -> Result<Bytes, AssembleError> {

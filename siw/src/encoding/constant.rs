@@ -3,6 +3,7 @@
 use super::error::{DecodeError, DecodeReason};
 use super::pattern;
 use super::reader::Reader;
+use crate::constant::Queries;
 use crate::{Constant, LaneSpec};
 use bytes::Bytes;
 use phext_storage::coordinate::{Coordinate, DIMENSIONS, MAX_COMPONENT};
@@ -12,6 +13,7 @@ const COORDINATE: u8 = 2;
 const LANES: u8 = 3;
 const TEXTS: u8 = 4;
 const TEXT: u8 = 5;
+const QUERIES: u8 = 6;
 
 const ALL: u8 = 0;
 const RANGE: u8 = 1;
@@ -38,13 +40,16 @@ pub(super) fn payload_bytes(constant: &Constant) -> usize {
         }
         Constant::Lanes(LaneSpec::Region(region)) => 1 + pattern::region_bytes(region),
         Constant::Lanes(LaneSpec::Nearest(nearest)) => 1 + pattern::nearest_bytes(nearest),
-        Constant::Texts(texts) => {
-            let lengths = texts.iter().map(|text| TEXT_LENGTH_BYTES + text.len());
-            // A pool may name one text many times, so that the sum can exceed the memory.
-            lengths.fold(0, usize::saturating_add)
-        }
+        Constant::Texts(texts) => texts_bytes(texts),
         Constant::Text(text) => text.len(),
+        Constant::Queries(queries) => texts_bytes(&queries.vectors).saturating_add(8),
     }
+}
+
+fn texts_bytes(texts: &[Bytes]) -> usize {
+    let lengths = texts.iter().map(|text| TEXT_LENGTH_BYTES + text.len());
+    // A pool may name one text many times, so that the sum can exceed the memory.
+    lengths.fold(0, usize::saturating_add)
 }
 
 pub(super) fn encode(constant: &Constant, bytes: &mut Vec<u8>) {
@@ -54,19 +59,26 @@ pub(super) fn encode(constant: &Constant, bytes: &mut Vec<u8>) {
         Constant::Lanes(_) => LANES,
         Constant::Texts(_) => TEXTS,
         Constant::Text(_) => TEXT,
+        Constant::Queries(_) => QUERIES,
     });
     bytes.extend(length(payload_bytes(constant)));
     match constant {
         Constant::Number(number) => bytes.extend(number.to_le_bytes()),
         Constant::Coordinate(coordinate) => encode_coordinates([coordinate], bytes),
         Constant::Lanes(lanes) => encode_lanes(lanes, bytes),
-        Constant::Texts(texts) => {
-            for text in texts {
-                bytes.extend(length(text.len()));
-                bytes.extend_from_slice(text);
-            }
-        }
+        Constant::Texts(texts) => encode_texts(texts, bytes),
         Constant::Text(text) => bytes.extend_from_slice(text),
+        Constant::Queries(queries) => {
+            bytes.extend(queries.count.to_le_bytes());
+            encode_texts(&queries.vectors, bytes);
+        }
+    }
+}
+
+fn encode_texts(texts: &[Bytes], bytes: &mut Vec<u8>) {
+    for text in texts {
+        bytes.extend(length(text.len()));
+        bytes.extend_from_slice(text);
     }
 }
 
@@ -124,6 +136,10 @@ pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Constant, DecodeError> {
         LANES => Constant::Lanes(decode_lanes(&mut payload)?),
         TEXTS => Constant::Texts(decode_texts(&mut payload)?),
         TEXT => Constant::Text(payload.slice(payload.left())?),
+        QUERIES => Constant::Queries(Queries {
+            count: payload.u64()?,
+            vectors: decode_texts(&mut payload)?,
+        }),
         kind => return Err(DecodeError::new(start, DecodeReason::ConstantKind(kind))),
     };
     payload.finish()?;

@@ -27,7 +27,7 @@ pub enum DecodeReason {
     #[error("begins with {0:02x?}, expected \"SIW1\"")]
     Magic([u8; 4]),
     /// A version that this build does not read.
-    #[error("version {0}, this build reads version 2")]
+    #[error("version {0}, this build reads version {expected}", expected = super::VERSION)]
     Version(u8),
     /// The bytes end inside of something.
     #[error("{needed} bytes are needed, {left} are left")]

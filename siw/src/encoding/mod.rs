@@ -1,4 +1,4 @@
-//! The binary form of a stream, version 2.
+//! The binary form of a stream, version 3.
 //!
 //! All integers are little-endian. A stream is its header, its constants, then the words of
 //! `once`, `each` and `last`; nothing follows.
@@ -8,7 +8,7 @@
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 4 | magic, `SIW1` |
-//! | 4 | 1 | version, 2 |
+//! | 4 | 1 | version, 3 |
 //! | 5 | 1 | tier, 0 to 3 |
 //! | 6 | 2 | number of constants |
 //! | 8 | 2 | number of words of `once` |
@@ -31,6 +31,7 @@
 //! | 3 lanes | a byte: 0 all, 1 range, 2 points, 3 union, 4 region, 5 nearest; then for range and union two coordinates, from and to; then for points and union coordinates up to the end; for region and nearest see below |
 //! | 4 texts | up to the end: length (4 bytes), bytes |
 //! | 5 text | bytes |
+//! | 6 queries | how many (8 bytes), then vectors up to the end: length (4 bytes), bytes |
 //!
 //! Region, per dimension, library first: the number of spans (4 bytes), 0 where the dimension is
 //! free; then the spans, ascending and disjoint: low (4 bytes), high (4 bytes).
@@ -79,7 +80,7 @@ use reader::Reader;
 pub const MAGIC: [u8; 4] = *b"SIW1";
 
 /// The version written, and the only one read.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 16;

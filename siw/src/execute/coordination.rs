@@ -1,15 +1,19 @@
 //! The C pipe: rows, results and groups.
 
+use super::dots::Dots;
 use super::group::{Answer, Collective};
-use super::registers::{Content, Message, Rows};
+use super::kernels::Source;
+use super::registers::{Content, Mask, Message, Rows};
 use super::sentron::Next;
 use super::tally::Tallies;
 use super::top::Top;
 use super::{Executed, Flow, Outside, Sentron};
 use crate::stream::Part;
-use crate::{ConstantId, CoordinationOp, Destination, K, M, P, R, Ranking, TallyKey};
+use crate::{
+    Constant, ConstantId, CoordinationOp, Destination, K, M, P, Queries, R, Ranking, T, TallyKey,
+};
 
-impl Sentron<'_> {
+impl<'a> Sentron<'a> {
     /// Runs a C operation. It reads what no other operation of the word has written yet, and writes
     /// only message registers, which no other pipe reads.
     pub(super) fn run_coordination(
@@ -51,7 +55,14 @@ impl Sentron<'_> {
                 at,
                 value,
                 mask,
-            } => self.tally((accumulator, key), at, value, mask),
+            } => self.tally((accumulator, key), at, value, mask)?,
+            CoordinationOp::Dot {
+                accumulator,
+                at,
+                text,
+                queries,
+                mask,
+            } => self.closest((accumulator, queries), at, text, mask),
             CoordinationOp::Fence => {
                 self.report.ops += 1;
                 outside.sink.flush()?;
@@ -116,14 +127,56 @@ impl Sentron<'_> {
             Content::Top(top) => top,
             _ => Top::new(ranking, self.constant(count)),
         };
+        let buffer = self.registers.as_lanes(by);
         let active = self.registers.active(mask, self.width);
-        for (index, lane) in self.registers.places(at).iter().enumerate() {
-            if active.get(index) {
-                top.offer(lane.coordinate, self.registers.number_at(by, index));
-            }
+        let numbers = self.registers.lane_numbers(buffer);
+        // Once there are enough rows, few lanes are as good as the worst of them.
+        let mut candidates = Mask([u64::MAX; _]);
+        if let Some(worst) = top.worst() {
+            let numbers = &numbers[..self.vectors()];
+            let worst = Source::Scalar(worst);
+            self.kernels
+                .compare(top.comparison(), numbers, worst, &mut candidates);
+        }
+        let places = self.registers.places(at);
+        for lane in active.of(candidates).lanes() {
+            top.offer(places[lane].coordinate, numbers[lane]);
         }
         self.report.ops += active.count();
         *self.registers.content(accumulator) = Content::Top(top);
+    }
+
+    /// The vectors of a constant, and how many rows are kept for each.
+    pub(super) fn constant_queries(&self, id: ConstantId) -> &'a Queries {
+        match &self.stream.constants[id.index()] {
+            Constant::Queries(queries) => queries,
+            _ => unreachable!("the validator has seen that this constant is queries"),
+        }
+    }
+
+    fn closest(
+        &mut self,
+        (accumulator, queries): (M, ConstantId),
+        at: P,
+        texts: T,
+        mask: Option<K>,
+    ) {
+        let content = std::mem::take(self.registers.content(accumulator));
+        let mut dots = match content {
+            Content::Dots(dots) => dots,
+            _ => Box::new(Dots::new(self.constant_queries(queries))),
+        };
+        let active = self.registers.active(mask, self.width);
+        let arena = &self.registers.memory.arena;
+        let texts = self.registers.texts(texts).iter().enumerate();
+        let lanes = self.registers.places(at).iter().zip(texts);
+        let active_texts = lanes.filter_map(|(lane, (index, text))| {
+            let text = text.bytes(arena).filter(|_| active.get(index))?;
+            Some((&lane.coordinate, text))
+        });
+        dots.add(self.kernels, active_texts);
+        self.report.ops += active.count();
+        *self.registers.content(accumulator) = Content::Dots(dots);
     }
 
     fn tally(
@@ -132,7 +185,7 @@ impl Sentron<'_> {
         at: P,
         value: Option<R>,
         mask: Option<K>,
-    ) {
+    ) -> Executed<()> {
         let content = std::mem::take(self.registers.content(accumulator));
         let mut tallies = match content {
             Content::Tallies(tallies) => tallies,
@@ -142,11 +195,12 @@ impl Sentron<'_> {
         for (index, lane) in self.registers.places(at).iter().enumerate() {
             if active.get(index) {
                 let value = value.map(|value| self.registers.number_at(value, index));
-                tallies.add(&lane.coordinate, value);
+                tallies.add(&lane.coordinate, value)?;
             }
         }
         self.report.ops += active.count();
         *self.registers.content(accumulator) = Content::Tallies(tallies);
+        Ok(())
     }
 
     /// What the sentron brings to a collective, at which it waits.

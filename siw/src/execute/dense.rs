@@ -148,7 +148,7 @@ impl Sentron<'_> {
     }
 
     /// Lanes of the batch, filled up to whole vectors.
-    fn vectors(&self) -> usize {
+    pub(super) fn vectors(&self) -> usize {
         self.width.next_multiple_of(VECTOR)
     }
 

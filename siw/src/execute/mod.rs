@@ -16,7 +16,7 @@
 //! | Where are values between two words? | `registers` |
 //! | What does an operation of a pipe do? | `dense` and `vectors`, `sparse`, `coordination` |
 //! | What has a sentron to do with others? | [`group`] |
-//! | What do accumulators of rows keep? | `top`, `tally` |
+//! | What do accumulators of rows keep? | `top`, `tally`, `dots` |
 //! | How long does each operation take? | `observe` |
 //! | How are 1,024 lanes added? | `kernels` |
 //! | Where do rows and writes go? | `sink` |
@@ -26,6 +26,7 @@
 
 mod coordination;
 mod dense;
+mod dots;
 pub mod group;
 mod kernels;
 mod lanes;
@@ -63,6 +64,13 @@ pub enum ExecuteError {
     /// The sink could not take a row.
     #[error("the result could not be passed on: {0}")]
     Sink(#[from] io::Error),
+    /// CTALLY met more keys than it keeps.
+    #[error(
+        "CTALLY met more than {} keys, the most that it keeps: count fewer lanes, or by a key that \
+         more of them share",
+        crate::MAX_ROWS
+    )]
+    TooManyKeys,
     /// Whoever started the stream wants it no more.
     #[error("the stream was ended between two batches")]
     Interrupted,

@@ -7,6 +7,7 @@
 //! An [`Idle`] keeps the memory of the registers from stream to stream. Accumulators carry on from
 //! piece to piece, so that one sentron may take many pieces of a stream's lanes, or all of them.
 
+use super::dots::Dots;
 use super::group::{Collective, Step};
 use super::kernels::Kernels;
 use super::registers::{BufferId, Content, Memory, Message, Registers};
@@ -151,6 +152,14 @@ impl<'a> Sentron<'a> {
                 CoordinationOp::Tally {
                     accumulator, key, ..
                 } => (accumulator, Content::Tallies(Tallies::new(key))),
+                CoordinationOp::Dot {
+                    accumulator,
+                    queries,
+                    ..
+                } => {
+                    let dots = Dots::new(self.constant_queries(queries));
+                    (accumulator, Content::Dots(Box::new(dots)))
+                }
                 _ => continue,
             };
             self.registers.put_content(accumulator, content);

@@ -1,7 +1,8 @@
 //! The rows that CTALLY keeps.
 
+use super::ExecuteError;
 use super::registers::{Message, Order, Rows};
-use crate::TallyKey;
+use crate::{MAX_ROWS, TallyKey};
 use phext_storage::coordinate::{Coordinate, DIMENSIONS};
 use std::collections::HashMap;
 
@@ -56,14 +57,18 @@ impl Tallies {
     }
 
     #[inline]
-    pub(super) fn add(&mut self, coordinate: &Coordinate, value: Option<u64>) {
+    pub(super) fn add(
+        &mut self,
+        coordinate: &Coordinate,
+        value: Option<u64>,
+    ) -> Result<(), ExecuteError> {
         let key = key_of(self.key, coordinate);
         if self
             .entries
             .get(self.last)
             .is_none_or(|entry| entry.key != key)
         {
-            self.last = self.find(key);
+            self.last = self.find(key)?;
         }
         let entry = &mut self.entries[self.last];
         entry.count = entry.count.wrapping_add(1);
@@ -76,17 +81,25 @@ impl Tallies {
             (Some(tally), Some(one)) => Some(tally.join(one)),
             (_, one) => one,
         };
+        Ok(())
     }
 
-    fn find(&mut self, key: Coordinate) -> usize {
-        *self.by_key.entry(key).or_insert_with(|| {
-            self.entries.push(Entry {
-                key,
-                count: 0,
-                tally: None,
-            });
-            self.entries.len() - 1
-        })
+    /// The entry of a key, a new one where there is none.
+    fn find(&mut self, key: Coordinate) -> Result<usize, ExecuteError> {
+        if let Some(&entry) = self.by_key.get(&key) {
+            return Ok(entry);
+        }
+        let entry = self.entries.len();
+        if entry as u64 == MAX_ROWS {
+            return Err(ExecuteError::TooManyKeys);
+        }
+        self.by_key.insert(key, entry);
+        self.entries.push(Entry {
+            key,
+            count: 0,
+            tally: None,
+        });
+        Ok(entry)
     }
 
     /// The rows, the keys ascending.
@@ -123,4 +136,27 @@ fn key_of(key: TallyKey, coordinate: &Coordinate) -> Coordinate {
         }),
     };
     Coordinate::new(kept).expect("components of a coordinate, and 1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_limited() {
+        let at = |n: u32| Coordinate::new([1, 1, 1, 1, 1, 1, 1, 1, n]).unwrap();
+        let most = u32::try_from(MAX_ROWS).unwrap();
+        let mut tallies = Tallies::new(TallyKey::Component(8));
+        for n in 1..=most {
+            tallies.add(&at(n), None).unwrap();
+        }
+        tallies.add(&at(1), None).unwrap();
+        let error = tallies.add(&at(most + 1), None).unwrap_err();
+        let expected = "CTALLY met more than 1048576 keys, the most that it keeps: count fewer lanes, \
+                        or by a key that more of them share";
+        assert_eq!(error.to_string(), expected);
+        let rows = tallies.into_rows();
+        assert_eq!(rows.rows().len(), most as usize);
+        assert_eq!(rows.rows()[0].number, Some(2));
+    }
 }

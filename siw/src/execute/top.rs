@@ -1,7 +1,7 @@
 //! The rows that CTOP keeps.
 
 use super::registers::{Message, Order, Rows};
-use crate::Ranking;
+use crate::{Comparison, Ranking};
 use phext_storage::coordinate::Coordinate;
 use std::collections::BinaryHeap;
 
@@ -59,6 +59,13 @@ impl Top {
         }
     }
 
+    /// The number of the worst row, once there are as many as are kept. A row with a number that is
+    /// worse need not be offered.
+    pub(super) fn worst(&self) -> Option<u64> {
+        let is_full = self.kept.len() as u64 >= self.count;
+        self.kept.peek().filter(|_| is_full).map(|kept| kept.number)
+    }
+
     #[inline]
     pub(super) fn offer(&mut self, coordinate: Coordinate, number: u64) {
         let Some(rank) = Rank::of(self.ranking, number) else {
@@ -79,15 +86,29 @@ impl Top {
         }
     }
 
+    /// What a number that is as good as another, or better, is to that.
+    pub(super) fn comparison(&self) -> Comparison {
+        match self.ranking {
+            Ranking::Least => Comparison::Le,
+            Ranking::Greatest => Comparison::Ge,
+            Ranking::FLeast => Comparison::FLe,
+            Ranking::FGreatest => Comparison::FGe,
+        }
+    }
+
     /// The rows, the best first.
     pub(super) fn into_rows(self) -> Rows {
+        let order = Order::Rank(self.ranking, self.count);
+        Rows::new(self.into_messages().collect(), order)
+    }
+
+    /// The rows by themselves, the best first.
+    pub(super) fn into_messages(self) -> impl Iterator<Item = Message> {
         let kept = self.kept.into_sorted_vec();
-        let row = |kept: Kept| Message {
+        kept.into_iter().map(|kept| Message {
             coordinate: Some(kept.coordinate),
             number: Some(kept.number),
             ..Message::default()
-        };
-        let order = Order::Rank(self.ranking, self.count);
-        Rows::new(kept.into_iter().map(row).collect(), order)
+        })
     }
 }

@@ -52,12 +52,14 @@ impl<'a> Sentron<'a> {
     }
 
     pub(super) fn dot(&mut self, to: R, text: T, vector: ConstantId, mask: Option<K>) {
-        let vector = self.constant_text(vector);
+        let mut query = std::mem::take(&mut self.registers.memory.query);
+        query.refill(self.constant_text(vector));
         self.per_text(to, text, mask, |sentron, text| {
             // Exact: a sum that does not fit 53 bits needs a text of terabytes.
-            let dot = text.and_then(|text| sentron.kernels.dot(text, vector));
+            let dot = text.and_then(|text| sentron.kernels.row(text, &query));
             dot.map_or(f64::NAN, |dot| dot as f64).to_bits()
         });
+        self.registers.memory.query = query;
     }
 
     /// A number of each text of an active lane, 0 for the others.

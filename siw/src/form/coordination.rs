@@ -57,6 +57,15 @@ impl CoordinationOp {
                 .maybe(2, value)
                 .mask(mask),
             Self::Fence => new(opcode::CFENCE, []),
+            Self::Dot {
+                accumulator,
+                at,
+                text,
+                queries,
+                mask,
+            } => new(opcode::CDOT, [accumulator.0, at.0, text.0])
+                .constant(queries)
+                .mask(mask),
         }
     }
 
@@ -104,6 +113,13 @@ impl CoordinationOp {
                 mask,
             },
             opcode::CFENCE => Self::Fence,
+            opcode::CDOT => Self::Dot {
+                accumulator: form.message(0)?,
+                at: form.place(1)?,
+                text: form.text(2)?,
+                queries: form.constant_id()?,
+                mask,
+            },
             _ => Self::Nop,
         })
     }

@@ -158,8 +158,8 @@ pub enum CoordinationOp {
         message: M,
     },
     /// CMERGE: sentron 0's `message <- the rows of all`, merged in their order: of plain rows by
-    /// coordinate, of CTOP's by rank, as many as one keeps, of CTALLY's by key, where rows of one key
-    /// become one. Those of the others become empty. Counts one; fails when another sentron of the
+    /// coordinate, of CTOP's by rank, as many as one keeps, of CDOT's by query, then as those of CTOP,
+    /// of CTALLY's by key, where rows of one key become one. Those of the others become empty. Counts one; fails when another sentron of the
     /// group failed.
     Merge {
         /// Read and written.
@@ -186,7 +186,8 @@ pub enum CoordinationOp {
     /// CTALLY: a row for each distinct key of the active lanes so far, in ascending order: the key
     /// with 1 in its other components as coordinate, the number of lanes as number, and of the
     /// value, where it is given, the sum (wrapping), the least and the greatest (unsigned). The
-    /// accumulator is as that of CTOP. Counts active lanes; cannot fail.
+    /// accumulator is as that of CTOP. Counts active lanes; fails where there are more keys than
+    /// [`crate::MAX_ROWS`].
     Tally {
         /// Read and written.
         accumulator: M,
@@ -196,6 +197,24 @@ pub enum CoordinationOp {
         at: P,
         /// Read.
         value: Option<R>,
+        /// The active lanes.
+        mask: Option<K>,
+    },
+    /// CDOT: keeps, for each of several q7 vectors, the rows with the greatest dot products over all
+    /// active lanes so far: what DDOT and CTOP do for one. A row is the coordinate at p and the dot
+    /// product as a double; of equal ones the lower coordinate comes first. Texts that are no vector of
+    /// that length are passed over. The rows of the first vector come first, and each vector has as
+    /// many. The accumulator is as that of CTOP. Counts active lanes, however many vectors there are;
+    /// cannot fail.
+    Dot {
+        /// Read and written.
+        accumulator: M,
+        /// Read: the coordinate of the row.
+        at: P,
+        /// Read: what is compared.
+        text: T,
+        /// A [`crate::Constant::Queries`].
+        queries: ConstantId,
         /// The active lanes.
         mask: Option<K>,
     },

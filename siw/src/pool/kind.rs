@@ -95,9 +95,9 @@ fn accumulator(word: &Word) -> Option<Accumulator> {
         return Some(Accumulator::Number(accumulator, fold.reduction()));
     }
     match word.coordination {
-        CoordinationOp::Top { accumulator, .. } | CoordinationOp::Tally { accumulator, .. } => {
-            Some(Accumulator::Rows(accumulator))
-        }
+        CoordinationOp::Top { accumulator, .. }
+        | CoordinationOp::Tally { accumulator, .. }
+        | CoordinationOp::Dot { accumulator, .. } => Some(Accumulator::Rows(accumulator)),
         _ => None,
     }
 }

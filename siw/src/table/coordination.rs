@@ -38,7 +38,7 @@ const fn coordination(opcode: u8, mnemonic: &'static str, doc: &'static str) -> 
 }
 
 /// The operations of the C pipe, indexed by opcode.
-pub static COORDINATION: [Description; 11] = [
+pub static COORDINATION: [Description; 12] = [
     Description {
         parts: ANYWHERE,
         ..coordination(opcode::NOP, "CNOP", "nothing")
@@ -122,5 +122,15 @@ pub static COORDINATION: [Description; 11] = [
         parts: EACH_LAST,
         mail: Access::Accumulate,
         ..coordination(opcode::CFENCE, "CFENCE", "pass on what the sink has")
+    },
+    Description {
+        registers: &[accumulate(MESSAGE), read(PLACE), read(TEXT)],
+        constant: Some(ConstantKind::Queries),
+        masked: true,
+        ..coordination(
+            opcode::CDOT,
+            "CDOT",
+            "keep the rows closest to each of several q7 vectors",
+        )
     },
 ];

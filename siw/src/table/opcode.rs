@@ -45,3 +45,4 @@ pub(crate) const CMERGE: u8 = 7;
 pub(crate) const CTOP: u8 = 8;
 pub(crate) const CTALLY: u8 = 9;
 pub(crate) const CFENCE: u8 = 10;
+pub(crate) const CDOT: u8 = 11;

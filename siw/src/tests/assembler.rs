@@ -107,6 +107,15 @@ fn texts() {
         constant(r#"texts "a;b" "\t\r\n\'\"\\" "\x17\xfF" ; three"#),
         of(&[b"a;b", b"\t\r\n'\"\\", b"\x17\xff"])
     );
+    let queries = |count, vectors: &[&'static str]| {
+        let vectors = vectors.iter().map(|&vector| vector.into()).collect();
+        Constant::Queries(Queries { count, vectors })
+    };
+    assert_eq!(constant(r#"queries 0"#), queries(0, &[]));
+    assert_eq!(
+        constant(r#"queries 7 "O~" "PN""#),
+        queries(7, &["O~", "PN"])
+    );
     assert_eq!(
         constant("text \"gr\u{fc}n\""),
         Constant::Text("gr\u{fc}n".into())
@@ -249,7 +258,7 @@ fn errors_in_directives() {
         (
             ".constant x word",
             13,
-            "expected a kind of constant: number, coordinate, lanes, texts or text, found `word`",
+            "expected a kind of constant: number, coordinate, lanes, texts, text or queries, found `word`",
         ),
         (
             ".constant x number -3",

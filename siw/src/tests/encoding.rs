@@ -44,7 +44,7 @@ proptest! {
     #[test]
     fn garbage(mut bytes in prop::collection::vec(any::<u8>(), 0..400), header in any::<bool>()) {
         if header && bytes.len() >= HEADER_BYTES {
-            bytes[..6].copy_from_slice(b"SIW1\x02\x02");
+            bytes[..6].copy_from_slice(b"SIW1\x03\x02");
             bytes[7..HEADER_BYTES].fill(0);
         }
         decode_is_exact(bytes)?;
@@ -119,7 +119,7 @@ fn layout() {
     let bytes = stream.encode();
     assert_eq!(
         bytes[..HEADER_BYTES],
-        *b"SIW1\x02\x01\x02\0\0\0\x02\0\x01\0\0\0"
+        *b"SIW1\x03\x01\x02\0\0\0\x02\0\x01\0\0\0"
     );
     let word = &bytes[bytes.len() - 2 * WORD_BYTES..bytes.len() - WORD_BYTES];
     let nop = b"\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\0\0\0\0";
@@ -156,7 +156,7 @@ fn errors_name_offset_and_reason() {
             &b"SIW2"[..],
             "byte 0: begins with [53, 49, 57, 32], expected \"SIW1\"",
         ),
-        (4, b"\x01", "byte 4: version 1, this build reads version 2"),
+        (4, b"\x02", "byte 4: version 2, this build reads version 3"),
         (
             14,
             b"\x01",

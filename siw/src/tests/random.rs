@@ -18,6 +18,7 @@ const VECTOR: ConstantId = ConstantId(5);
 const INSIDE: ConstantId = ConstantId(6);
 const CENTRE: ConstantId = ConstantId(7);
 const FEW: ConstantId = ConstantId(8);
+const QUERIES: ConstantId = ConstantId(9);
 
 /// Few registers, so that what is read has often been written.
 fn r() -> impl Strategy<Value = R> {
@@ -312,6 +313,13 @@ fn accumulators() -> BoxedStrategy<CoordinationOp> {
                 mask,
             }
         }),
+        (m(), p(), t(), k()).prop_map(|(accumulator, at, text, mask)| CoordinationOp::Dot {
+            accumulator,
+            at,
+            text,
+            queries: QUERIES,
+            mask,
+        }),
     ]
     .boxed()
 }
@@ -459,7 +467,8 @@ fn vector() -> impl Strategy<Value = Vec<u8>> {
 fn constants() -> impl Strategy<Value = Vec<Constant>> {
     let seeds = (seed(), any::<u64>(), 0..20u64);
     let texts = (vec(any::<u8>(), 0..20), vec(b'a'..b'd', 0..3), vector());
-    let kinds = (0..6u8, 0..3u8);
+    let numbers_of_queries = one_of(&[0, 1, 2, 5, 16, 17, 33, 70]);
+    let kinds = (0..6u8, 0..3u8, numbers_of_queries);
     (seeds, points(), kinds, texts).prop_map(
         |((number, seed, few), points, kinds, (text, pattern, vector))| {
             let (from, to) = (points[0], points[points.len() - 1]);
@@ -477,6 +486,16 @@ fn constants() -> impl Strategy<Value = Vec<Constant>> {
                 1 => LaneSpec::Range { from, to },
                 _ => LaneSpec::Region(region(&from, &to, seed.rotate_left(32))),
             };
+            // Each another vector of the same bytes.
+            let vectors = (0..kinds.2).map(|query| {
+                let mut rotated = vector.clone();
+                rotated.rotate_left(query % vector.len().max(1));
+                rotated.into()
+            });
+            let queries = Queries {
+                count: few,
+                vectors: vectors.collect(),
+            };
             vec![
                 Constant::Number(number),
                 Constant::Lanes(batches),
@@ -487,6 +506,7 @@ fn constants() -> impl Strategy<Value = Vec<Constant>> {
                 Constant::Lanes(inside),
                 Constant::Lanes(LaneSpec::Nearest(nearest(from, seed))),
                 Constant::Number(few),
+                Constant::Queries(queries),
             ]
         },
     )

@@ -13,7 +13,8 @@ fn check(stream: &Stream, expected: &str) {
 }
 
 /// A stream with constants c0 number, c1 all lanes, c2 two points, c3 two texts, c4 one text of
-/// several, c5 a region, c6 a nearest search, c7 a text, c8 a hypervector that is a vector.
+/// several, c5 a region, c6 a nearest search, c7 a text, c8 a hypervector that is a vector, c9 more
+/// than the most rows, c10 two queries, c11 to c13 such that are none.
 fn stream(once: &[Word], each: &[Word], last: &[Word]) -> Stream {
     let text = || "x".into();
     let mut stream = Stream {
@@ -28,6 +29,11 @@ fn stream(once: &[Word], each: &[Word], last: &[Word]) -> Stream {
             Constant::Lanes(LaneSpec::Nearest(nearest())),
             Constant::Text("\u{7f}\n".into()),
             Constant::Text("@~".into()),
+            Constant::Number(MAX_ROWS + 1),
+            queries(2, &["@~", "OO"]),
+            queries(2, &["@~", "O\n"]),
+            queries(2, &["@~", "O"]),
+            queries(MAX_ROWS / 2 + 1, &["@~", "OO"]),
         ],
         once: once.to_vec(),
         each: each.to_vec(),
@@ -37,6 +43,11 @@ fn stream(once: &[Word], each: &[Word], last: &[Word]) -> Stream {
     link(&mut stream.each);
     link(&mut stream.last);
     stream
+}
+
+fn queries(count: u64, vectors: &[&'static str]) -> Constant {
+    let vectors = vectors.iter().map(|&vector| vector.into()).collect();
+    Constant::Queries(Queries { count, vectors })
 }
 
 fn nearest() -> Nearest {
@@ -178,8 +189,8 @@ fn operands() {
             "each word 1 pipe S: there is no dimension 9, dimensions are 0 to 8",
         ),
         (
-            each(&[D(mov(1, 9))]),
-            "each word 1 pipe D: there is no constant c9",
+            each(&[D(mov(1, 14))]),
+            "each word 1 pipe D: there is no constant c14",
         ),
         (
             each(&[D(mov(1, 65_535))]),
@@ -528,6 +539,57 @@ fn accumulators() {
 }
 
 #[test]
+fn rows_are_limited() {
+    let top = |count| CoordinationOp::Top {
+        accumulator: M(0),
+        ranking: Ranking::Least,
+        at: P(0),
+        by: R(0),
+        count: ConstantId(count),
+        mask: None,
+    };
+    let dot = |queries| CoordinationOp::Dot {
+        accumulator: M(0),
+        at: P(0),
+        text: T(0),
+        queries: ConstantId(queries),
+        mask: None,
+    };
+    for (op, expected) in [
+        (top(0), ""),
+        (top(9), ""),
+        (dot(10), ""),
+        (dot(8), "constant c8 is of kind text, queries is expected"),
+        (
+            dot(11),
+            "constant c11 is no q7 vector: its bytes are 0x20 to 0x7e",
+        ),
+        (
+            dot(12),
+            "vector 1 of constant c12 has another length than the first one",
+        ),
+        (
+            dot(13),
+            "1048578 rows are to be kept (constant c13), at most 1048576 are",
+        ),
+    ] {
+        let expected = match expected {
+            "" => String::new(),
+            reason => format!("each word 2 pipe C: {reason}"),
+        };
+        check(&each(&[S(gather(0, 0)), C(op)]), &expected);
+    }
+    // As a number, c9 is any.
+    let add = DenseOp::Add {
+        to: R(1),
+        kind: NumberKind::U64,
+        left: R(0),
+        right: Operand::Constant(ConstantId(9)),
+    };
+    check(&each(&[D(add)]), "");
+}
+
+#[test]
 fn groups() {
     let (bar, fence) = (C(CoordinationOp::Bar), C(CoordinationOp::Fence));
     let receive = C(CoordinationOp::Recv { to: M(0) });
@@ -587,12 +649,12 @@ fn limits() {
     let mut texts = each(&[]);
     let text = bytes::Bytes::from(vec![0; 1 << 26]);
     texts.constants.push(Constant::Texts(vec![text; 64]));
-    check(&texts, "constant c9: the constant takes 4 GiB or more");
+    check(&texts, "constant c14: the constant takes 4 GiB or more");
 }
 
 #[test]
 fn points_of_a_union_ascend() {
-    let order = "constant c9: point 1 is not above the one before: points of a union are ascending \
+    let order = "constant c14: point 1 is not above the one before: points of a union are ascending \
                  and distinct";
     for (points, expected) in [
         (vec![point(1), point(2)], ""),
@@ -605,7 +667,7 @@ fn points_of_a_union_ascend() {
             .push(Constant::Lanes(LaneSpec::Points(points.clone())));
         check(&stream, "");
         let (from, to) = (point(1), point(2));
-        stream.constants[9] = Constant::Lanes(LaneSpec::Union { from, to, points });
+        stream.constants[14] = Constant::Lanes(LaneSpec::Union { from, to, points });
         check(&stream, expected);
     }
 }

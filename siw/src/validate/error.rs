@@ -98,9 +98,25 @@ pub enum ValidateReason {
         /// Its kind.
         found: LaneKind,
     },
-    /// A constant of DDOT that is no q7 vector.
+    /// A constant of DDOT that is no q7 vector, or one of CDOT with one that is none.
     #[error("constant {0} is no q7 vector: its bytes are 0x20 to 0x7e")]
     NotVector(ConstantId),
+    /// Vectors of CDOT that differ in length.
+    #[error("vector {vector} of constant {id} has another length than the first one")]
+    VectorLength {
+        /// The constant.
+        id: ConstantId,
+        /// The position of the vector.
+        vector: usize,
+    },
+    /// More rows than CDOT may keep.
+    #[error("{asked} rows are to be kept (constant {id}), at most {limit} are", limit = crate::MAX_ROWS)]
+    TooManyRows {
+        /// The constant.
+        id: ConstantId,
+        /// The number of rows.
+        asked: u64,
+    },
     /// A constant of an operation on hypervectors that is none.
     #[error("constant {0} is no hypervector: its bytes are 0x40 to 0x7f")]
     NotHypervector(ConstantId),
@@ -131,7 +147,7 @@ pub enum ValidateReason {
     /// Two writes to one register in one word, by one operation or by two.
     #[error("{0} is written twice in one word")]
     WriteConflict(Register),
-    /// A message register that CTOP or CTALLY accumulates into, in another operation of `each`.
+    /// A message register that CTOP, CDOT or CTALLY accumulates into, in another operation of `each`.
     #[error("{0} accumulates rows: no other operation of `each` may use it")]
     AccumulatorShared(Register),
     /// An operation of `each` before SLANES, SASSOC or SNEIGHBR, or in its word.

@@ -9,11 +9,12 @@
 //! | regions | any [`LaneSpec::Region`] and [`LaneSpec::Nearest`]: their types hold valid ones only |
 //! | operands | registers, constants, dimensions and keys exist, constants are of the right kind |
 //! | lane kinds | SLANES: all, range, points, union; SASSOC: region; SNEIGHBR and SDIST: nearest; STEST: all, range, region |
-//! | vectors | the constant of DDOT is a q7 vector, those of DHDBIND, DHDBUND and DHDSIM are hypervectors |
+//! | rows | CDOT keeps at most [`crate::MAX_ROWS`] |
+//! | vectors | the constant of DDOT is a q7 vector, that of CDOT has some of one length, those of DHDBIND, DHDBUND and DHDSIM are hypervectors |
 //! | parts | as [`crate::table`] says; in `once` DMOV takes numbers only, and in `last` a row has a number only |
 //! | reads | what is read was written before: earlier in the part, or in `once` |
 //! | scalars | a register of `once` is written in `each` by DRED only, and DRED accumulates into no other |
-//! | accumulators | a register that CTOP or CTALLY accumulates into is in no other operation of `each` |
+//! | accumulators | a register that CTOP, CDOT or CTALLY accumulates into is in no other operation of `each` |
 //! | words | no register is written twice in a word |
 //! | `each` | empty, or its first operation is its one SLANES, SASSOC or SNEIGHBR, alone in its word |
 //! | writes | put and append run over points, one text each; `last` holds SFLUSH |

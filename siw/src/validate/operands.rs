@@ -4,7 +4,7 @@ use super::ValidateReason;
 use crate::form::Form;
 use crate::register::{Register, RegisterClass};
 use crate::table::{Access, opcode};
-use crate::{Constant, ConstantId, LaneKind, LaneSpec, Part, Pipe, Stream};
+use crate::{Constant, ConstantId, LaneKind, LaneSpec, MAX_ROWS, Part, Pipe, Queries, Stream};
 use std::ops::RangeInclusive;
 
 /// The bytes of a q7 vector.
@@ -81,8 +81,28 @@ fn check_constant(stream: &Stream, form: &Form) -> Result<(), ValidateReason> {
     match constant {
         Constant::Lanes(lanes) => check_lanes(form, id, lanes),
         Constant::Text(text) => check_text(form, id, text),
+        Constant::Queries(queries) => check_queries(id, queries),
         _ => Ok(()),
     }
+}
+
+fn check_rows(id: ConstantId, asked: u64) -> Result<(), ValidateReason> {
+    match asked > MAX_ROWS {
+        true => Err(ValidateReason::TooManyRows { id, asked }),
+        false => Ok(()),
+    }
+}
+
+fn check_queries(id: ConstantId, queries: &Queries) -> Result<(), ValidateReason> {
+    for (vector, text) in queries.vectors.iter().enumerate() {
+        if !text.iter().all(|byte| VECTOR_BYTES.contains(byte)) {
+            return Err(ValidateReason::NotVector(id));
+        }
+        if text.len() != queries.vectors[0].len() {
+            return Err(ValidateReason::VectorLength { id, vector });
+        }
+    }
+    check_rows(id, queries.rows())
 }
 
 fn check_lanes(form: &Form, id: ConstantId, lanes: &LaneSpec) -> Result<(), ValidateReason> {

@@ -19,7 +19,7 @@ pub(super) struct Written {
     accumulators: RegisterSet,
 }
 
-/// The message registers that CTOP and CTALLY accumulate into.
+/// The message registers that CTOP, CDOT and CTALLY accumulate into.
 pub(super) fn accumulators(stream: &Stream) -> RegisterSet {
     let mut accumulators = RegisterSet::EMPTY;
     for word in &stream.each {

@@ -47,6 +47,7 @@ use crate::tenants::{TenantError, Tenants};
 use arguments::Arguments;
 pub(crate) use cores::Cores;
 use phext_query::ExecuteError;
+use phext_siw::execute::ExecuteError as StreamError;
 use phext_storage::StoreError;
 use std::sync::Arc;
 use std::time::Instant;
@@ -121,6 +122,9 @@ impl From<LibraryError> for Refusal {
     fn from(error: LibraryError) -> Refusal {
         let store = match &error {
             LibraryError::Store(store) | LibraryError::Execute(ExecuteError::Store(store)) => store,
+            LibraryError::Execute(ExecuteError::Stream(StreamError::TooManyKeys)) => {
+                return Refusal::new(413, error.to_string());
+            }
             _ => match error {
                 LibraryError::Execute(ExecuteError::Pool(error)) => return error.into(),
                 error => return Refusal::new(500, error.to_string()),

@@ -64,7 +64,7 @@ impl Clusters {
     /// the query. The more clusters, the fewer of the best are missed, and the longer it takes.
     ///
     /// # Errors
-    /// As [`search()`], and a book that is none.
+    /// As [`search()`], with `probes` as a count too, and a book that is none.
     pub fn search(
         &self,
         phext: &Phext,
@@ -72,7 +72,7 @@ impl Clusters {
         count: usize,
         probes: usize,
     ) -> Result<Vec<Vec<Found>>, EmbeddingError> {
-        check(queries)?;
+        check(queries, count.max(probes))?;
         let centroids = LaneSpec::Range {
             from: self.centroid(1)?,
             to: self.centroid(MAX_COMPONENT)?,

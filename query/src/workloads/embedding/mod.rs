@@ -54,6 +54,12 @@ pub enum EmbeddingError {
         /// Its position.
         query: usize,
     },
+    /// More rows of a query than are kept.
+    #[error("{count} vectors are asked for, at most {limit} are kept", limit = phext_siw::MAX_ROWS)]
+    TooMany {
+        /// The number asked for.
+        count: usize,
+    },
     /// Clusters at a place that is none.
     #[error(transparent)]
     Coordinate(#[from] CoordinateError),

@@ -1,51 +1,53 @@
 //! Exact search: every vector of the lanes against every query.
 //!
-//! Lanes are cut into pieces whose texts stay in the second cache, and the streams of all queries,
-//! [`QUERIES`] a stream, run over a piece before the next one is begun: texts come from memory once,
-//! however many queries there are.
+//! One stream has all queries, and runs over the lanes once: a batch of texts comes from memory once,
+//! however many queries there are. Calls of more queries than may keep their rows in one stream run
+//! several.
 
-use super::program::{QUERIES, stream_of};
+use super::program::stream_of;
 use super::{EmbeddingError, Found, Query, q7};
 use phext_siw::execute::{Collected, ExecuteError, Flow, Idle, Lanes, Outside, ResultRow, Sentron};
-use phext_siw::{LaneSpec, Stream};
+use phext_siw::{LaneSpec, MAX_ROWS, Stream};
 use phext_storage::Phext;
-
-/// Lanes of a piece: with 384 bytes each about 400 KB.
-const PIECE: u64 = 1_024;
 
 /// Finds the `count` vectors of the lanes with the greatest dot products with each query, the best
 /// first; of equal ones the lower coordinate comes first. Texts that are no vector, or one of
 /// another length, are passed over.
 ///
 /// # Errors
-/// A query that is no q7 vector, queries of several lengths, or damage found in the store.
+/// A query that is no q7 vector, queries of several lengths, a count above [`MAX_ROWS`], or damage
+/// found in the store.
 pub fn search(
     phext: &Phext,
     lanes: &LaneSpec,
     queries: &[Query],
     count: usize,
 ) -> Result<Vec<Vec<Found>>, EmbeddingError> {
-    check(queries)?;
-    let groups = queries.chunks(QUERIES);
-    let streams: Vec<_> = groups.map(|queries| stream_of(queries, count)).collect();
-    let open = |stream| Search::open(Idle::default(), stream, phext);
-    let mut searches: Vec<_> = streams.iter().map(open).collect();
-    let most = usize::try_from(phext.scrolls() / PIECE + 1).unwrap_or(usize::MAX);
-    let split = phext.split(lanes, PIECE, most)?;
-    for piece in 0..split.len() {
-        for search in &mut searches {
-            search.over(Lanes::Cursor(Box::new(phext.piece(lanes, &split, piece)?)))?;
-        }
+    check(queries, count)?;
+    let mut idle = Idle::default();
+    let mut results = Vec::with_capacity(queries.len());
+    for queries in queries.chunks(queries_of_stream(count)) {
+        let stream = stream_of(queries, count);
+        let mut search = Search::open(idle, &stream, phext);
+        search.over(Lanes::of_spec(lanes, phext)?)?;
+        let (found, rest) = search.close(queries.len())?;
+        results.extend(found);
+        idle = rest;
     }
-    let mut found = Vec::with_capacity(queries.len());
-    for (search, queries) in searches.into_iter().zip(queries.chunks(QUERIES)) {
-        found.extend(search.close(queries.len())?.0);
-    }
-    Ok(found)
+    Ok(results)
 }
 
-/// Whether all queries are vectors of one length.
-pub(super) fn check(queries: &[Query]) -> Result<(), EmbeddingError> {
+/// How many queries may keep `count` rows each in one stream.
+fn queries_of_stream(count: usize) -> usize {
+    let queries = MAX_ROWS / (count as u64).max(1);
+    usize::try_from(queries).unwrap_or(usize::MAX).max(1)
+}
+
+/// Whether all queries are vectors of one length, and so many rows of one may be kept.
+pub(super) fn check(queries: &[Query], count: usize) -> Result<(), EmbeddingError> {
+    if count as u64 > MAX_ROWS {
+        return Err(EmbeddingError::TooMany { count });
+    }
     for (query, vector) in queries.iter().enumerate() {
         if !q7::is_vector(vector) {
             return Err(EmbeddingError::NoVector { query });
@@ -81,8 +83,8 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// What was found for each query. Queries have one length and so ranked the same texts: all have
-    /// as many rows, one query's behind the other's.
+    /// What was found for each query, of which there is one at least. All have as many rows, one query's
+    /// behind the other's.
     pub(super) fn close(mut self, queries: usize) -> Result<(Vec<Vec<Found>>, Idle), ExecuteError> {
         let mut rows = Vec::new();
         let mut sink = |row: &ResultRow<'_>| {
@@ -96,7 +98,7 @@ impl<'a> Search<'a> {
         };
         self.sentron.last(&mut outside)?;
         let each = rows.len() / queries;
-        debug_assert_eq!(each * queries, rows.len(), "queries have one length");
+        debug_assert_eq!(each * queries, rows.len(), "each query has as many rows");
         let mut rows = rows.into_iter();
         let of_query = |_| rows.by_ref().take(each).collect();
         let found = (0..queries).map(of_query).collect();
@@ -107,7 +109,7 @@ impl<'a> Search<'a> {
 fn found(row: &ResultRow<'_>) -> Option<Found> {
     Some(Found {
         coordinate: row.coordinate?,
-        // DDOT's doubles are whole numbers.
+        // CDOT's doubles are whole numbers.
         score: f64::from_bits(row.number?) as i64,
     })
 }

@@ -1,6 +1,7 @@
 use super::super::test_store::TestStore;
 use super::*;
 use phext_siw::LaneSpec;
+use phext_storage::Phext;
 use proptest::prelude::*;
 
 fn at(chapter: u32, n: u32) -> Coordinate {
@@ -45,7 +46,7 @@ proptest! {
     #[test]
     fn search_finds_what_a_loop_finds(
         texts in proptest::collection::vec(text(), 1..200),
-        queries in proptest::collection::vec(vector(20), 0..10),
+        queries in proptest::collection::vec(vector(20), 0..=70),
         count in 0..20_usize,
     ) {
         let texts: Vec<_> = (0..).zip(texts).map(|(n, text)| (at(1, n), text)).collect();
@@ -77,6 +78,40 @@ fn pieces_are_joined() {
     for (query, found) in queries.iter().zip(found) {
         assert_eq!(found, naive(&texts[100..=4_900], query, 7));
     }
+}
+
+/// Vectors of 384 numbers that are often equal, with foreign texts among them, for one query to 70:
+/// queries by themselves, and panels of 16 by one, two and four.
+#[test]
+fn any_number_of_queries_finds_what_a_loop_finds() {
+    let text = |n: u32| match n % 11 {
+        3 => vec![b'O'; 383],
+        7 => "foreign\n".repeat(48).into_bytes(),
+        _ => (0..384)
+            .map(|i| 0x20 + (n % 400 * 31 + i * i % 89 * (n % 400 + 1)) as u8 % 95)
+            .collect(),
+    };
+    let texts: Vec<(_, Vec<u8>)> = (0..2_500).map(|n| (at(1, n), text(n))).collect();
+    let store = TestStore::of(texts.iter().cloned());
+    let query = |n: usize| Bytes::from(text(n as u32 * 11 + 4));
+    let queries: Vec<_> = (0..70).map(query).collect();
+    let expected = queries.iter().map(|query| naive(&texts, query, 9));
+    let expected: Vec<_> = expected.collect();
+    for count in 1..=queries.len() {
+        let found = search(&store.phext, &LaneSpec::All, &queries[..count], 9).unwrap();
+        assert!(found == expected[..count], "{count} queries");
+    }
+    let none = search(Phext::empty(), &LaneSpec::All, &queries, 9).unwrap();
+    assert_eq!(none, vec![Vec::new(); 70]);
+    // The rows of one stream are limited, those of a call are not.
+    let most = phext_siw::MAX_ROWS as usize;
+    let all = search(&store.phext, &LaneSpec::All, &queries[..6], most / 5).unwrap();
+    for (query, found) in queries.iter().zip(all) {
+        assert!(found == naive(&texts, query, most));
+    }
+    let refused = search(&store.phext, &LaneSpec::All, &queries, most + 1).unwrap_err();
+    let message = "1048577 vectors are asked for, at most 1048576 are kept";
+    assert_eq!(refused.to_string(), message);
 }
 
 /// Unit vectors around a few directions.

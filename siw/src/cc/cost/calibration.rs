@@ -4,7 +4,7 @@
 //! is the least of a few, which is the one that nothing disturbed.
 
 use super::super::resource::yields_lanes;
-use super::{CostModel, counts_lanes};
+use super::{CostModel, counts_lanes, repeats};
 use crate::constant::ConstantKind;
 use crate::execute::{Collected, Flow, ResultRow, execute};
 use crate::form::Form;
@@ -14,7 +14,7 @@ use crate::table::{Access, Description, RegisterOperand, opcode, operations};
 use crate::word::link;
 use crate::{
     Comparison, Constant, ConstantId, CoordinationOp, DenseOp, Extent, K, LaneSpec, M, Operand, P,
-    Part, Pipe, Row, SparseOp, Stream, T, Word, validate,
+    Part, Pipe, Queries, Row, SparseOp, Stream, T, Word, validate,
 };
 use phext_storage::coordinate::{Coordinate, DIMENSIONS};
 use phext_storage::page_table::{Constraint, Metric, Nearest, Region};
@@ -44,6 +44,7 @@ const REGION: ConstantId = ConstantId(4);
 const NEAREST: ConstantId = ConstantId(5);
 const POINTS: ConstantId = ConstantId(6);
 const TEXTS: ConstantId = ConstantId(7);
+const QUERIES: ConstantId = ConstantId(8);
 
 /// The first registers that operations write; the inputs are below.
 const OUTPUTS: [u8; 5] = [8, 4, 3, 3, 3];
@@ -228,7 +229,8 @@ impl Bench {
         let after = with(before.clone(), part, &vec![word; copies]);
         validate(&before).and_then(|()| validate(&after)).ok()?;
         let time = self.time(&after) - self.time(&before);
-        Some(time / (times * copies as f64))
+        let repeats = repeats(&form, &self.constants);
+        Some(time / (times * copies as f64 * repeats))
     }
 
     /// The nanoseconds of finding a lane.
@@ -353,6 +355,7 @@ fn constant(description: &Description) -> Option<ConstantId> {
         ConstantKind::Number => FEW,
         ConstantKind::Text => VECTOR,
         ConstantKind::Texts => TEXTS,
+        ConstantKind::Queries => QUERIES,
         ConstantKind::Lanes => match description.lanes {
             [LaneKind::Nearest] => NEAREST,
             lanes if lanes.contains(&LaneKind::Region) => REGION,
@@ -407,5 +410,9 @@ fn constants(points: Vec<Coordinate>) -> Vec<Constant> {
         Constant::Lanes(LaneSpec::Nearest(nearest)),
         Constant::Lanes(LaneSpec::Points(points)),
         Constant::Texts(texts),
+        Constant::Queries(Queries {
+            count: 3,
+            vectors: vec![TEXT.as_slice().into(); 16],
+        }),
     ]
 }

@@ -10,7 +10,7 @@ mod calibration;
 
 use crate::form::Form;
 use crate::table::opcode;
-use crate::{BATCH_LANES, Part, Stream};
+use crate::{BATCH_LANES, Constant, Part, Stream};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -25,7 +25,7 @@ pub struct CostModel {
     /// Cycles of a batch whatever is done with it.
     pub cycles_per_batch: f64,
     /// Cycles of an operation for each active lane, or for each time where it counts one whatever the
-    /// lanes, by its name as in the text of a stream, like `DADD.u64`. Operations that calibration
+    /// lanes, by its name as in the text of a stream, like `DADD.u64`; of CDOT for each query too. Operations that calibration
     /// could not run are missing.
     pub cycles_per_op: BTreeMap<String, f64>,
 }
@@ -95,14 +95,14 @@ impl CostModel {
                     .iter()
                     .filter(|form| form.opcode != opcode::NOP)
                 {
-                    self.add(&mut cost, part, form);
+                    self.add(&mut cost, part, form, repeats(form, &stream.constants));
                 }
             }
         }
         cost
     }
 
-    fn add(&self, cost: &mut StreamCost, part: Part, form: &Form) {
+    fn add(&self, cost: &mut StreamCost, part: Part, form: &Form, repeats: f64) {
         let Some(&cycles) = self.cycles_per_op.get(&form.name()) else {
             return;
         };
@@ -111,8 +111,17 @@ impl CostModel {
             Part::Each => (&mut cost.per_batch, &mut cost.ops_per_batch),
             Part::Once | Part::Last => (&mut cost.fixed, &mut cost.ops_fixed),
         };
-        *total += cycles;
+        *total += cycles * repeats;
         *ops += 1;
+    }
+}
+
+/// How often an operation does its work in a lane: CDOT once for each query.
+fn repeats(form: &Form, constants: &[Constant]) -> f64 {
+    let constant = form.constant.and_then(|id| constants.get(usize::from(id)));
+    match constant {
+        Some(Constant::Queries(queries)) => queries.vectors.len() as f64,
+        _ => 1.0,
     }
 }
 

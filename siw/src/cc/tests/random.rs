@@ -55,10 +55,11 @@ struct Maker {
     k: Vec<K>,
     /// Messages that `each` collects rows in.
     collected: Vec<M>,
-    /// Constants: a number, how many rows, a vector, a hypervector, a region, a nearest search, texts.
+    /// Constants: a number, how many rows, a vector, queries, a region, a nearest search, texts.
     number: u16,
     few: u16,
     vector: u16,
+    queries: u16,
     region: u16,
     nearest: u16,
     texts: Option<u16>,
@@ -103,6 +104,10 @@ impl Maker {
         maker.number = constant(Constant::Number(number));
         maker.few = constant(Constant::Number(3));
         maker.vector = constant(Constant::Text("@ABCDEFGHIJKLMNO".into()));
+        maker.queries = constant(Constant::Queries(Queries {
+            count: 3,
+            vectors: vec!["@ABCDEFGHIJKLMNO".into(); 2],
+        }));
         maker.region = constant(Constant::Lanes(LaneSpec::Region(region.clone())));
         maker.nearest = constant(Constant::Lanes(LaneSpec::Nearest(nearest.clone())));
         let specification = match kind {
@@ -431,8 +436,15 @@ impl Maker {
         let accumulator = self.program.message();
         let count = ConstantId(self.few);
         self.collected.push(accumulator);
-        self.program.each(match b % 2 {
-            0 => {
+        self.program.each(match (b % 3, pick(&self.t, c)) {
+            (2, Some(text)) => CoordinationOp::Dot {
+                accumulator,
+                at,
+                text,
+                queries: ConstantId(self.queries),
+                mask,
+            },
+            (0, _) => {
                 let ranking = of(&Ranking::ALL, c);
                 CoordinationOp::Top {
                     accumulator,

@@ -1,8 +1,8 @@
 //! Which instruction set the loops run with, and the calls into functions compiled for it.
 
+use super::{Binary, Panel, Row, Source, Tile, dots, hypervectors, loops};
 #[cfg(target_arch = "x86_64")]
-use super::avx512;
-use super::{Binary, Source, loops, vectors};
+use super::{avx512, x86};
 use crate::execute::registers::Mask;
 use crate::{Comparison, NumberKind, Reduction};
 use std::sync::LazyLock;
@@ -25,14 +25,20 @@ enum Set {
     Avx512,
 }
 
-/// Defines a method that runs a loop with the set of `self`.
+/// Defines a method that runs a loop with the set of `self`, one that is the same for all or one of
+/// each set's own.
 macro_rules! kernel {
-    (@first $first:path) => { $first };
-    (@first $first:path, $second:path) => { $first };
     (
-        $(#[$doc:meta])*
-        $module:ident::$name:ident($($argument:ident: $type:ty),*) -> $result:ty
-        $(, with AVX-512 $wide:path)?
+        $(#[$doc:meta])* $module:ident::$name:ident($($argument:ident: $type:ty),*) -> $result:ty
+    ) => {
+        kernel! {
+            $(#[$doc])* $name($($argument: $type),*) -> $result,
+            [$module::$name, $module::$name, $module::$name]
+        }
+    };
+    (
+        $(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*) -> $result:ty,
+        [$portable:path, $avx2:path, $avx512:path]
     ) => {
         impl Kernels {
             $(#[$doc])*
@@ -42,14 +48,14 @@ macro_rules! kernel {
                 {
                     #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
                     fn avx2($($argument: $type),*) -> $result {
-                        $module::$name($($argument),*)
+                        $avx2($($argument),*)
                     }
                     #[target_feature(
                         enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,\
                                   fma,bmi1,bmi2,lzcnt,popcnt"
                     )]
                     fn avx512($($argument: $type),*) -> $result {
-                        kernel!(@first $($wide,)? $module::$name)($($argument),*)
+                        $avx512($($argument),*)
                     }
                     #[expect(
                         unsafe_code,
@@ -66,7 +72,7 @@ macro_rules! kernel {
                         }
                     }
                 }
-                $module::$name($($argument),*)
+                $portable($($argument),*)
             }
         }
     };
@@ -89,9 +95,8 @@ kernel! {
 kernel! {
     /// Sets the bits of a mask to whether the comparison holds, for each lane; the bits of no lane stay
     /// as they are.
-    loops::compare(
-        comparison: Comparison, left: &[u64], right: Source<'_>, mask: &mut Mask
-    ) -> (), with AVX-512 avx512::compare
+    compare(comparison: Comparison, left: &[u64], right: Source<'_>, mask: &mut Mask) -> (),
+    [loops::compare, loops::compare, avx512::compare]
 }
 kernel! {
     /// Components as numbers.
@@ -103,20 +108,31 @@ kernel! {
 }
 
 kernel! {
-    /// The dot product of a text with a q7 vector; `None` if the text is none of that length.
-    vectors::dot(text: &[u8], vector: &[u8]) -> Option<i64>
+    /// Whether all bytes of a text are those of q7 vectors.
+    dots::is_vector(text: &[u8]) -> bool
+}
+kernel! {
+    /// The dot product of a text with a query; `None` if the text is no vector of that length.
+    row(text: &[u8], query: &Row) -> Option<i64>,
+    [dots::row, dots::row, x86::row_avx512]
+}
+kernel! {
+    /// Dot products of up to [`super::texts_of`] texts, vectors of the length of the queries, with the
+    /// queries of one, two or four panels.
+    tile(texts: &[&[u8]], panels: &[Panel], tile: &mut Tile) -> (),
+    [dots::tile, x86::tile_avx2, x86::tile_avx512]
 }
 kernel! {
     /// The exclusive or of two hypervectors of the length of `out`; whether they are some.
-    vectors::bind(left: &[u8], right: &[u8], out: &mut [u8]) -> bool
+    hypervectors::bind(left: &[u8], right: &[u8], out: &mut [u8]) -> bool
 }
 kernel! {
     /// The majority of three hypervectors of the length of `out`; whether they are some.
-    vectors::bundle(left: &[u8], middle: &[u8], right: &[u8], out: &mut [u8]) -> bool
+    hypervectors::bundle(left: &[u8], middle: &[u8], right: &[u8], out: &mut [u8]) -> bool
 }
 kernel! {
     /// How many bits two hypervectors have in common; `None` if they are none or differ in length.
-    vectors::equal_bits(left: &[u8], right: &[u8]) -> Option<u64>
+    hypervectors::equal_bits(left: &[u8], right: &[u8]) -> Option<u64>
 }
 
 impl Kernels {

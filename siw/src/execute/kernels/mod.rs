@@ -8,26 +8,31 @@
 //! | [`Kernels::compare`] | compares lane by lane to a mask |
 //! | [`Kernels::widen`] | components as numbers |
 //! | [`Kernels::reduce`] | makes one number of the active lanes |
-//! | [`Kernels::dot`] | dot product of two q7 vectors |
+//! | [`Kernels::row`], [`Kernels::tile`] | dot products of texts with q7 vectors: with one, with many |
 //! | [`Kernels::bind`], [`Kernels::bundle`], [`Kernels::equal_bits`] | hypervectors |
 //!
-//! Each is written once, in [`loops`] and [`vectors`], as plain Rust that the compiler turns into
-//! vector instructions, and compiled once per instruction set in [`dispatch`], which holds the only
-//! unsafe code here. Comparisons have another form in `avx512`, because the compiler does not find that
-//! one: 0.10 ns a lane instead of 0.29. Which set runs is found out once, at the first stream. What an operation does to
-//! the numbers of one lane is in [`scalar`], for lanes and for scalars alike.
+//! Each is written once, in [`loops`], [`hypervectors`] and [`dots`], as plain Rust that the compiler
+//! turns into vector instructions, and compiled once per instruction set in [`dispatch`], which holds
+//! the only unsafe code here. What the compiler does not find by itself is written once more:
+//! comparisons in `avx512`, 0.10 ns a lane instead of 0.29, and dot products in `x86`. Which set runs is
+//! found out once, at the first stream. What an operation does to the numbers of one lane is in
+//! [`scalar`], for lanes and for scalars alike.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod dispatch;
+mod dots;
+mod hypervectors;
 mod loops;
 mod scalar;
-mod vectors;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 #[cfg(test)]
 mod tests;
 
 pub(super) use dispatch::Kernels;
+pub(super) use dots::{CELLS, LONGEST, PANELS, Panel, QUERIES, Row, TEXTS, Tile, texts_of};
 pub(crate) use scalar::fold;
 pub(super) use scalar::{Binary, fused, ordered};
 

@@ -1,6 +1,6 @@
 //! Every instruction set that this machine has against a scalar model, the portable one included.
 
-use super::{Binary, Kernels, Source, fold, fused};
+use super::{Binary, Kernels, Panel, Row, Source, Tile, fold, fused, texts_of};
 use crate::execute::registers::Mask;
 use crate::{BATCH_LANES, Comparison, NumberKind, Reduction};
 use proptest::collection::vec;
@@ -88,11 +88,9 @@ proptest! {
     }
 
     #[test]
-    fn vectors_agree(
+    fn hypervectors_agree(
         bytes in vec((0x3Fu8..=0x80, 0x3Fu8..=0x80, 0x3Fu8..=0x80), 0..300),
         are_hypervectors in any::<bool>(),
-        wide in vec((0x1Fu8..=0x7F, 0x20u8..=0x7E), 0..300),
-        are_vectors in any::<bool>(),
     ) {
         let within = |byte: u8| if are_hypervectors { byte & 0x3F | 0x40 } else { byte };
         let left: Vec<u8> = bytes.iter().map(|bytes| within(bytes.0)).collect();
@@ -101,20 +99,8 @@ proptest! {
         let are_some = |texts: &[&Vec<u8>]| {
             texts.iter().all(|text| text.iter().all(|byte| (0x40..=0x7F).contains(byte)))
         };
-        let text: Vec<u8> = wide
-            .iter()
-            .map(|bytes| if are_vectors { bytes.0.clamp(0x20, 0x7E) } else { bytes.0 })
-            .collect();
-        let vector: Vec<u8> = wide.iter().map(|bytes| bytes.1).collect();
-        let is_vector = text.iter().all(|byte| (0x20..=0x7E).contains(byte));
-        let product = |(a, b): (&u8, &u8)| (i64::from(*a) - 0x4F) * (i64::from(*b) - 0x4F);
-        let dot: i64 = text.iter().zip(&vector).map(product).sum();
         let mut out = vec![0; left.len()];
         for kernels in Kernels::available() {
-            prop_assert_eq!(kernels.dot(&text, &vector), is_vector.then_some(dot));
-            prop_assert_eq!(kernels.dot(&text, b"!"), (text.len() == 1 && is_vector).then(|| {
-                product((&text[0], &b'!'))
-            }));
             prop_assert_eq!(kernels.bind(&left, &right, &mut out), are_some(&[&left, &right]));
             if are_some(&[&left, &right]) {
                 let bound = left.iter().zip(&right).map(|(l, r)| l ^ r | 0x40);
@@ -133,6 +119,69 @@ proptest! {
                         prop_assert_eq!(out >> bit & 1, u8::from(votes.iter().sum::<u8>() > 1));
                     }
                     prop_assert_eq!(out & 0xC0, 0x40);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn dot_products_agree(
+        wide in vec((0x1Fu8..=0x7F, 0x20u8..=0x7E), 0..300),
+        are_vectors in any::<bool>(),
+    ) {
+        let text = wide.iter().map(|bytes| match are_vectors {
+            true => bytes.0.clamp(0x20, 0x7E),
+            false => bytes.0,
+        });
+        let text: Vec<u8> = text.collect();
+        let vector: Vec<u8> = wide.iter().map(|bytes| bytes.1).collect();
+        let is_vector = text.iter().all(|byte| (0x20..=0x7E).contains(byte));
+        for kernels in Kernels::available() {
+            prop_assert_eq!(kernels.is_vector(&text), is_vector);
+            let dot = kernels.row(&text, &Row::of(&vector));
+            prop_assert_eq!(dot, is_vector.then(|| product(&text, &vector)));
+            let short = kernels.row(&text, &Row::of(b"!"));
+            prop_assert_eq!(short, (text.len() == 1 && is_vector).then(|| product(&text, b"!")));
+        }
+    }
+
+    #[test]
+    fn tiles_agree(
+        bytes in vec(0x20..=0x7Eu8, 700),
+        length in 0..70_usize,
+        texts in 1..=8_usize,
+        queries in 1..=64_usize,
+    ) {
+        // All of them overlap, and all are different.
+        let text = |at: usize| &bytes[at * 5..][..length];
+        let queries: Vec<_> = (0..queries).map(|query| text(60 + query)).collect();
+        let mut panels: Vec<_> = queries.chunks(16).map(Panel::of).collect();
+        let is_bounded = |query: usize| query.is_multiple_of(3);
+        for query in (0..queries.len()).filter(|&query| is_bounded(query)) {
+            panels[query / 16].bounds.0[query % 16] = product(text(0), queries[query]) as i32;
+        }
+        if panels.len() == 3 {
+            panels.pop();
+        }
+        let texts: Vec<_> = (0..texts.min(texts_of(panels.len()))).map(text).collect();
+        for kernels in Kernels::available() {
+            let mut tile = Tile::default();
+            kernels.tile(&texts, &panels, &mut tile);
+            for (t, found) in texts.iter().enumerate() {
+                for query in 0..16 * panels.len() {
+                    let cell = t * panels.len() + query / 16;
+                    let reached = tile.reached[cell] >> (query % 16) & 1 == 1;
+                    let Some(vector) = queries.get(query) else {
+                        prop_assert!(!reached, "{kernels:?} query {query} is none");
+                        continue;
+                    };
+                    let expected = product(found, vector);
+                    let bound = product(text(0), vector);
+                    prop_assert_eq!(reached, !is_bounded(query) || expected >= bound);
+                    if reached {
+                        let found = tile.products[cell].0[query % 16];
+                        prop_assert_eq!(i64::from(found), expected, "{:?} {}", kernels, query);
+                    }
                 }
             }
         }
@@ -212,4 +261,31 @@ fn reductions_of_doubles() {
     check(Reduction::FMax, &[-1.5, f64::NAN, f64::NEG_INFINITY], -1.5);
     check(Reduction::FMin, &[f64::NAN, f64::NAN], f64::NAN);
     check(Reduction::FMin, &[1.0, -f64::MIN_POSITIVE, -1e300], -1e300);
+}
+
+fn product(text: &[u8], vector: &[u8]) -> i64 {
+    let numbers = text.iter().zip(vector);
+    let product = |(a, b): (&u8, &u8)| (i64::from(*a) - 0x4F) * (i64::from(*b) - 0x4F);
+    numbers.map(product).sum()
+}
+
+/// The sums of the longest vectors of a panel, and those of longer ones, are exact.
+#[test]
+fn dot_products_of_long_vectors() {
+    for (text, vector) in [(b'~', b'~'), (b'~', b' '), (b' ', b'~'), (b' ', b' ')] {
+        for length in [super::LONGEST, super::LONGEST * 2 + 3] {
+            let (text, vector) = (vec![text; length], vec![vector; length]);
+            let expected = product(&text, &vector);
+            for kernels in Kernels::available() {
+                assert_eq!(kernels.row(&text, &Row::of(&vector)), Some(expected));
+                if length > super::LONGEST {
+                    continue;
+                }
+                let mut tile = Tile::default();
+                kernels.tile(&[&text], &[Panel::of(&[&vector])], &mut tile);
+                assert_eq!(tile.reached[0], 1, "{kernels:?}");
+                assert_eq!(i64::from(tile.products[0].0[0]), expected, "{kernels:?}");
+            }
+        }
+    }
 }

@@ -36,6 +36,16 @@ impl Mask {
         }
     }
 
+    /// The active lanes, ascending.
+    pub(in crate::execute) fn lanes(self) -> impl Iterator<Item = usize> {
+        let words = self.0.into_iter().enumerate();
+        words.flat_map(|(index, word)| {
+            let some = |rest: u64| (rest != 0).then_some(rest);
+            let rest = std::iter::successors(some(word), move |rest| some(rest & (rest - 1)));
+            rest.map(move |rest| index * 64 + rest.trailing_zeros() as usize)
+        })
+    }
+
     /// How many lanes are active.
     #[inline]
     pub(in crate::execute) fn count(&self) -> u64 {
@@ -56,6 +66,17 @@ impl Active<'_> {
         self.mask.is_none_or(|mask| mask.get(lane))
     }
 
+    /// Those of some lanes that are active.
+    pub(in crate::execute) fn of(&self, mut lanes: Mask) -> Mask {
+        if let Some(mask) = self.mask {
+            for (lanes, active) in lanes.0.iter_mut().zip(&mask.0) {
+                *lanes &= active;
+            }
+        }
+        lanes.truncate(self.width);
+        lanes
+    }
+
     #[inline]
     pub(in crate::execute) fn count(&self) -> u64 {
         self.mask.map_or(self.width as u64, Mask::count)
@@ -73,6 +94,7 @@ mod tests {
             mask.truncate(width);
             assert_eq!(mask.count(), width as u64);
             assert!(mask.get(width - 1));
+            assert!(mask.lanes().eq(0..width));
             assert!(width == BATCH_LANES || !mask.get(width));
         }
     }

@@ -6,6 +6,7 @@
 
 use super::{BufferId, Message, Registers, Rows};
 use crate::execute::ResultRow;
+use crate::execute::dots::Dots;
 use crate::execute::tally::Tallies;
 use crate::execute::top::Top;
 use crate::{M, R, Row};
@@ -24,6 +25,8 @@ pub(in crate::execute) enum Content {
     Top(Top),
     /// What CTALLY keeps.
     Tallies(Tallies),
+    /// What CDOT keeps.
+    Dots(Box<Dots>),
 }
 
 /// Numbers of a message.
@@ -130,6 +133,7 @@ impl Registers<'_> {
             *content = match std::mem::take(content) {
                 Content::Top(top) => Content::Rows(top.into_rows()),
                 Content::Tallies(tallies) => Content::Rows(tallies.into_rows()),
+                Content::Dots(dots) => Content::Rows(dots.into_rows()),
                 settled => settled,
             };
         }
@@ -140,7 +144,7 @@ impl Registers<'_> {
         match &self.memory.messages[register.index()] {
             Content::Columns(columns) => columns.rows,
             Content::Rows(rows) => rows.rows.len(),
-            Content::Empty | Content::Top(_) | Content::Tallies(_) => 0,
+            Content::Empty | Content::Top(_) | Content::Tallies(_) | Content::Dots(_) => 0,
         }
     }
 
@@ -150,7 +154,7 @@ impl Registers<'_> {
         match &self.memory.messages[register.index()] {
             Content::Columns(columns) => self.row_of(columns, row),
             Content::Rows(rows) => rows.rows[row].row(),
-            Content::Empty | Content::Top(_) | Content::Tallies(_) => {
+            Content::Empty | Content::Top(_) | Content::Tallies(_) | Content::Dots(_) => {
                 unreachable!("such messages have no rows")
             }
         }

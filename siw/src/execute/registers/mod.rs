@@ -21,6 +21,7 @@ pub(super) use rows::Order;
 pub use rows::{Message, Rows};
 pub(super) use text::Text;
 
+use super::kernels::Row;
 use crate::{BATCH_LANES, K, M, P, R, T};
 use phext_storage::WriteOp;
 use phext_storage::coordinate::DIMENSIONS;
@@ -75,6 +76,8 @@ pub(super) struct Memory {
     components: [Vec<u32>; DIMENSIONS],
     /// Texts made in the batch.
     pub(super) arena: Vec<u8>,
+    /// What DDOT makes of its constant.
+    pub(super) query: Row,
     /// Writes that wait for SFLUSH.
     pub(super) scattered: Vec<WriteOp>,
 }

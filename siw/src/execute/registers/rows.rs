@@ -59,6 +59,13 @@ pub(in crate::execute) enum Order {
     Rank(Ranking, u64),
     /// By key; those of the same key are one.
     Key,
+    /// Of each of so many queries as many, each by rank.
+    Queries {
+        /// How many queries.
+        queries: usize,
+        /// How many rows are kept for each.
+        count: u64,
+    },
 }
 
 /// The rows of a message register.
@@ -87,15 +94,15 @@ impl Rows {
     /// One sequence of those of all sentrons, given by number.
     pub fn merge(all: Vec<Rows>) -> Rows {
         let order = all.first().map(|rows| rows.order).unwrap_or_default();
+        if let Order::Queries { queries, count } = order {
+            let rows = merge_queries(all, queries, count);
+            return Rows { rows, order };
+        }
         let mut rows: Vec<Message> = all.into_iter().flat_map(|rows| rows.rows).collect();
         match order {
             Order::Coordinate => rows.sort_by_key(|row| row.coordinate),
-            Order::Rank(ranking, count) => {
-                rows.sort_by_key(|row| {
-                    Rank::of(ranking, row.number.unwrap_or(0)).map(|rank| (rank, row.coordinate))
-                });
-                rows.truncate(usize::try_from(count).unwrap_or(usize::MAX));
-            }
+            Order::Rank(ranking, count) => keep_best(&mut rows, ranking, count),
+            Order::Queries { .. } => unreachable!("those were merged query by query"),
             Order::Key => {
                 rows.sort_by_key(|row| row.coordinate);
                 rows.dedup_by(|row, before| {
@@ -105,6 +112,32 @@ impl Rows {
         }
         Rows { rows, order }
     }
+}
+
+fn keep_best(rows: &mut Vec<Message>, ranking: Ranking, count: u64) {
+    rows.sort_by_key(|row| {
+        Rank::of(ranking, row.number.unwrap_or(0)).map(|rank| (rank, row.coordinate))
+    });
+    rows.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+}
+
+/// The best of each query; each sentron has as many rows of each.
+fn merge_queries(all: Vec<Rows>, queries: usize, count: u64) -> Vec<Message> {
+    let each = |rows: &Rows| rows.rows.len() / queries.max(1);
+    let mut sentrons: Vec<_> = all
+        .into_iter()
+        .map(|rows| (each(&rows), rows.rows.into_iter()))
+        .collect();
+    let mut merged = Vec::new();
+    for _ in 0..queries {
+        let of_query = sentrons
+            .iter_mut()
+            .flat_map(|(each, rows)| rows.by_ref().take(*each));
+        let mut of_query = of_query.collect();
+        keep_best(&mut of_query, Ranking::FGreatest, count);
+        merged.append(&mut of_query);
+    }
+    merged
 }
 
 /// Adds a row of the same key.

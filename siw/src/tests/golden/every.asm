@@ -17,6 +17,7 @@
 .constant bodies texts "" "a \"b\"\x17\n"
 .constant pattern text "milk"
 .constant vector text "OPN@~"
+.constant wanted queries 3 "OPN@~" "~ NPO"
 .once
 DMOV r0, zero | SNOP | CBAR
 DMOV r1, least
@@ -115,7 +116,7 @@ CSEND.zp m0 {k3}
 CSEND.zm m0 {k3}
 CFENCE
 DMOV r4, r5 | SGATHER.whole t0, p0 | CTOP.least m1, p0, r4, zero {k3}
-CTOP.fgreatest m2, p0, r4, least
+CDOT m2, p0, t0, wanted {k3}
 CTALLY.leading3 m3, p0
 .last
 DSUB.u64 r4, r0, r1 | SFLUSH

@@ -223,7 +223,7 @@ impl Model<'_> {
     }
 }
 
-fn text_of(lane: &Lane, register: T) -> Option<Vec<u8>> {
+pub(super) fn text_of(lane: &Lane, register: T) -> Option<Vec<u8>> {
     lane.t[register.index()]
         .clone()
         .expect("a text was written")
@@ -295,7 +295,7 @@ pub(super) fn reduce(reduction: Reduction, total: u64, number: u64) -> u64 {
     }
 }
 
-fn dot(text: &[u8], vector: &[u8]) -> Option<f64> {
+pub(super) fn dot(text: &[u8], vector: &[u8]) -> Option<f64> {
     let number = |byte: &u8| {
         let is_one = (0x20..=0x7E).contains(byte);
         is_one.then_some(i64::from(*byte) - 0x4F)

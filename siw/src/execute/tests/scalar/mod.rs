@@ -5,8 +5,8 @@ mod rows;
 
 use super::OwnedRow;
 use crate::{
-    Constant, ConstantId, CoordinationOp, Destination, Extent, K, LaneSpec, Part, Ranking, Scatter,
-    SparseOp, Stream, Word,
+    Constant, ConstantId, CoordinationOp, Destination, Extent, K, LaneSpec, Part, Queries, Ranking,
+    Scatter, SparseOp, Stream, Word,
 };
 use phext_storage::WriteOp;
 use phext_storage::coordinate::Coordinate;
@@ -52,6 +52,8 @@ enum Kind {
     Plain,
     Top(Ranking, u64),
     Tally,
+    /// So many queries, and how many rows each keeps.
+    Dots(usize, u64),
 }
 
 /// What one sentron has besides lanes.
@@ -59,7 +61,7 @@ enum Kind {
 struct Sentron {
     number: usize,
     scalars: Lane,
-    /// What CTOP and CTALLY saw: coordinate, number.
+    /// What CTOP and CTALLY saw: coordinate, number; what CDOT saw: those of each query, in turn.
     seen: [Vec<(Coordinate, u64)>; 4],
     messages: [(Kind, Vec<OwnedRow>); 4],
     sent: Vec<(Destination, OwnedRow)>,
@@ -239,6 +241,13 @@ impl Model<'_> {
         match self.stream.constants[id.index()] {
             Constant::Number(number) => number,
             _ => panic!("{id} is not a number"),
+        }
+    }
+
+    fn queries(&self, id: ConstantId) -> &Queries {
+        match &self.stream.constants[id.index()] {
+            Constant::Queries(queries) => queries,
+            _ => panic!("{id} is not queries"),
         }
     }
 

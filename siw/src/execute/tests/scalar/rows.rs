@@ -1,9 +1,9 @@
 //! The C pipe of the scalar model.
 
-use super::dense::reduce;
+use super::dense::{dot, reduce, text_of};
 use super::{Kind, Lane, Model, OwnedRow, Sentron, Stopped};
 use crate::execute::Tally;
-use crate::{CoordinationOp, Destination, Part, Ranking, Row, TallyKey};
+use crate::{CoordinationOp, Destination, Part, Queries, Ranking, Row, TallyKey};
 use phext_storage::coordinate::Coordinate;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -81,6 +81,25 @@ impl Model<'_> {
                     sentron.seen[accumulator.index()].push((lane.p[at.index()].unwrap(), value));
                 }
             }
+            CoordinationOp::Dot {
+                accumulator,
+                at,
+                text,
+                queries,
+                mask,
+            } => {
+                for lane in before.iter().filter(|lane| lane.is_active(mask)) {
+                    self.outcome.ops += 1;
+                    for vector in &self.queries(queries).vectors {
+                        let product = text_of(lane, text).and_then(|text| dot(&text, vector));
+                        let Some(product) = product else {
+                            continue;
+                        };
+                        let row = (lane.p[at.index()].unwrap(), product.to_bits());
+                        sentron.seen[accumulator.index()].push(row);
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -108,7 +127,7 @@ impl Model<'_> {
         }
     }
 
-    /// Makes rows of what CTOP and CTALLY saw.
+    /// Makes rows of what CTOP, CTALLY and CDOT saw.
     pub(super) fn settle(&self, sentron: &mut Sentron) {
         for word in &self.stream.each {
             match word.coordination {
@@ -147,6 +166,29 @@ impl Model<'_> {
                     };
                     let rows = seen.into_iter().map(row).collect();
                     sentron.messages[accumulator.index()] = (Kind::Tally, merge(Kind::Tally, rows));
+                }
+                CoordinationOp::Dot {
+                    accumulator,
+                    queries,
+                    ..
+                } => {
+                    let Queries { count, vectors } = self.queries(queries);
+                    let seen = std::mem::take(&mut sentron.seen[accumulator.index()]);
+                    let row = |&(coordinate, number): &(Coordinate, u64)| OwnedRow {
+                        coordinate: Some(coordinate),
+                        number: Some(number),
+                        ..OwnedRow::default()
+                    };
+                    let of_query = |query| {
+                        let seen = seen.iter().skip(query).step_by(vectors.len());
+                        merge(
+                            Kind::Top(Ranking::FGreatest, *count),
+                            seen.map(row).collect(),
+                        )
+                    };
+                    let rows = (0..vectors.len()).flat_map(of_query).collect();
+                    let kind = Kind::Dots(vectors.len(), *count);
+                    sentron.messages[accumulator.index()] = (kind, rows);
                 }
                 _ => {}
             }
@@ -192,10 +234,13 @@ impl Model<'_> {
                 let mut all = Vec::new();
                 for sentron in &mut *sentrons {
                     let (_, rows) = std::mem::take(&mut sentron.messages[message.index()]);
-                    all.extend(rows);
+                    all.push(rows);
                     sentron.messages[message.index()].0 = kind;
                 }
-                sentrons[0].messages[message.index()].1 = merge(kind, all);
+                sentrons[0].messages[message.index()].1 = match kind {
+                    Kind::Dots(queries, count) => merge_queries(queries, count, &all),
+                    _ => merge(kind, all.concat()),
+                };
             }
             other => panic!("{other:?} is no collective"),
         }
@@ -216,8 +261,21 @@ fn key_of(key: TallyKey, coordinate: &Coordinate) -> Coordinate {
     Coordinate::new(components).unwrap()
 }
 
+fn merge_queries(queries: usize, count: u64, all: &[Vec<OwnedRow>]) -> Vec<OwnedRow> {
+    let of_query = |query| {
+        let part = |rows: &Vec<OwnedRow>| {
+            let each = rows.len() / queries;
+            rows[query * each..][..each].to_vec()
+        };
+        let rows = all.iter().flat_map(part).collect();
+        merge(Kind::Top(Ranking::FGreatest, count), rows)
+    };
+    (0..queries).flat_map(of_query).collect()
+}
+
 fn merge(kind: Kind, mut rows: Vec<OwnedRow>) -> Vec<OwnedRow> {
     match kind {
+        Kind::Dots(..) => unreachable!("those are merged query by query"),
         Kind::Plain => rows.sort_by_key(|row| row.coordinate),
         Kind::Top(ranking, count) => {
             let is_number = |row: &OwnedRow| match ranking {

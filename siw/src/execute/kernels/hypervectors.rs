@@ -1,37 +1,10 @@
-//! The loops over texts that are vectors. Everything is inlined as in [`super::loops`].
+//! The loops over texts that are hypervectors. Everything is inlined as in [`super::loops`].
 //!
-//! A q7 vector has bytes from 0x20 to 0x7E, each the number byte - 0x4F. A hypervector has bytes from
-//! 0x40 to 0x7F, six bits each. Whether a text is one is found out in the same pass: bytes that do not
-//! belong are gathered in one that must stay 0.
+//! A hypervector has bytes from 0x40 to 0x7F, six bits each. Whether a text is one is found out in the
+//! same pass: bytes that do not belong are gathered in one that must stay 0.
 
-/// The byte of the number 0 in a q7 vector.
-const ZERO: i16 = 0x4F;
 /// What the upper two bits of the bytes of hypervectors are.
 const TOP: u8 = 0x40;
-
-/// Bytes whose products are added up in 32 bits: each is below 2^12.
-const RUN: usize = 1 << 16;
-
-/// The dot product of a text with a vector; `None` if the text is no vector of that length.
-#[inline(always)]
-pub(super) fn dot(text: &[u8], vector: &[u8]) -> Option<i64> {
-    if text.len() != vector.len() {
-        return None;
-    }
-    let (mut sum, mut is_vector) = (0, true);
-    for (text, vector) in text.chunks(RUN).zip(vector.chunks(RUN)) {
-        let mut products: i32 = 0;
-        let mut strangers = 0;
-        for (&text, &vector) in text.iter().zip(vector) {
-            strangers |= u8::from(text.wrapping_sub(0x20) > 0x7E - 0x20);
-            let (left, right) = (i16::from(text) - ZERO, i16::from(vector) - ZERO);
-            products += i32::from(left) * i32::from(right);
-        }
-        is_vector &= strangers == 0;
-        sum += i64::from(products);
-    }
-    is_vector.then_some(sum)
-}
 
 /// Whether all bytes are those of a hypervector, given all of them or-ed after `^ TOP`.
 #[inline(always)]
