@@ -19,6 +19,9 @@ const CACHE_BYTES: u64 = 4 << 20;
 const CHECKSUM_BYTES: usize = 8;
 /// How sled names a snapshot that it is writing.
 const UNFINISHED_SNAPSHOT: &str = ".generating";
+/// How sled's snapshots begin, and what comes before that in the names under which they are kept.
+const SNAPSHOT: &str = "snap.";
+const KEPT: &str = "kept-";
 /// The file that sled locks while a database is open.
 const LOCKED_FILE: &str = "db";
 /// How long a database that is being closed is waited for.
@@ -38,12 +41,15 @@ impl SledCatalog {
         // that is whole it reads rightly, and it may be the only one: its renaming may be lost while
         // the removal of the one before it is not.
         remove_unfinished(path, UNFINISHED_SNAPSHOT, is_whole_snapshot)?;
+        keep_snapshots(path)?;
         let database = sled::Config::new()
             .path(path)
             .cache_capacity(CACHE_BYTES)
             .flush_every_ms(None)
             .open()
             .map_err(io_error)?;
+        sync_tree(path)?;
+        remove_kept(path)?;
         Ok(SledCatalog {
             database,
             path: path.to_path_buf(),
@@ -100,6 +106,41 @@ fn wait_until_closed(path: &Path, limit: Duration) -> io::Result<()> {
             locked => return locked.map(drop),
         }
     }
+}
+
+/// Keeps sled's snapshots under second names, durably, and brings them back where a power cut left none.
+///
+/// sled writes a snapshot when it opens, renames it and removes the one before, without a sync of the
+/// directory between: after a cut neither may be there. It reads its log from the beginning then,
+/// parts of which were used again, and takes an older state, or none, for the newest. What sled
+/// reads into a new snapshot is made durable too, so that the snapshot is not ahead of its log.
+fn keep_snapshots(path: &Path) -> io::Result<()> {
+    let names = match RealVfs.list(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        names => names?,
+    };
+    let is_lost = !names.iter().any(|name| name.starts_with(SNAPSHOT));
+    for name in &names {
+        let second = match name.strip_prefix(KEPT) {
+            Some(first) if is_lost => first.to_owned(),
+            None if name.starts_with(SNAPSHOT) => format!("{KEPT}{name}"),
+            _ => continue,
+        };
+        if !names.contains(&second) {
+            RealVfs.hard_link(&path.join(name), &path.join(second))?;
+        }
+    }
+    sync_tree(path)
+}
+
+/// Removes the second names: the snapshot that sled made is durable.
+fn remove_kept(path: &Path) -> io::Result<()> {
+    for name in RealVfs.list(path)? {
+        if name.starts_with(KEPT) {
+            RealVfs.remove(&path.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a snapshot of sled ends with the checksum of what is before its length.
@@ -213,6 +254,43 @@ mod tests {
             drop(held);
             opening.join().unwrap().unwrap();
         });
+    }
+
+    #[test]
+    fn a_snapshot_survives_a_cut_that_leaves_sled_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("catalog");
+        let names = |prefix: &str| {
+            let names = RealVfs.list(&path).unwrap();
+            let mut found: Vec<String> = names
+                .into_iter()
+                .filter(|n| n.starts_with(prefix))
+                .collect();
+            found.sort();
+            found
+        };
+        for value in [b"1", b"2"] {
+            let change = (b"a".to_vec(), Some(value.to_vec()));
+            SledCatalog::open(&path).unwrap().apply(&[change]).unwrap();
+            assert_eq!(names(KEPT), [""; 0], "they are there only while sled opens");
+        }
+        wait_until_closed(&path, CLOSING_LIMIT).unwrap();
+        let snapshots = names(SNAPSHOT);
+        assert_ne!(snapshots, [""; 0]);
+        keep_snapshots(&path).unwrap();
+        for name in &snapshots {
+            RealVfs.remove(&path.join(name)).unwrap();
+        }
+        let catalog = SledCatalog::open(&path).unwrap();
+        assert_eq!(catalog.scan().unwrap(), [(b"a".to_vec(), b"2".to_vec())]);
+        drop(catalog);
+        keep_snapshots(&path).unwrap();
+        let again = names(SNAPSHOT);
+        for name in &again {
+            RealVfs.remove(&path.join(name)).unwrap();
+        }
+        keep_snapshots(&path).unwrap();
+        assert_eq!(names(SNAPSHOT), again, "what was kept is back");
     }
 
     #[test]
