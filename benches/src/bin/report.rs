@@ -1,11 +1,11 @@
-//! The page of benchmarks, made of what they wrote as JSON: `cargo report FILES`.
+//! The page of benchmarks, made of what they wrote as JSON: `cargo bench-report FILES`.
 //!
 //! ```text
 //! cargo peers --json peers.json
 //! cargo peers --workloads ycsb-a,ycsb-b,ycsb-c,ycsb-d,ycsb-e,ycsb-f --json ycsb.json
 //! cargo http-peers --sq target/peers/bin/sq --json http.json
 //! cargo siw-bench --json siw.json
-//! cargo report peers.json ycsb.json http.json siw.json
+//! cargo bench-report peers.json ycsb.json http.json siw.json
 //! ```
 //!
 //! The page begins with every bar, met or missed, and names those that no file has a figure for.

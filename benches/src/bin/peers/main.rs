@@ -74,7 +74,7 @@ struct Arguments {
     /// Where to write machine, rows and bars as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Where to write the tables as a page, short for `cargo report` with one file.
+    /// Where to write the tables as a page, short for `cargo bench-report` with one file.
     #[arg(long)]
     markdown: Option<PathBuf>,
     /// Seed of keys, texts and questions.
