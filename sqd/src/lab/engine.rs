@@ -140,7 +140,8 @@ pub(super) fn measure(
     }
     let mut cells = Vec::new();
     for (class, free, asked) in questions(bench, plan) {
-        progress(&format!("timing {class}, {} stores", stores.len()));
+        let with = free.map_or_else(String::new, |free| format!(" with {free} free"));
+        progress(&format!("timing {class}{with}, {} stores", stores.len()));
         cells.push(time(class, free, &asked, &stores)?);
     }
     let session = session_questions(bench);
