@@ -32,7 +32,7 @@ type Label = [(&'static str, String); 1];
 type Figure = (&'static str, &'static str, fn(&Statistics) -> u64);
 
 /// What a store holds now.
-const HELD: [Figure; 15] = [
+const HELD: [Figure; 16] = [
     (
         "memtable_bytes",
         "Memory in memtables that are written to",
@@ -81,8 +81,13 @@ const HELD: [Figure; 15] = [
     ),
     (
         "damaged_chunks",
-        "Chunks of segments in use that the scrub found damaged",
+        "Chunks of segments in use that were found damaged",
         |s| s.damaged_chunks,
+    ),
+    (
+        "unmergeable_segments",
+        "Segments in use that merges leave out since one met damage there",
+        |s| s.unmergeable_segments,
     ),
 ];
 

@@ -23,6 +23,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Length of the trailer.
@@ -51,6 +52,8 @@ pub(crate) struct Segment {
     data_end: usize,
     parts: Vec<Range<usize>>,
     chunks: ChunkTable,
+    /// A merge met damage in it.
+    is_set_aside: AtomicBool,
 }
 
 impl Segment {
@@ -81,6 +84,7 @@ impl Segment {
             data_end,
             parts: Vec::new(),
             chunks,
+            is_set_aside: AtomicBool::new(false),
         };
         segment.check_header()?;
         segment.parts = segment.read_part_table(&trailer)?;
@@ -120,6 +124,16 @@ impl Segment {
     /// Number of chunks that are barred.
     pub(crate) fn bad_chunks(&self) -> u64 {
         self.chunks.bad_chunks()
+    }
+
+    /// Leaves the segment out of merges from now on. Says whether it was not left out before.
+    pub(crate) fn set_aside(&self) -> bool {
+        !self.is_set_aside.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether merges leave the segment out.
+    pub(crate) fn is_set_aside(&self) -> bool {
+        self.is_set_aside.load(Ordering::Relaxed)
     }
 
     /// Bytes of memory that its tables take, the map apart.

@@ -5,7 +5,7 @@
 //! no threads. Without background threads both run on the thread whose write made them due.
 
 use super::Shared;
-use super::merge::share;
+use super::merge::{Attempt, share};
 use crate::error::{Result, StoreError};
 use crate::sync::{Condvar, Mutex};
 use std::sync::Arc;
@@ -155,7 +155,10 @@ impl Shared {
     fn run_merging(&self) {
         self.maintenance.merging.run(|| {
             self.attempt("merging", || {
-                while self.merge(self.budget())? && !self.maintenance.merging.is_closed() {}
+                // One that is given up leaves less to be tried, so this ends.
+                while !matches!(self.merge(self.budget())?, Attempt::Idle)
+                    && !self.maintenance.merging.is_closed()
+                {}
                 Ok(())
             })
         });

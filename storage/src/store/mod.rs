@@ -204,14 +204,19 @@ impl Store {
     /// Merges until nothing more would make the store smaller or reads cheaper.
     ///
     /// # Errors
+    /// The first damage that was met, as [`StoreError::Corrupt`], after everything else was merged: the
+    /// segment concerned stays as it is, and merges leave it out until the store is opened again.
     /// Failures of the file system. What was to be merged stays as it was.
     pub fn merge(&self) -> Result<()> {
-        while self
-            .shared
-            .merge(merge::Effort::Asked)
-            .map_err(|error| self.shared.poison_unless_full(error))?
-        {}
-        Ok(())
+        let mut damage = None;
+        loop {
+            let attempt = self.shared.merge(merge::Effort::Asked);
+            match attempt.map_err(|error| self.shared.poison_unless_full(error))? {
+                merge::Attempt::Idle => return damage.map_or(Ok(()), Err),
+                merge::Attempt::Merged => {}
+                merge::Attempt::GivenUp(error) => damage = damage.or(Some(error)),
+            }
+        }
     }
 
     /// A setting of the store's user, by name.

@@ -123,7 +123,8 @@ impl Shared {
             header.next_segment = self.next_segment.load(Ordering::Relaxed);
             let committed = self.commit_manifests(&mut manifests, header, changes.clone());
             if committed.is_err() && manifests.lacks(&changes) {
-                self.discard(&sealed);
+                let segment = sealed.first().map(|sealed| sealed.view.part.segment().id());
+                segment.into_iter().for_each(|id| self.discard(id));
             }
             committed?;
             self.publish_sealed(frost, &mut sealed)?;
@@ -155,14 +156,6 @@ impl Shared {
             Ok((Arc::clone(&phext.name), segment.part(index)?))
         };
         frozen.iter().zip(0..).map(part).collect()
-    }
-
-    /// Removes the segment of parts that no manifest names, for space matters where the disk is
-    /// full. Where this fails the next opening removes it.
-    fn discard(&self, sealed: &[Sealed]) {
-        if let Some(sealed) = sealed.first() {
-            let _ = self.vfs.remove(sealed.view.part.segment().path());
-        }
     }
 
     /// Puts the new parts in the place of the frozen memtables.

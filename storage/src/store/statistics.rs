@@ -77,8 +77,10 @@ pub struct Statistics {
     pub scrubbed_bytes: u64,
     /// Passes that the scrub has ended.
     pub scrub_passes: u64,
-    /// Chunks of segments in use that the scrub found damaged.
+    /// Chunks of segments in use that were found damaged, by a scrub, a merge or a read.
     pub damaged_chunks: u64,
+    /// Segments in use that merges leave out since one of them met damage there.
+    pub unmergeable_segments: u64,
 }
 
 impl Statistics {
@@ -204,6 +206,7 @@ impl Shared {
             scrubbed_bytes,
             scrub_passes,
             damaged_chunks: segments.iter().map(|segment| segment.bad_chunks()).sum(),
+            unmergeable_segments: segments.iter().filter(|s| s.is_set_aside()).count() as u64,
         }
     }
 }

@@ -7,6 +7,9 @@
 //!
 //! Writers go on meanwhile. What they shadow in the sources is shadowed in the merged part before it
 //! is published; all but the last of it without a lock that they want.
+//!
+//! A merge that meets damaged bytes is given up, as if it had not begun. The segment that has them is
+//! left out of merges until the store is opened again: it stays, with all that can be read of it.
 
 mod pace;
 mod policy;
@@ -15,13 +18,13 @@ pub(super) use pace::{Pace, share};
 pub(super) use policy::{Effort, Limits, Space};
 
 use super::Shared;
-use super::manifest::manifest_of;
+use super::manifest::{Manifests, manifest_of};
 use super::shadow::Shadow;
 use super::state::{PartView, Phext, State};
 use super::statistics::add;
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
-use crate::segment::{Part, PartSource, Segment, write_metered};
+use crate::segment::{Part, PartSource, Segment, file_name, write_metered};
 use policy::{Job, debt_permille, plan};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -35,6 +38,16 @@ pub(super) const SLOT_BYTES: u64 = 192;
 /// Bytes written to log and segments for each thousand of users', up to which merges are spent on
 /// fewer parts: below the four that are promised, to leave some for cleaning that has to be.
 const BUDGET_PERMILLE: u64 = 3500;
+
+/// What came of an attempt to merge.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    /// Nothing is due.
+    Idle,
+    Merged,
+    /// Damage was met; what has it is left out from now on.
+    GivenUp(StoreError),
+}
 
 /// A merged part that follows what is shadowed in its sources.
 struct Merged<'a> {
@@ -67,8 +80,8 @@ impl Shared {
             .set_debt(debt_permille(&state, &space, self.limits()));
     }
 
-    /// Merges what is due, once. Says whether anything was.
-    pub(super) fn merge(&self, effort: Effort) -> Result<bool> {
+    /// Merges what is due, once.
+    pub(super) fn merge(&self, effort: Effort) -> Result<Attempt> {
         let _one_at_a_time = self.merging.lock();
         self.check_poison()?;
         let jobs = {
@@ -77,17 +90,26 @@ impl Shared {
         };
         if jobs.is_empty() {
             self.measure_debt();
-            return Ok(false);
+            return Ok(Attempt::Idle);
         }
         let merged = match self.write_merged(&jobs, effort) {
             Err(_) if self.pace.is_closing() => return Err(StoreError::Closed),
-            merged => merged?,
+            written => written.and_then(|merged| self.commit_merged(merged)),
         };
-        self.commit_merged(merged)?;
-        self.remove_unused(&jobs)?;
-        add(&self.counters.merges, 1);
+        let attempt = match merged {
+            Err(error @ StoreError::Corrupt { .. }) => {
+                set_aside(&jobs, &error);
+                Attempt::GivenUp(error)
+            }
+            merged => {
+                merged?;
+                self.remove_unused(&jobs)?;
+                add(&self.counters.merges, 1);
+                Attempt::Merged
+            }
+        };
         self.measure_debt();
-        Ok(true)
+        Ok(attempt)
     }
 
     /// Writes one segment with the merged parts.
@@ -106,9 +128,7 @@ impl Shared {
                 Ok(())
             };
             write_metered(&*self.vfs, &self.paths.segments, id, &sources, &meter)?;
-            let segment = Segment::open(&*self.vfs, &self.paths.segments, id)?;
-            let opened = (0..sources.len() as u32).map(|index| segment.part(index));
-            parts = opened.collect::<Result<Vec<_>>>()?;
+            parts = self.open_parts(id).inspect_err(|_| self.discard(id))?;
         }
         let mut parts = parts.into_iter();
         let merged = |(job, has_part): (&'a Job, bool)| Merged {
@@ -122,30 +142,62 @@ impl Shared {
         Ok(jobs.iter().zip(has_part).map(merged).collect())
     }
 
+    fn open_parts(&self, id: u64) -> Result<Vec<Arc<Part>>> {
+        let segment = Segment::open(&*self.vfs, &self.paths.segments, id)?;
+        (0..segment.parts())
+            .map(|index| segment.part(index))
+            .collect()
+    }
+
     fn commit_merged(&self, mut merged: Vec<Merged<'_>>) -> Result<()> {
         // Held throughout: a seal that shadows slots of the sources must not come in between.
         let mut manifests = self.manifests.lock();
         let current = self.state.load_full();
-        let mut changes = Vec::new();
-        for merged in &mut merged {
-            let phext = &current.phexts[&merged.job.phext.name];
-            merged.catch_up(phext)?;
-            changes.extend(manifest_of(phext, merged.parts(phext).iter()));
+        let caught_up = catch_up(&mut merged, &current);
+        caught_up.inspect_err(|_| self.discard_merged(&merged))?;
+        let parts = |merged: &Merged<'_>, phext: &Phext| merged.parts(phext);
+        self.record(&mut manifests, &merged, parts)?;
+        self.publish_recorded(&mut manifests, &mut merged)
+    }
+
+    /// Publishes what the catalog names already; where that fails the catalog names the sources again.
+    fn publish_recorded(&self, manifests: &mut Manifests, merged: &mut [Merged<'_>]) -> Result<()> {
+        let published = self.publish_merged(merged);
+        if published.is_err() {
+            let parts = |_: &Merged<'_>, phext: &Phext| phext.parts.clone();
+            let restored = self.record(manifests, merged, parts);
+            restored.map_err(|error| self.poison(&error))?;
+            self.discard_merged(merged);
         }
+        published
+    }
+
+    /// Commits the manifests of these phexts, with the parts that `parts` gives.
+    fn record(
+        &self,
+        manifests: &mut Manifests,
+        merged: &[Merged<'_>],
+        parts: impl Fn(&Merged<'_>, &Phext) -> Vec<PartView>,
+    ) -> Result<()> {
+        let current = self.state.load_full();
+        let changes = merged.iter().flat_map(|merged| {
+            let phext = &current.phexts[&merged.job.phext.name];
+            manifest_of(phext, parts(merged, phext).iter())
+        });
         let mut header = manifests.header;
         header.durable_lsn = current.lsn.max(header.durable_lsn);
         header.next_segment = self.next_segment.load(Ordering::Relaxed);
-        self.commit_manifests(&mut manifests, header, changes)?;
+        self.commit_manifests(manifests, header, changes.collect())
+    }
 
+    /// Puts the merged parts in the place of their sources.
+    fn publish_merged(&self, merged: &mut [Merged<'_>]) -> Result<()> {
         // What writers shadowed during the transaction is most of it; under their lock there is
         // little left.
-        let current = self.state.load_full();
-        for merged in &mut merged {
-            merged.catch_up(&current.phexts[&merged.job.phext.name])?;
-        }
+        catch_up(merged, &self.state.load_full())?;
         let _writer = self.writer.lock();
         let mut state = State::clone(&self.state.load());
-        for merged in &mut merged {
+        for merged in merged {
             let phext = state
                 .phexts
                 .get_mut(&merged.job.phext.name)
@@ -156,6 +208,19 @@ impl Shared {
         }
         self.state.store(Arc::new(state));
         Ok(())
+    }
+
+    /// Removes the segment of merged parts that no manifest names.
+    fn discard_merged(&self, merged: &[Merged<'_>]) {
+        if let Some(view) = merged.iter().find_map(|merged| merged.view.as_ref()) {
+            self.discard(view.part.segment().id());
+        }
+    }
+
+    /// Removes a segment that no manifest names, for space matters where the disk is full. Where this
+    /// fails the next opening removes it.
+    pub(super) fn discard(&self, id: u64) {
+        let _ = self.vfs.remove(&self.paths.segments.join(file_name(id)));
     }
 
     /// Removes the segments of merged parts that no phext uses any more. Snapshots that do keep
@@ -182,11 +247,39 @@ impl Shared {
     }
 }
 
+/// Leaves the source that has this damage out of later merges; all of them where it is in none, so that
+/// a merge which cannot be done is not tried for ever.
+fn set_aside(jobs: &[Job], error: &StoreError) {
+    let sources = || jobs.iter().flat_map(|job| &job.sources);
+    let has_damage = |view: &&PartView| {
+        let path = view.part.segment().path();
+        matches!(error, StoreError::Corrupt { path: damaged, .. } if damaged == path)
+    };
+    let is_known = sources().any(|view| has_damage(&view));
+    for view in sources().filter(|view| !is_known || has_damage(view)) {
+        let segment = view.part.segment();
+        if segment.set_aside() {
+            tracing::error!(
+                %error,
+                segment = %segment.path().display(),
+                "a merge met damage and was given up; the segment is left out of merges until the store \
+                 is opened again; `sqd check` lists all that is damaged, `sqd repair` says what can be kept"
+            );
+        }
+    }
+}
+
+fn catch_up(merged: &mut [Merged<'_>], state: &State) -> Result<()> {
+    let mut merged = merged.iter_mut();
+    merged.try_for_each(|merged| merged.catch_up(&state.phexts[&merged.job.phext.name]))
+}
+
 impl Job {
     /// The current slots of all sources, in coordinate order; `None` where there are none.
     fn source(&self) -> Result<Option<PartSource<'_>>> {
         let mut slots: Vec<(Coordinate, &Part, u32)> = Vec::new();
-        for view in &self.sources {
+        // What has no current slot goes without being read.
+        for view in self.sources.iter().filter(|view| view.live() > 0) {
             for live in view.live_slots() {
                 let (coordinate, slot) = live?;
                 slots.push((coordinate, &view.part, slot));
@@ -256,5 +349,87 @@ impl Merged<'_> {
             }
         }
         parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Options, Store, WriteBatch, WriteOp};
+    use crate::vfs::MemoryVfs;
+    use std::path::Path;
+
+    fn open(vfs: &MemoryVfs) -> Store {
+        let options = Options {
+            background: false,
+            ..Options::default()
+        };
+        Store::open_with(Arc::new(vfs.clone()), Path::new("/store"), options).unwrap()
+    }
+
+    fn put(store: &Store, numbers: std::ops::Range<u32>, text: &'static str) {
+        let put = |number| WriteOp::Put {
+            coordinate: Coordinate::new([1, 1, 1, 1, 1, 1, 1, 1, number]).unwrap(),
+            text: text.into(),
+        };
+        let batch = WriteBatch {
+            phext: "a".to_owned(),
+            operations: numbers.map(put).collect(),
+        };
+        store.commit(batch).unwrap();
+    }
+
+    /// What was written cannot be read back, which shows only when a scroll of it is overwritten after
+    /// the catalog names it.
+    #[test]
+    fn a_merge_that_cannot_be_published_leaves_its_sources_in_the_catalog() {
+        let vfs = MemoryVfs::new();
+        let store = open(&vfs);
+        for segment in 0..6 {
+            put(&store, segment * 10 + 1..segment * 10 + 11, "old");
+            store.seal().unwrap();
+        }
+        let shared = &store.shared;
+        let state = shared.state.load_full();
+        let jobs = plan(&state, &Space::of(&state), shared.limits(), Effort::Asked);
+        let mut merged = shared.write_merged(&jobs, Effort::Asked).unwrap();
+        let written = Arc::clone(merged[0].view.as_ref().unwrap().part.segment());
+        {
+            let mut manifests = shared.manifests.lock();
+            let parts = |merged: &Merged<'_>, phext: &Phext| merged.parts(phext);
+            shared.record(&mut manifests, &merged, parts).unwrap();
+            put(&store, 5..25, "new");
+            (0..written.chunks()).for_each(|chunk| written.mark_bad(chunk));
+            let published = shared.publish_recorded(&mut manifests, &mut merged);
+            let Err(error @ StoreError::Corrupt { .. }) = published else {
+                panic!("{published:?}");
+            };
+            set_aside(&jobs, &error);
+        }
+        drop(merged);
+        assert!(vfs.files().iter().all(|(path, _)| path != written.path()));
+        assert_eq!(
+            store.statistics().unmergeable_segments,
+            6,
+            "no source is to blame"
+        );
+        store.merge().unwrap();
+        assert_eq!((store.statistics().merges, store.poison()), (0, None));
+        put(&store, 61..62, "last");
+        drop(store);
+        let store = open(&vfs);
+        let snapshot = store.snapshot();
+        let phext = snapshot.phext("a").unwrap();
+        assert_eq!((phext.scrolls(), phext.parts()), (61, 6));
+        for number in 1..=61 {
+            let coordinate = Coordinate::new([1, 1, 1, 1, 1, 1, 1, 1, number]).unwrap();
+            let expected: &[u8] = match number {
+                5..25 => b"new",
+                61 => b"last",
+                _ => b"old",
+            };
+            let found = phext.locate(&coordinate).unwrap();
+            assert_eq!(found.text().unwrap(), expected, "{number}");
+        }
     }
 }

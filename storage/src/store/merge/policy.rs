@@ -15,6 +15,9 @@
 //! dead. The smaller the limit on parts, the more often a byte is rewritten; the limit grows with the
 //! phext, so that it is rewritten about twice at most while it lives.
 //!
+//! Segments in which a merge met damage are left out, of what is merged as well as of what is due: no
+//! merge makes them less. But parts of them without a current slot are dropped as others are.
+//!
 //! Everything here is a function of counts and sizes. No clock, no I/O.
 
 use super::super::state::{PartView, Phext, State};
@@ -95,6 +98,8 @@ struct FileUse {
     parts: Vec<(Arc<Phext>, PartView)>,
     /// Whether a rewrite would drop anything.
     is_reclaimable: bool,
+    /// Whether merges leave it out.
+    is_set_aside: bool,
 }
 
 /// Figures of [`Space`].
@@ -141,6 +146,7 @@ impl Space {
                 let segment = view.part.segment();
                 let file = space.files.entry(segment.id()).or_default();
                 file.bytes = segment.byte_len();
+                file.is_set_aside = segment.is_set_aside();
                 file.weight = file.weight.plus(Weight::of(view));
                 file.parts.push((Arc::clone(phext), view.clone()));
                 file.is_reclaimable |= view.shadow.len() > 0;
@@ -153,12 +159,26 @@ impl Space {
         space
     }
 
+    /// Of all files.
     pub(in super::super) fn totals(&self) -> SpaceTotals {
+        self.totals_of(self.files.values())
+    }
+
+    /// Of the files that merges take.
+    fn mergeable_totals(&self) -> SpaceTotals {
+        self.totals_of(self.mergeable())
+    }
+
+    fn mergeable(&self) -> impl Iterator<Item = &FileUse> {
+        self.files.values().filter(|file| !file.is_set_aside)
+    }
+
+    fn totals_of<'a>(&self, files: impl Iterator<Item = &'a FileUse>) -> SpaceTotals {
         let mut totals = SpaceTotals {
             live: self.memory,
             ..SpaceTotals::default()
         };
-        for file in self.files.values() {
+        for file in files {
             totals.files += 1;
             totals.bytes += file.bytes;
             totals.live += file.weight.live;
@@ -169,7 +189,7 @@ impl Space {
 
     /// The deadest file, where more of the store is dead than `percent` of what is current.
     fn victim(&self, percent: u64) -> Option<&FileUse> {
-        let totals = self.totals();
+        let totals = self.mergeable_totals();
         if totals.dead * 100 <= totals.live * percent {
             return None;
         }
@@ -178,7 +198,7 @@ impl Space {
             let bytes = (file.weight.live + file.weight.dead).max(1);
             (u128::from(file.weight.dead) << 20) / u128::from(bytes)
         };
-        let reclaimable = self.files.values().filter(|file| file.is_reclaimable);
+        let reclaimable = self.mergeable().filter(|file| file.is_reclaimable);
         reclaimable.max_by_key(dead_share)
     }
 }
@@ -223,7 +243,7 @@ pub(super) fn plan(state: &State, space: &Space, limits: Limits, effort: Effort)
         jobs = stale_parts(state, limits);
     }
     if jobs.is_empty() {
-        let totals = space.totals();
+        let totals = space.mergeable_totals();
         let budget = match effort {
             // Cleaning must not wait behind a merge that could have waited.
             Effort::Budget(_) if totals.dead * 100 > totals.live * DEAD_PERCENT_SOON => 0,
@@ -238,18 +258,19 @@ pub(super) fn plan(state: &State, space: &Space, limits: Limits, effort: Effort)
 /// How far the store is above its limits: 0 where merging is on time, 1000 where it is late by as
 /// much as is meant to happen at all.
 pub(in super::super) fn debt_permille(state: &State, space: &Space, limits: Limits) -> u64 {
-    let totals = space.totals();
+    let totals = space.mergeable_totals();
     let allowed = totals.live * DEAD_PERCENT / 100;
     let late = totals.dead.saturating_sub(allowed);
     // What a memtable overwrites dies before a merge can begin.
     let space_debt = late * 1000 / (totals.live / 10 + limits.memtable_bytes / 2).max(1);
     let parts_debt = |phext: &Arc<Phext>| {
         let most = most_parts(phext, limits);
-        let late = phext.parts.len().saturating_sub(most);
+        let parts = mergeable(phext);
+        let late = parts.len().saturating_sub(most);
         // Where no two parts fit into a merge, their number is nobody's fault.
         match late {
             0 => 0,
-            _ if cheapest_group(&weights(phext), room(phext, limits)).is_empty() => 0,
+            _ if cheapest_group(&weights(&parts), room(phext, limits)).is_empty() => 0,
             _ => (late * 1000 / most) as u64,
         }
     };
@@ -264,8 +285,21 @@ fn most_parts(phext: &Phext, limits: Limits) -> usize {
     (MANY_PARTS as u64 + seals / 4).min(MOST_PARTS as u64) as usize
 }
 
-fn weights(phext: &Phext) -> Vec<Weight> {
-    phext.parts.iter().map(Weight::of).collect()
+/// The parts that merges take.
+fn mergeable(phext: &Phext) -> Vec<&PartView> {
+    phext
+        .parts
+        .iter()
+        .filter(|view| is_mergeable(view))
+        .collect()
+}
+
+fn is_mergeable(view: &PartView) -> bool {
+    !view.part.segment().is_set_aside()
+}
+
+fn weights(parts: &[&PartView]) -> Vec<Weight> {
+    parts.iter().map(|view| Weight::of(view)).collect()
 }
 
 /// The room of one merge for parts of this phext.
@@ -296,10 +330,11 @@ fn crowded_phexts(
     let mut slots_left = limits.slots;
     let mut jobs = Vec::new();
     for phext in state.phexts.values() {
-        if phext.parts.len() <= most(phext) {
+        let parts = mergeable(phext);
+        if parts.len() <= most(phext) {
             continue;
         }
-        let weights = weights(phext);
+        let weights = weights(&parts);
         let group = cheapest_group(&weights, room(phext, limits));
         let cost: u64 = group.iter().map(|&index| weights[index].live).sum();
         let slots: u64 = group.iter().map(|&index| weights[index].slots).sum();
@@ -309,19 +344,25 @@ fn crowded_phexts(
         }
         left = left.saturating_sub(cost);
         slots_left = slots_left.saturating_sub(slots);
-        jobs.push(Job::new(phext, &group));
+        jobs.push(Job {
+            phext: Arc::clone(phext),
+            sources: group
+                .into_iter()
+                .map(|index| parts[index].clone())
+                .collect(),
+        });
     }
     jobs
 }
 
 /// The smallest files, where the store has more than its size explains.
 fn crowded_files(space: &Space, limits: Limits) -> Vec<Job> {
-    let totals = space.totals();
+    let totals = space.mergeable_totals();
     let explained = (totals.live / (limits.memtable_bytes / 2).max(1)) as usize;
-    if space.files.len() <= MANY_FILES + explained {
+    let files: Vec<&FileUse> = space.mergeable().collect();
+    if files.len() <= MANY_FILES + explained {
         return Vec::new();
     }
-    let files: Vec<&FileUse> = space.files.values().collect();
     let weights: Vec<Weight> = files.iter().map(|file| file.weight).collect();
     let group = cheapest_group(&weights, limits).into_iter();
     jobs_by_phext(group.flat_map(|index| &files[index].parts))
@@ -331,7 +372,10 @@ fn crowded_files(space: &Space, limits: Limits) -> Vec<Job> {
 fn jobs_by_phext<'a>(parts: impl Iterator<Item = &'a (Arc<Phext>, PartView)>) -> Vec<Job> {
     let mut jobs: BTreeMap<u64, Job> = BTreeMap::new();
     for (phext, view) in parts {
-        let job = jobs.entry(phext.id).or_insert_with(|| Job::new(phext, &[]));
+        let job = jobs.entry(phext.id).or_insert_with(|| Job {
+            phext: Arc::clone(phext),
+            sources: Vec::new(),
+        });
         job.sources.push(view.clone());
     }
     jobs.into_values().collect()
@@ -341,14 +385,14 @@ fn jobs_by_phext<'a>(parts: impl Iterator<Item = &'a (Arc<Phext>, PartView)>) ->
 fn stale_parts(state: &State, limits: Limits) -> Vec<Job> {
     let stale = |phext: &Phext| {
         let is_stale = |view: &&PartView| !view.part.follows(phext.order);
-        let stale: Vec<&PartView> = phext.parts.iter().filter(is_stale).collect();
+        let stale = mergeable(phext).into_iter().filter(is_stale);
         let mut sum = Weight::default();
         let fits = |view: &&PartView| {
             let first = sum == Weight::default();
             sum = sum.plus(Weight::of(view));
             first || sum.live <= limits.bytes && sum.slots <= limits.slots
         };
-        stale.into_iter().take_while(fits).cloned().collect()
+        stale.take_while(fits).cloned().collect()
     };
     // One phext at a time, so that one is done before the next begins.
     jobs_of(state, stale).into_iter().take(1).collect()
@@ -390,15 +434,6 @@ fn cheapest_group(weights: &[Weight], room: Limits) -> Vec<usize> {
     taken.truncate(best.map_or(0, |(_, length)| length));
     taken.sort_unstable();
     taken
-}
-
-impl Job {
-    fn new(phext: &Arc<Phext>, indexes: &[usize]) -> Job {
-        Job {
-            phext: Arc::clone(phext),
-            sources: indexes.iter().map(|&i| phext.parts[i].clone()).collect(),
-        }
-    }
 }
 
 #[cfg(test)]
