@@ -287,7 +287,7 @@ fn rebuilt(vfs: &MemoryVfs, expected: &Model) -> RepairReport {
     let is_told = |loss: &Loss| {
         matches!(
             loss,
-            Loss::Deletes { .. } | Loss::Settings | Loss::Unknown { .. }
+            Loss::Deletes { .. } | Loss::Settings | Loss::Snapshots | Loss::Unknown { .. }
         )
     };
     assert!(report.losses.iter().all(is_told), "{:?}", report.losses);

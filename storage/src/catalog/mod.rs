@@ -12,6 +12,7 @@
 //! total, because the bytes may be damaged.
 
 mod published;
+pub(crate) mod snapshot_file;
 mod snapshots;
 
 pub(crate) use published::{Published, Publisher, path_in as published_path};
@@ -126,11 +127,6 @@ impl Entries {
     pub(crate) fn byte_len(&self) -> u64 {
         let entry = |(key, (value, _)): (&Vec<u8>, &(Vec<u8>, u64))| key.len() + value.len() + 8;
         self.by_key.iter().map(entry).sum::<usize>() as u64
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.by_key.len()
     }
 
     /// Keys and values, in key order.

@@ -48,8 +48,13 @@ impl Publisher {
 
     /// Writes the next file beside the current one, durably.
     pub(crate) fn prepare(&self, entries: &Entries, header: &Header) -> Result<()> {
-        let path = self.temporary();
-        let written = self.write(&path, &encode(entries, header));
+        self.prepare_file(&path_in(&self.directory), &encode(entries, header))
+    }
+
+    /// Writes what is to take the place of the file at `path`, durably.
+    pub(super) fn prepare_file(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let path = temporary(path);
+        let written = self.write(&path, bytes);
         if written.is_err() {
             // Space matters when the disk is full; what stays is replaced the next time.
             let _ = self.vfs.remove(&path);
@@ -59,10 +64,19 @@ impl Publisher {
 
     /// Puts what was prepared in the place of the current file, durably.
     pub(crate) fn publish(&self) -> Result<()> {
-        let path = self.temporary();
+        self.rename_file(&path_in(&self.directory))?;
+        self.sync()
+    }
+
+    /// Puts what was prepared in the place of the file at `path`.
+    pub(super) fn rename_file(&self, path: &Path) -> Result<()> {
+        let from = temporary(path);
         self.vfs
-            .rename(&path, &path_in(&self.directory))
-            .map_err(|e| StoreError::io("rename", &path, e))?;
+            .rename(&from, path)
+            .map_err(|e| StoreError::io("rename", &from, e))
+    }
+
+    pub(super) fn sync(&self) -> Result<()> {
         self.vfs
             .sync_dir(&self.directory)
             .map_err(|e| StoreError::io("sync", &self.directory, e))
@@ -77,7 +91,9 @@ impl Publisher {
         let path = path_in(&self.directory);
         let found = match read_all(&*self.vfs, &path) {
             Ok(bytes) if bytes == encode(entries, header) => return Ok(()),
-            Ok(bytes) => decode(&path, &bytes).and_then(|found| Contents::read(&path, found)),
+            Ok(bytes) => {
+                decode(&MAGIC, &path, &bytes).and_then(|found| Contents::read(&path, found))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Contents::default()),
             Err(error) => return Err(StoreError::io("read", &path, error)),
         };
@@ -124,9 +140,17 @@ impl Publisher {
         write_and_sync(&*file, bytes)
     }
 
-    fn temporary(&self) -> PathBuf {
-        path_in(&self.directory).with_extension("tmp")
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
+
+    pub(super) fn vfs(&self) -> &dyn Vfs {
+        &*self.vfs
+    }
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    path.with_extension("tmp")
 }
 
 impl Published {
@@ -134,7 +158,7 @@ impl Published {
     pub(crate) fn read(vfs: &dyn Vfs, directory: &Path) -> Result<Published> {
         let path = path_in(directory);
         let bytes = read_all(vfs, &path).map_err(|e| StoreError::io("read", &path, e))?;
-        let contents = Contents::read(&path, decode(&path, &bytes)?)?;
+        let contents = Contents::read(&path, decode(&MAGIC, &path, &bytes)?)?;
         let checksum = checksum_in(&bytes).expect("a file without one does not decode");
         Ok(Published { contents, checksum })
     }
@@ -155,27 +179,36 @@ fn write_and_sync(file: &dyn File, bytes: &[u8]) -> io::Result<()> {
     file.sync_data()
 }
 
-fn read_all(vfs: &dyn Vfs, path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_all(vfs: &dyn Vfs, path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     vfs.read(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 fn encode(entries: &Entries, header: &Header) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
-    bytes.extend_from_slice(&(entries.len() as u64 + 1).to_le_bytes());
     let (key, value) = header.change();
     let value = value.expect("a header is stored, not removed");
-    let mut push = |key: &[u8], value: &[u8]| {
+    let header = (key.as_slice(), value.as_slice());
+    frame(&MAGIC, std::iter::once(header).chain(entries.iter()))
+}
+
+/// Entries as the bytes of a file with this magic.
+pub(super) fn frame<'a>(
+    magic: &[u8; 8],
+    entries: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> Vec<u8> {
+    let mut bytes = magic.to_vec();
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.resize(HEADER_BYTES, 0);
+    let mut count = 0u64;
+    for (key, value) in entries {
         bytes.extend_from_slice(&(key.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
         bytes.extend_from_slice(key);
         bytes.extend_from_slice(value);
-    };
-    push(&key, &value);
-    entries.iter().for_each(|(key, value)| push(key, value));
+        count += 1;
+    }
+    bytes[16..HEADER_BYTES].copy_from_slice(&count.to_le_bytes());
     let checksum = xxh3_64(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     bytes
@@ -185,11 +218,15 @@ fn checksum_in(bytes: &[u8]) -> Option<u64> {
     bytes.last_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
-/// The entries in a file's bytes.
-fn decode(path: &Path, bytes: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+/// The entries in the bytes of a file with this magic.
+pub(super) fn decode(
+    magic: &[u8; 8],
+    path: &Path,
+    bytes: &[u8],
+) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let damaged = |what: &str| StoreError::corrupt(path, 0, what);
     let length = bytes.len().saturating_sub(CHECKSUM_BYTES);
-    if length < HEADER_BYTES || bytes[..8] != MAGIC {
+    if length < HEADER_BYTES || bytes[..8] != magic[..] {
         return Err(damaged("it is no published manifest"));
     }
     let (body, _) = bytes.split_at(length);
@@ -300,14 +337,17 @@ mod tests {
         let (entries, header) = catalog(7);
         let bytes = encode(&entries, &header);
         let path = Path::new("MANIFEST");
-        assert_eq!(decode(path, &bytes).unwrap().len(), 3);
+        assert_eq!(decode(&MAGIC, path, &bytes).unwrap().len(), 3);
         for bit in 0..bytes.len() * 8 {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(decode(path, &damaged).is_err(), "bit {bit}");
+            assert!(decode(&MAGIC, path, &damaged).is_err(), "bit {bit}");
         }
         for length in 0..bytes.len() {
-            assert!(decode(path, &bytes[..length]).is_err(), "{length} bytes");
+            assert!(
+                decode(&MAGIC, path, &bytes[..length]).is_err(),
+                "{length} bytes"
+            );
         }
     }
 

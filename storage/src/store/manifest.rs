@@ -43,9 +43,13 @@ impl Manifests {
         header.sequence = self.header.sequence + 1;
         header.digest = entries.digest();
         changes.push(header.change());
+        let has_snapshots = self.publisher.prepare_snapshots(&entries, &changes)?;
         self.publisher.prepare(&entries, &header)?;
         let applied = self.catalog.apply(&changes);
         applied.map_err(|e| self.error(e))?;
+        if has_snapshots {
+            self.publisher.rename_snapshots()?;
+        }
         self.publisher.publish()?;
         self.entries = Some(entries);
         self.header = header;

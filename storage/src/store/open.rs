@@ -77,6 +77,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
     let synced = manifests.catalog.sync();
     synced.map_err(|e| catalog_error("sync", &paths.catalog, e))?;
     manifests.publisher.republish(&contents.entries, &header)?;
+    manifests.publisher.republish_snapshots(&contents)?;
     segments.remove_unused(&on_disk, &contents.segments())?;
     let dirty = replay(&mut state, &recovered.records, recovered.last_lsn, &options)?;
     let next_segment = segments.next_id(header.next_segment);

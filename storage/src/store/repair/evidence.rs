@@ -1,6 +1,7 @@
 //! Reading what there is: catalog, log and segments, each perhaps damaged.
 
 use super::report::RepairReport;
+use crate::catalog::snapshot_file::{self, Snapshots};
 use crate::catalog::{Contents, Published};
 use crate::error::{Result, StoreError};
 use crate::log::recovery::Known;
@@ -29,6 +30,10 @@ pub(super) struct Evidence {
     pub(super) catalog: Option<Contents>,
     /// One that is whole and older: its shadows and settings still hold.
     pub(super) stale_catalog: Option<Contents>,
+    /// The named snapshots that any file tells of.
+    pub(super) snapshots: Snapshots,
+    /// No file tells whether there are named snapshots.
+    pub(super) are_snapshots_lost: bool,
     pub(super) log: SalvagedLog,
     /// The segments on the medium, by id.
     pub(super) segments: BTreeMap<u64, Found>,
@@ -102,9 +107,12 @@ impl Evidence {
             report.damages.push(error.to_string());
         }
         let is_log_damaged = is_log_lost || log.damage.is_some() && newest.is_some();
+        let snapshots = snapshots(vfs, paths, newest.as_ref(), stale.as_ref(), report);
         let mut evidence = Evidence {
             catalog: newest,
             stale_catalog: stale,
+            are_snapshots_lost: snapshots.is_none() && holds_something,
+            snapshots: snapshots.unwrap_or_default(),
             log,
             segments,
             is_log_damaged,
@@ -125,16 +133,11 @@ impl Evidence {
             || self.catalog.is_none() && !is_new
     }
 
-    /// The ids of the segments in use: those that the catalog names, or all where it is lost.
+    /// The ids of the segments in use: those that the catalog names, for phexts or for named snapshots,
+    /// or all where it is lost.
     pub(super) fn used(&self) -> BTreeSet<u64> {
         match &self.catalog {
-            Some(contents) => {
-                let parts = contents
-                    .manifests
-                    .values()
-                    .flat_map(|manifest| &manifest.parts);
-                parts.map(|part| part.segment).collect()
-            }
+            Some(contents) => contents.segments(),
             None => self.segments.keys().copied().collect(),
         }
     }
@@ -172,6 +175,25 @@ fn catalog(vfs: &dyn Vfs, paths: &Paths) -> Result<Option<Contents>> {
         return Ok(None);
     }
     Contents::read(&paths.catalog, entries).map(Some)
+}
+
+/// The named snapshots: as the newest catalog says, or the file of them, which is not behind an older
+/// catalog. `None` where nothing is known of any.
+fn snapshots(
+    vfs: &dyn Vfs,
+    paths: &Paths,
+    newest: Option<&Contents>,
+    stale: Option<&Contents>,
+    report: &mut RepairReport,
+) -> Option<Snapshots> {
+    if let Some(newest) = newest {
+        return Some(newest.snapshots.clone());
+    }
+    let read = snapshot_file::read(vfs, &paths.root).unwrap_or_else(|error| {
+        report.damages.push(error.to_string());
+        None
+    });
+    read.or_else(|| stale.map(|stale| stale.snapshots.clone()))
 }
 
 fn segments(vfs: &dyn Vfs, paths: &Paths) -> Result<BTreeMap<u64, Found>> {

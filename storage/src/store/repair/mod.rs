@@ -14,8 +14,12 @@
 //! The catalog, and `MANIFEST`, its published copy, know which slots are no longer current. Where
 //! both are lost, a newer scroll still takes the place of an older one, because parts carry their LSNs. A scroll that was deleted and sealed
 //! leaves no trace but there: it may come back, and the report says so.
+//!
+//! Named snapshots are kept, each with what is left of the parts that it names: as the catalog or
+//! `MANIFEST` says, and where both are lost as `SNAPSHOTS` does.
 
 mod evidence;
+mod named;
 mod place;
 mod plan;
 mod report;
@@ -27,6 +31,7 @@ use super::open::take_lock;
 use crate::error::Result;
 use crate::vfs::{MemoryVfs, RealVfs, Vfs};
 use evidence::Evidence;
+use plan::Planner;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

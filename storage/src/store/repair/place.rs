@@ -1,7 +1,7 @@
 //! Putting a repaired store in place, so that a crash at any point leaves it to be done again.
 
 use super::plan::Plan;
-use crate::catalog::{Entries, published_path};
+use crate::catalog::{Entries, published_path, snapshot_file};
 use crate::error::{Result, StoreError};
 use crate::log::{LogWriter, Lsn, file_path};
 use crate::segment::{PartSource, Segment, file_name, write_segment};
@@ -230,10 +230,13 @@ impl Begun {
             vfs.sync_dir(path).map_err(at(path))?;
         }
         self.swap_catalog(vfs, paths).map_err(at(&paths.catalog))?;
-        // The next opening publishes the repaired catalog.
+        // The next opening publishes the repaired catalog and its snapshots.
         let published = published_path(&paths.root);
         let old = published_path(&self.aside);
         move_if_there(vfs, &published, &old).map_err(at(&published))?;
+        let snapshots = snapshot_file::path_in(&paths.root);
+        let old = snapshot_file::path_in(&self.aside);
+        move_if_there(vfs, &snapshots, &old).map_err(at(&snapshots))?;
         self.swap_log(vfs, paths)?;
         let done = self.aside.join(FILE);
         move_if_there(vfs, &paths.root.join(FILE), &done).map_err(at(&done))?;

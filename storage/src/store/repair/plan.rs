@@ -3,7 +3,7 @@
 use super::evidence::Evidence;
 use super::place::New;
 use super::report::{Loss, RepairReport};
-use crate::catalog::{Contents, Header, ManifestPart};
+use crate::catalog::{Contents, Header, ManifestPart, SnapshotRecord};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::log::{Lsn, Payload};
@@ -22,6 +22,7 @@ pub(super) struct Plan {
     pub(super) state: State,
     pub(super) header: Header,
     pub(super) settings: BTreeMap<String, Vec<u8>>,
+    pub(super) snapshots: BTreeMap<String, SnapshotRecord>,
     /// Segments that nothing names any more.
     pub(super) retired: BTreeSet<u64>,
     /// Log files, all of which are replaced by one that is empty.
@@ -29,8 +30,8 @@ pub(super) struct Plan {
 }
 
 /// A part to be placed in the repaired store.
-struct Placed {
-    view: PartView,
+pub(super) struct Placed {
+    pub(super) view: PartView,
     /// The id of the segment it was written in first, for it tells parts of one age apart.
     id: u64,
     /// Coordinates that are lost: older scrolls there must not take their place.
@@ -68,6 +69,7 @@ impl Plan {
         };
         state.next_phext = state.next_phext.max(header.next_phext).max(1);
         let last_lsn = planner.replay(&mut state)?;
+        let snapshots = planner.snapshots()?;
         let plan = Plan {
             header: Header {
                 sequence: header.sequence.max(evidence.log.checkpoint) + 1,
@@ -80,13 +82,13 @@ impl Plan {
             settings: known
                 .map(|contents| contents.settings.clone())
                 .unwrap_or_default(),
-            retired: planner.retired(&state),
+            retired: planner.retired(&state, &snapshots),
+            snapshots,
             logs: evidence.log.numbers.clone(),
             state,
         };
-        if let Some(contents) = known.filter(|contents| !contents.snapshots.is_empty()) {
-            let names = contents.snapshots.keys().cloned().collect();
-            planner.report.losses.push(Loss::Snapshots { names });
+        if evidence.are_snapshots_lost {
+            planner.report.losses.push(Loss::Snapshots);
         }
         if evidence.catalog.is_none() {
             planner.report.losses.push(Loss::Settings);
@@ -95,11 +97,11 @@ impl Plan {
     }
 }
 
-struct Planner<'a> {
-    evidence: &'a Evidence,
+pub(super) struct Planner<'a> {
+    pub(super) evidence: &'a Evidence,
     new: &'a New,
     paths: &'a Paths,
-    report: &'a mut RepairReport,
+    pub(super) report: &'a mut RepairReport,
 }
 
 impl Planner<'_> {
@@ -127,7 +129,7 @@ impl Planner<'_> {
     }
 
     /// The part that a manifest names, or what is left of it.
-    fn place_entry(
+    pub(super) fn place_entry(
         &mut self,
         name: &str,
         order: Order,
@@ -263,21 +265,25 @@ impl Planner<'_> {
         Ok(state)
     }
 
-    /// A part with what an older catalog knows of its shadow: shadows only grow.
+    /// A part with what an older catalog and named snapshots know of its shadow: shadows only grow.
     fn place_part(
         &mut self,
         part: &Arc<Part>,
         is_whole: bool,
         stale: Option<&Contents>,
     ) -> Result<Option<Placed>> {
-        let manifest = stale.and_then(|stale| stale.manifests.get(&part.phext()));
-        let entries = manifest.into_iter().flat_map(|manifest| &manifest.parts);
+        let snapshots = self.evidence.snapshots.values();
+        let older = snapshots.map(|snapshot| &snapshot.point.manifests);
+        let older = older.chain(stale.map(|stale| &stale.manifests));
+        let manifests = older.filter_map(|manifests| manifests.get(&part.phext()));
         let id = part.segment().id();
-        let mut known = entries.filter(|entry| (entry.segment, entry.index) == (id, part.index()));
-        let shadow = match known.next() {
-            Some(entry) => Shadow::decode(&self.paths.catalog, &entry.shadow, part.slots())?,
-            None => Shadow::default(),
-        };
+        let mut shadow = Shadow::default();
+        for entry in manifests.flat_map(|manifest| &manifest.parts) {
+            if (entry.segment, entry.index) == (id, part.index()) {
+                let known = Shadow::decode(&self.paths.catalog, &entry.shadow, part.slots())?;
+                known.iter().for_each(|slot| _ = shadow.insert(slot));
+            }
+        }
         if !is_whole {
             let record = stale.and_then(|stale| stale.phexts.get(&part.phext()));
             let order = record.map_or(Order::Auto, |record| record.order);
@@ -376,10 +382,14 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// The segments on the medium that the state does not use.
-    fn retired(&mut self, state: &State) -> BTreeSet<u64> {
-        let views = state.phexts.values().flat_map(|phext| &phext.parts);
-        let used: BTreeSet<u64> = views.map(|view| view.part.segment().id()).collect();
+    /// The segments on the medium that neither the state nor a named snapshot uses.
+    fn retired(
+        &mut self,
+        state: &State,
+        snapshots: &BTreeMap<String, SnapshotRecord>,
+    ) -> BTreeSet<u64> {
+        let mut used = state.segment_ids();
+        used.extend(snapshots.values().flat_map(|s| s.point.segments()));
         let retired = self
             .evidence
             .segments
@@ -461,6 +471,11 @@ impl Plan {
         phexts
             .flat_map(|phext| manifest_of(phext, phext.parts.iter()))
             .chain(settings.map(|(name, value)| crate::catalog::setting_change(name, value)))
+            .chain(
+                self.snapshots
+                    .iter()
+                    .map(|(name, record)| record.change(name)),
+            )
             .collect()
     }
 }

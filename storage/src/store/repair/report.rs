@@ -69,12 +69,16 @@ pub enum Loss {
         /// The last commit whose deletes may have come back.
         last: Lsn,
     },
-    /// Named snapshots; the segments that only they need are moved aside.
-    Snapshots {
-        /// Their names.
-        names: Vec<String>,
+    /// A loss from what a named snapshot holds; the rest of it is kept.
+    OfSnapshot {
+        /// The snapshot's name.
+        snapshot: String,
+        /// What it will not hold.
+        loss: Box<Loss>,
     },
-    /// Named snapshots, settings, orders and times of creation of phexts, and phexts without scrolls.
+    /// Named snapshots, if there were any: no file tells their names any more, nor what they held.
+    Snapshots,
+    /// Settings, orders and times of creation of phexts, and phexts without scrolls.
     Settings,
 }
 
@@ -135,10 +139,16 @@ impl fmt::Display for Loss {
                 "not lost but perhaps too much: scrolls that were deleted or replaced as a whole phext \
                  in commits up to {last} may be there again"
             ),
-            Loss::Snapshots { names } => write!(f, "the named snapshots {names:?}"),
+            Loss::OfSnapshot { snapshot, loss } => {
+                write!(f, "from the named snapshot {snapshot:?}: {loss}")
+            }
+            Loss::Snapshots => write!(
+                f,
+                "named snapshots, if there were any: no file tells their names any more, nor what they held"
+            ),
             Loss::Settings => write!(
                 f,
-                "named snapshots, settings, orders and times of creation of phexts, and phexts without scrolls"
+                "settings, orders and times of creation of phexts, and phexts without scrolls"
             ),
         }
     }
