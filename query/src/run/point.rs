@@ -1,12 +1,11 @@
 //! The text at one coordinate, the most frequent query: its stream is kept, and only the coordinate in
 //! it changes.
 
-use super::{Inline, Runner};
 use crate::error::ExecuteError;
 use crate::plan::Plan;
 use crate::query::{Fields, Output, Query, Target};
-use phext_siw::cc::Compiled;
-use phext_siw::execute::{Report, Sink};
+use phext_siw::cc::{Compiled, OptimizationTier};
+use phext_siw::execute::{Collected, Report, Sink, execute};
 use phext_siw::{Constant, LaneSpec};
 use phext_storage::Phext;
 use phext_storage::coordinate::Coordinate;
@@ -17,24 +16,28 @@ thread_local! {
     static KEPT: Cell<Option<Box<Compiled>>> = const { Cell::new(None) };
 }
 
-/// The coordinate of a query for one text that asks for nothing else.
+/// The coordinate of a query for one text that asks for nothing else. A set of one coordinate is that
+/// coordinate: both give the same lanes.
 #[inline]
 pub(super) fn plain(query: &Query) -> Option<&Coordinate> {
-    match (&query.target, &query.output) {
-        (Target::Point(point), Output::Rows(Fields::TEXT))
-            if query.within.is_empty()
-                && query.filters.is_empty()
-                && query.order.is_none()
-                && query.limit.is_none()
-                && query.tier == Query::default().tier =>
-        {
-            Some(point)
-        }
-        _ => None,
-    }
+    let point = match &query.target {
+        Target::Point(point) => point,
+        Target::Points(points) => match &points[..] {
+            [point] => point,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let is_plain = matches!(query.output, Output::Rows(Fields::TEXT))
+        && query.within.is_empty()
+        && query.filters.is_empty()
+        && query.order.is_none()
+        && query.limit.is_none()
+        && query.tier == OptimizationTier::Tier3PhextOptimal;
+    is_plain.then_some(point)
 }
 
-/// Answers `Query::point`.
+/// Answers `Query::point`, of the tier that queries have by default.
 pub(super) fn read(
     coordinate: &Coordinate,
     phext: &Phext,
@@ -51,7 +54,7 @@ pub(super) fn read(
         }
         _ => unreachable!("the first constant of a point query is its point"),
     }
-    let result = Inline.run(&compiled, phext, sink);
+    let result = execute(&compiled.stream, phext, sink, &mut Collected::default());
     KEPT.set(Some(compiled));
-    result
+    Ok(result?)
 }

@@ -36,7 +36,7 @@ impl<'a> Sentron<'a> {
                 };
             }
             CoordinationOp::Recv { to } => {
-                let received = std::mem::take(&mut self.received);
+                let received = std::mem::take(&mut self.registers.memory.received);
                 let rows = Rows::new(received, Default::default());
                 self.registers.put_content(to, Content::Rows(rows));
                 self.report.ops += 1;
@@ -105,13 +105,15 @@ impl<'a> Sentron<'a> {
 
     /// Puts rows into the mail of the group.
     fn post(&mut self, to: Destination, from: M, mask: Option<K>) -> Next {
+        let mut sent = std::mem::take(&mut self.registers.memory.sent);
         let rows = self.registers.rows(from);
         let active = self.registers.active(mask, rows);
         let rows = (0..rows).filter(|&row| active.get(row));
         let messages = rows.map(|row| (to, Message::of(&self.registers.row(from, row))));
-        let before = self.sent.len();
-        self.sent.extend(messages);
-        self.report.ops += (self.sent.len() - before) as u64;
+        let before = sent.len();
+        sent.extend(messages);
+        self.report.ops += (sent.len() - before) as u64;
+        self.registers.memory.sent = sent;
         Next::Word
     }
 
@@ -216,7 +218,7 @@ impl<'a> Sentron<'a> {
             CoordinationOp::Merge { message } => {
                 Collective::Merge(self.registers.copy_rows(message))
             }
-            _ => Collective::Barrier(std::mem::take(&mut self.sent)),
+            _ => Collective::Barrier(std::mem::take(&mut self.registers.memory.sent)),
         }
     }
 
@@ -226,7 +228,9 @@ impl<'a> Sentron<'a> {
     /// When the sentron waits for no such answer.
     pub fn resume(&mut self, answer: Answer) {
         match (std::mem::take(&mut self.waits_at), answer) {
-            (CoordinationOp::Bar, Answer::Received(rows)) => self.received.extend(rows),
+            (CoordinationOp::Bar, Answer::Received(rows)) => {
+                self.registers.memory.received.extend(rows);
+            }
             (CoordinationOp::Reduce { accumulator, .. }, Answer::Reduced(value)) => {
                 self.registers.put_scalar(accumulator, value);
             }

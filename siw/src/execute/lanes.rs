@@ -3,7 +3,7 @@
 use crate::group::allocation::Share;
 use crate::{Constant, ConstantId, LaneSpec, Stream};
 use phext_storage::coordinate::Coordinate;
-use phext_storage::page_table::{Lane, LaneCursor, Location};
+use phext_storage::page_table::{Begun, Lane, LaneCursor, Location};
 use phext_storage::{Phext, StoreError};
 
 /// Points that are looked up together: enough for the page table's groups, few enough for their
@@ -16,6 +16,8 @@ pub enum Lanes<'a> {
     /// From the page table, in its order. Boxed, because lanes are moved about and points are few
     /// bytes.
     Cursor(Box<LaneCursor<'a>>),
+    /// A coordinate that is looked for already; nothing once it was given.
+    Point(Option<(&'a Coordinate, Begun)>),
     /// These coordinates, in the order given, whether or not they hold a scroll.
     Points(&'a [Coordinate]),
     /// Those of others that are one sentron's.
@@ -29,7 +31,18 @@ impl<'a> Lanes<'a> {
     /// # Errors
     /// Damage found in the store.
     pub fn of_stream(stream: &'a Stream, phext: &'a Phext) -> Result<Self, StoreError> {
-        match stream.each.iter().find_map(|word| word.sparse.batches()) {
+        let constant = stream.each.iter().find_map(|word| word.sparse.batches());
+        Self::of_constant(stream, constant, phext)
+    }
+
+    /// As [`Lanes::of_stream`], where it is known which constant names them.
+    #[inline]
+    pub(super) fn of_constant(
+        stream: &'a Stream,
+        constant: Option<ConstantId>,
+        phext: &'a Phext,
+    ) -> Result<Self, StoreError> {
+        match constant {
             Some(constant) => Self::of_spec(spec(stream, constant), phext),
             None => Ok(Self::Points(&[])),
         }
@@ -39,17 +52,39 @@ impl<'a> Lanes<'a> {
     ///
     /// # Errors
     /// Damage found in the store.
+    #[inline]
     pub fn of_spec(spec: &'a LaneSpec, phext: &'a Phext) -> Result<Self, StoreError> {
         Ok(match spec {
-            LaneSpec::Points(points) => Self::Points(points),
+            LaneSpec::Points(points) => match &points[..] {
+                [point] => Self::Point(Some((point, phext.begin(point)))),
+                points => Self::Points(points),
+            },
             others => Self::Cursor(Box::new(phext.lanes(others)?)),
         })
+    }
+
+    /// The lanes of a stream that asks for one coordinate: what is read first of it is on its way while
+    /// a sentron is made ready, which takes about as long.
+    #[inline]
+    pub(super) fn of_point(
+        stream: &'a Stream,
+        constant: Option<ConstantId>,
+        phext: &'a Phext,
+    ) -> Option<Self> {
+        match constant.map(|constant| spec(stream, constant)) {
+            Some(LaneSpec::Points(points)) if points.len() == 1 => {
+                let point = &points[0];
+                Some(Self::Point(Some((point, phext.begin(point)))))
+            }
+            _ => None,
+        }
     }
 
     /// Whether no lane is left, as far as that is known without a look.
     #[inline]
     pub(super) fn is_finished(&self) -> bool {
         match self {
+            Self::Point(point) => point.is_none(),
             Self::Points(points) => points.is_empty(),
             Self::Share(shared) => shared.0.is_finished(),
             Self::Cursor(_) => false,
@@ -66,6 +101,16 @@ impl<'a> Lanes<'a> {
     ) -> Result<(), StoreError> {
         match self {
             Self::Cursor(cursor) => cursor.next_batch(out, most),
+            Self::Point(point) => {
+                if let Some((&coordinate, begun)) = point.take() {
+                    let location = phext.locate_begun(&coordinate, begun)?;
+                    out.push(Lane {
+                        coordinate,
+                        location,
+                    });
+                }
+                Ok(())
+            }
             Self::Points(points) => {
                 let (now, later) = points.split_at(most.min(points.len()));
                 *points = later;

@@ -10,15 +10,14 @@
 use super::dots::Dots;
 use super::group::{Collective, Step};
 use super::kernels::Kernels;
-use super::registers::{BufferId, Content, Memory, Message, Registers};
+use super::registers::{BufferId, Content, Memory, Registers};
 use super::tally::Tallies;
 use super::top::Top;
 use super::{ExecuteError, Executed, Flow, Flush, Lanes, Observer, Report, Sink, Unobserved};
 use crate::stream::{MAX_TIER, Part};
 use crate::telemetry::{self, Watch};
 use crate::{
-    BATCH_LANES, ConstantId, CoordinationOp, DenseOp, Destination, Level, P, Pipe, SparseOp,
-    Stream, Word,
+    BATCH_LANES, ConstantId, CoordinationOp, DenseOp, Level, P, Pipe, SparseOp, Stream, Word,
 };
 use memchr::memmem::Finder;
 use phext_storage::Phext;
@@ -49,10 +48,7 @@ impl std::fmt::Debug for Outside<'_> {
 pub struct Sentron<'a> {
     pub(super) stream: &'a Stream,
     pub(super) phext: &'a Phext,
-    /// What SLANES writes.
-    lane_register: P,
-    /// A bit for each dimension that SINDEX names.
-    indexed: u16,
+    survey: Survey,
     pub(super) registers: Registers<'a>,
     pub(super) kernels: Kernels,
     /// Lanes before the current batch, of all pieces.
@@ -72,10 +68,6 @@ pub struct Sentron<'a> {
     pub(super) waits_at: CoordinationOp,
     /// What it brings there, until that is handed over.
     pub(super) meeting: Option<Collective>,
-    /// What was sent to neighbours since the last barrier.
-    pub(super) sent: Vec<(Destination, Message)>,
-    /// What neighbours sent before it.
-    pub(super) received: Vec<Message>,
     /// What looks for the patterns met so far.
     pub(super) finders: Vec<(ConstantId, Finder<'a>)>,
     /// Whether the batch was found and asked for before the one before was worked on.
@@ -95,21 +87,28 @@ pub(super) enum Next {
 
 impl<'a> Sentron<'a> {
     /// A sentron about to run a stream.
-    #[inline(always)]
     pub fn open(idle: Idle, stream: &'a Stream, phext: &'a Phext) -> Self {
+        let mut sentron = Self::new(idle, Survey::of(stream), stream, phext);
+        sentron.empty_accumulators();
+        sentron
+    }
+
+    /// A sentron whose accumulators are still to be emptied. Nothing is called once its registers are
+    /// there, so that they are made where the caller keeps it: a copy would wait for what was just written.
+    #[inline(always)]
+    fn new(idle: Idle, survey: Survey, stream: &'a Stream, phext: &'a Phext) -> Self {
         debug_assert_eq!(
             crate::validate(stream),
             Ok(()),
             "streams are validated before they run"
         );
-        let survey = Survey::of(stream);
-        let mut sentron = Self {
+        let kernels = Kernels::detect();
+        Self {
             stream,
             phext,
-            lane_register: survey.lane_register,
-            indexed: survey.indexed,
+            survey,
             registers: Registers::new(idle.0),
-            kernels: Kernels::detect(),
+            kernels,
             position: 0,
             width: 1,
             batch: if stream.tier == 0 { 1 } else { BATCH_LANES },
@@ -119,15 +118,9 @@ impl<'a> Sentron<'a> {
             next_word: 0,
             waits_at: CoordinationOp::Nop,
             meeting: None,
-            sent: Vec::new(),
-            received: Vec::new(),
             finders: Vec::new(),
             was_prefetched: false,
-        };
-        if survey.accumulates {
-            sentron.empty_accumulators();
         }
-        sentron
     }
 
     /// A sentron of a group, with its number there. Only that of sentron 0 sends rows in `last`.
@@ -136,8 +129,15 @@ impl<'a> Sentron<'a> {
         self
     }
 
-    #[cold]
+    #[inline]
     fn empty_accumulators(&mut self) {
+        if self.survey.accumulates {
+            self.accumulate_nothing();
+        }
+    }
+
+    #[cold]
+    fn accumulate_nothing(&mut self) {
         for word in &self.stream.each {
             let (accumulator, content) = match word.coordination {
                 CoordinationOp::Top {
@@ -182,11 +182,14 @@ impl<'a> Sentron<'a> {
     /// # Errors
     /// As [`super::execute`].
     pub fn run(&mut self, outside: &mut Outside<'_>) -> Result<(), ExecuteError> {
-        self.run_observed(outside, &mut Unobserved)
+        self.run_observed(None, outside, &mut Unobserved)
     }
 
+    /// Runs the whole stream, over lanes that are known where they are those of one point.
+    #[inline]
     fn run_observed<O: Observer>(
         &mut self,
+        point: Option<Lanes<'a>>,
         outside: &mut Outside<'_>,
         observer: &mut O,
     ) -> Result<(), ExecuteError> {
@@ -199,7 +202,10 @@ impl<'a> Sentron<'a> {
         if !stream.each.is_empty() {
             observer.part(Part::Each);
             observer.begin(self.report.ops);
-            let mut lanes = Lanes::of_stream(stream, self.phext)?;
+            let mut lanes = match point {
+                Some(point) => point,
+                None => Lanes::of_constant(stream, self.survey.lanes, self.phext)?,
+            };
             observer.looked(stream, self.report.ops);
             if self.each_observed(&mut lanes, outside, observer)? == Flow::Stop {
                 return Ok(());
@@ -412,11 +418,12 @@ impl<'a> Sentron<'a> {
 
     /// Gives a batch to the register that SLANES names.
     fn begin_batch(&mut self, batch: BufferId) {
-        self.registers.put_places(self.lane_register, batch);
-        self.width = self.registers.places(self.lane_register).len();
-        if self.indexed != 0 {
-            let (register, dimensions) = (self.lane_register, self.indexed);
-            self.registers.load_components(register, dimensions);
+        let Survey { register, .. } = self.survey;
+        self.registers.put_places(register, batch);
+        self.width = self.registers.places(register).len();
+        if self.survey.indexed != 0 {
+            self.registers
+                .load_components(register, self.survey.indexed);
         }
         self.registers.memory.arena.clear();
         self.report.batches += 1;
@@ -450,9 +457,12 @@ impl<'a> Sentron<'a> {
 }
 
 /// What is looked for in the words of `each` before they run.
+#[derive(Debug, Clone, Copy)]
 struct Survey {
     /// The register that SLANES writes; any where there is no SLANES.
-    lane_register: P,
+    register: P,
+    /// The lanes that it names.
+    lanes: Option<ConstantId>,
     /// A bit for each dimension that SINDEX names.
     indexed: u16,
     /// Whether there are accumulators of rows.
@@ -463,15 +473,18 @@ impl Survey {
     #[inline]
     fn of(stream: &Stream) -> Self {
         let mut survey = Self {
-            lane_register: P(0),
+            register: P(0),
+            lanes: None,
             indexed: 0,
             accumulates: false,
         };
         for word in &stream.each {
             match word.sparse {
-                SparseOp::Lanes { to, .. }
-                | SparseOp::Assoc { to, .. }
-                | SparseOp::Neighbr { to, .. } => survey.lane_register = to,
+                SparseOp::Lanes { to, lanes }
+                | SparseOp::Assoc { to, lanes }
+                | SparseOp::Neighbr { to, lanes } => {
+                    (survey.register, survey.lanes) = (to, Some(lanes));
+                }
                 SparseOp::Index { dimension, .. } => survey.indexed |= 1 << dimension,
                 _ => {}
             }
@@ -498,8 +511,12 @@ pub(super) fn run<'a, O: Observer>(
     outside: &mut Outside<'_>,
     observer: &mut O,
 ) -> Result<Report, ExecuteError> {
-    let mut sentron = Sentron::open(IDLE.take().unwrap_or_default(), stream, phext);
-    let result = sentron.run_observed(outside, observer);
+    let survey = Survey::of(stream);
+    let point = Lanes::of_point(stream, survey.lanes, phext);
+    let idle = IDLE.take().unwrap_or_default();
+    let mut sentron = Sentron::new(idle, survey, stream, phext);
+    sentron.empty_accumulators();
+    let result = sentron.run_observed(point, outside, observer);
     let Sentron {
         registers, report, ..
     } = sentron;

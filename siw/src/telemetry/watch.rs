@@ -48,6 +48,7 @@ impl Watch {
             return Watch::default();
         };
         let shared = match lanes {
+            Lanes::Point(_) => MOST_SHARED,
             Lanes::Points(points) => shared(points.len() as u64),
             Lanes::Cursor(_) | Lanes::Share(_) => {
                 count_dimensions(block, stream);

@@ -30,6 +30,7 @@ pub use lanes::{LaneCursor, LaneSpec};
 pub use metric::{MAX_WEIGHT, Metric, WeightError, Weights};
 pub use nearest::Nearest;
 pub use pattern::{Pattern, PatternError};
+pub use point::Begun;
 pub use region::{Constraint, Region, RegionError, Span};
 pub use split::Split;
 pub use translation::translations;

@@ -23,6 +23,10 @@ const TRANSLATED_PARTS: usize = 4;
 /// Coordinates whose reads overlap: a core waits for about 15 cache lines at once.
 const GROUP: usize = 32;
 
+/// A search for a coordinate that has begun. See [`Phext::begin`].
+#[derive(Debug, Clone, Copy)]
+pub struct Begun(Probe);
+
 impl Phext {
     /// Where the scroll at a coordinate is.
     ///
@@ -30,13 +34,48 @@ impl Phext {
     /// Damage, with file and offset.
     #[inline]
     pub fn locate(&self, coordinate: &Coordinate) -> Result<Location<'_>> {
+        self.locate_with(coordinate, || Probe::new(coordinate))
+    }
+
+    /// Begins to look for a coordinate: asks for what is read first, and does not wait for it. Worth it
+    /// for whoever has something else to do before [`Phext::locate_begun`].
+    #[inline]
+    pub fn begin(&self, coordinate: &Coordinate) -> Begun {
+        if self.parts.is_empty() {
+            return Begun(Probe::default());
+        }
+        let probe = Probe::new(coordinate);
+        // With more of them the translation cache says which part is read.
+        if self.parts.len() < TRANSLATED_PARTS {
+            for view in &self.parts {
+                view.part.prefetch_bucket(coordinate, probe);
+            }
+        }
+        Begun(probe)
+    }
+
+    /// As [`Phext::locate`], for a search that was begun, for the same coordinate and by this phext.
+    ///
+    /// # Errors
+    /// As [`Phext::locate`].
+    #[inline]
+    pub fn locate_begun(&self, coordinate: &Coordinate, begun: Begun) -> Result<Location<'_>> {
+        self.locate_with(coordinate, || begun.0)
+    }
+
+    #[inline]
+    fn locate_with(
+        &self,
+        coordinate: &Coordinate,
+        probe: impl FnOnce() -> Probe,
+    ) -> Result<Location<'_>> {
         if let Some(text) = self.in_memory(coordinate) {
             return Ok(Location::Memory(text));
         }
         if self.parts.is_empty() {
             return Ok(Location::Absent);
         }
-        let probe = Probe::new(coordinate);
+        let probe = probe();
         if self.parts.len() < TRANSLATED_PARTS {
             let found = self.in_parts(coordinate, probe)?;
             return Ok(found.map_or(Location::Absent, |(location, _)| location));

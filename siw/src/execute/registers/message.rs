@@ -29,6 +29,19 @@ pub(in crate::execute) enum Content {
     Dots(Box<Dots>),
 }
 
+impl Content {
+    /// Becomes something else. Columns, which most are, need no drop, and are not asked whether they do.
+    #[inline]
+    pub(in crate::execute) fn put(&mut self, content: Content) {
+        match self {
+            Content::Empty | Content::Columns(_) => {
+                std::mem::forget(std::mem::replace(self, content));
+            }
+            _ => *self = content,
+        }
+    }
+}
+
 /// Numbers of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Column {
@@ -103,7 +116,7 @@ impl Registers<'_> {
     #[inline]
     pub(in crate::execute) fn put_content(&mut self, to: M, content: Content) {
         self.release_columns(to);
-        *self.content(to) = content;
+        self.content(to).put(content);
     }
 
     /// The message refers to its buffers no more.
@@ -123,7 +136,9 @@ impl Registers<'_> {
         columns.each_number(|numbers| number_pool.release(numbers));
     }
 
+    #[inline]
     pub(in crate::execute) fn content(&mut self, register: M) -> &mut Content {
+        self.memory.occupied |= 1 << register.index();
         &mut self.memory.messages[register.index()]
     }
 

@@ -22,7 +22,7 @@ pub use rows::{Message, Rows};
 pub(super) use text::Text;
 
 use super::kernels::Row;
-use crate::{BATCH_LANES, K, M, P, R, T};
+use crate::{BATCH_LANES, Destination, K, M, P, R, T};
 use phext_storage::WriteOp;
 use phext_storage::coordinate::DIMENSIONS;
 use phext_storage::page_table::{Lane, Location};
@@ -69,6 +69,8 @@ pub(super) struct Memory {
     places: [Option<BufferId>; P::COUNT],
     texts: [Option<BufferId>; T::COUNT],
     messages: [Content; M::COUNT],
+    /// A bit for each of `messages` that was written since the stream began.
+    occupied: u8,
     idle_places: Pool<PlaceBuffer<'static>>,
     idle_texts: Pool<TextBuffer<'static>>,
     idle_located: Vec<Location<'static>>,
@@ -80,6 +82,10 @@ pub(super) struct Memory {
     pub(super) query: Row,
     /// Writes that wait for SFLUSH.
     pub(super) scattered: Vec<WriteOp>,
+    /// What was sent to neighbours since the last barrier.
+    pub(super) sent: Vec<(Destination, Message)>,
+    /// What neighbours sent before it.
+    pub(super) received: Vec<Message>,
 }
 
 /// Where in [`Memory::mask_places`] the mask is that a D operation writes.
@@ -139,6 +145,9 @@ impl<'a> Registers<'a> {
     #[inline]
     pub(super) fn into_idle(self) -> Box<Memory> {
         let mut memory = self.memory;
+        // Put away at the end: what was just written cannot be copied yet.
+        let idle_places = self.place_pool.recycled(emptied);
+        let idle_texts = self.text_pool.recycled(emptied);
         memory.number_pool.reset();
         while memory.written != 0 {
             let register = memory.written.trailing_zeros() as usize;
@@ -147,18 +156,22 @@ impl<'a> Registers<'a> {
         }
         memory.places = Default::default();
         memory.texts = Default::default();
-        for message in &mut memory.messages {
-            if !matches!(message, Content::Empty) {
-                *message = Content::Empty;
-            }
+        while memory.occupied != 0 {
+            let register = memory.occupied.trailing_zeros() as usize;
+            memory.messages[register].put(Content::Empty);
+            memory.occupied &= memory.occupied - 1;
         }
         // A stream that failed in the middle of a word has left some.
         memory.deferrals = 0;
-        self.place_pool.recycle(&mut memory.idle_places, emptied);
-        self.text_pool.recycle(&mut memory.idle_texts, emptied);
-        memory.idle_located = emptied(self.located);
+        if self.located.capacity() > 0 {
+            memory.idle_located = emptied(self.located);
+        }
         memory.scattered.clear();
+        memory.sent.clear();
+        memory.received.clear();
         memory.arena.clear();
+        memory.idle_places = idle_places;
+        memory.idle_texts = idle_texts;
         memory
     }
 
@@ -174,6 +187,12 @@ impl<'a> Registers<'a> {
     /// Puts in place what the operations of a word write.
     #[inline]
     pub(super) fn put_deferred(&mut self) {
+        if self.memory.deferrals > 0 {
+            self.put_each_deferred();
+        }
+    }
+
+    fn put_each_deferred(&mut self) {
         for index in 0..std::mem::take(&mut self.memory.deferrals) {
             // Field by field, see above.
             match self.memory.deferred[index] {

@@ -130,19 +130,23 @@ impl<B: Default> Pool<B> {
         }
     }
 
-    /// All buffers are spare; `empty` makes each one that of another pool. Does not allocate where
-    /// a buffer of the one kind takes the memory of the other.
+    /// A pool of the same buffers, all spare, `empty` making each one that of the other pool. Does not
+    /// allocate where a buffer of the one kind takes the memory of the other.
     #[inline]
-    pub(in crate::execute) fn recycle<C>(mut self, to: &mut Pool<C>, empty: impl Fn(B) -> C) {
-        self.reset();
-        let slots = self.slots.into_iter().map(|slot| Slot {
+    pub(in crate::execute) fn recycled<C>(self, empty: impl Fn(B) -> C) -> Pool<C> {
+        let last = (self.slots.len() as u16).wrapping_sub(1);
+        let slots = self.slots.into_iter().zip(0_u16..);
+        let slots = slots.map(|(slot, id)| Slot {
             buffer: empty(slot.buffer),
-            uses: slot.uses,
-            next: slot.next,
+            uses: 0,
+            next: if id == last { NONE } else { id + 1 },
         });
-        to.slots = slots.collect();
-        to.spare = self.spare;
-        to.used = 0;
+        let slots: Vec<_> = slots.collect();
+        Pool {
+            spare: if slots.is_empty() { NONE } else { 0 },
+            slots,
+            used: 0,
+        }
     }
 }
 

@@ -234,7 +234,14 @@ impl Streams {
 
 impl Reader for Streams {
     fn point(&mut self, key: &Key, tally: &mut Tally) -> Outcome {
-        self.points(vec![key.coordinate], tally)
+        let mut sink = |row: &ResultRow<'_>| {
+            if let Some(text) = row.text {
+                tally.text(text);
+            }
+            Ok(Flow::Continue)
+        };
+        run(&Query::point(key.coordinate), &self.phext, &mut sink)?;
+        Ok(())
     }
 
     fn batch(&mut self, batch: Batch<'_>, tally: &mut Tally) -> Outcome {
