@@ -12,6 +12,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use memchr::{memchr, memrchr};
 
 use super::rejection::Rejection;
 use super::request::{Field, Headers, Method, Version};
@@ -70,20 +71,7 @@ impl HeadScanner {
 
 /// The offset of the first LF.
 pub(super) fn find_line_feed(bytes: &[u8]) -> Option<usize> {
-    // A block is tested without branches, which compiles to vector compares: a query string may
-    // be a megabyte long.
-    const BLOCK: usize = 64;
-    let has_none = |block: &&[u8]| {
-        block
-            .iter()
-            .fold(0, |found, &byte| found | u8::from(byte == b'\n'))
-            == 0
-    };
-    let skipped = bytes.chunks_exact(BLOCK).take_while(has_none).count() * BLOCK;
-    bytes[skipped..]
-        .iter()
-        .position(|&byte| byte == b'\n')
-        .map(|at| skipped + at)
+    memchr(b'\n', bytes)
 }
 
 impl Head {
@@ -112,21 +100,14 @@ struct RequestLine {
 
 impl RequestLine {
     fn parse(line: &[u8]) -> Result<Self, Rejection> {
-        if line.contains(&b'\r') {
+        if memchr(b'\r', line).is_some() {
             return Err(Rejection::RequestLine("it has a CR without LF"));
         }
-        let is_space = |&byte: &u8| byte == b' ';
-        let malformed = Rejection::RequestLine("it is not `METHOD TARGET HTTP/1.1`");
-        let first = line
-            .iter()
-            .position(is_space)
-            .ok_or_else(|| malformed.clone())?;
-        let last = line
-            .iter()
-            .rposition(is_space)
-            .ok_or_else(|| malformed.clone())?;
+        let malformed = || Rejection::RequestLine("it is not `METHOD TARGET HTTP/1.1`");
+        let first = memchr(b' ', line).ok_or_else(malformed)?;
+        let last = memrchr(b' ', line).ok_or_else(malformed)?;
         if last == first {
-            return Err(malformed);
+            return Err(malformed());
         }
         let method = Method::from_token(&line[..first])
             .ok_or(Rejection::RequestLine("the method is not a token"))?;
@@ -174,7 +155,7 @@ fn locate_origin(line: &[u8], target: Range<usize>) -> Result<Range<usize>, Reje
 
 /// Path and query of the target at `range` in the head.
 fn split_target(head: &Bytes, range: Range<usize>) -> (Bytes, Bytes) {
-    let mark = head[range.clone()].iter().position(|&byte| byte == b'?');
+    let mark = memchr(b'?', &head[range.clone()]);
     let path_end = mark.map_or(range.end, |mark| range.start + mark);
     let path = if path_end == range.start {
         Bytes::from_static(b"/")

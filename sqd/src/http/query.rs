@@ -5,6 +5,7 @@
 //! ignored, and of two pairs with one key the later counts. Bytes that are not UTF-8 become
 //! U+FFFD, and where that happened can be asked.
 
+use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 
 /// The decoded pairs of a query string or of an `application/x-www-form-urlencoded` body.
@@ -62,7 +63,7 @@ impl<'a> Parameters<'a> {
 
 impl<'a> Pair<'a> {
     fn parse(pair: &'a [u8]) -> Option<Self> {
-        let equals = pair.iter().position(|&byte| byte == b'=')?;
+        let equals = memchr(b'=', pair)?;
         let (key, _) = lossy(decode(&pair[..equals]));
         let (value, invalid_at) = lossy(decode(&pair[equals + 1..]));
         Some(Self {
@@ -76,10 +77,7 @@ impl<'a> Pair<'a> {
 /// `+` to space and percent escapes to bytes, in one pass: a `+` that comes out of an escape is
 /// not looked at again.
 fn decode(encoded: &[u8]) -> Cow<'_, [u8]> {
-    let Some(first) = encoded
-        .iter()
-        .position(|&byte| byte == b'+' || byte == b'%')
-    else {
+    let Some(first) = memchr2(b'+', b'%', encoded) else {
         return Cow::Borrowed(encoded);
     };
     let mut decoded = Vec::with_capacity(encoded.len());
@@ -112,12 +110,10 @@ fn escaped_byte(digits: &[u8]) -> Option<u8> {
 /// Text with U+FFFD for what is not UTF-8, and the offset of the first byte that is not.
 fn lossy(bytes: Cow<'_, [u8]>) -> (Cow<'_, str>, Option<usize>) {
     match bytes {
-        Cow::Borrowed(bytes) => {
-            let invalid_at = std::str::from_utf8(bytes)
-                .err()
-                .map(|error| error.valid_up_to());
-            (String::from_utf8_lossy(bytes), invalid_at)
-        }
+        Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => (Cow::Borrowed(text), None),
+            Err(error) => (String::from_utf8_lossy(bytes), Some(error.valid_up_to())),
+        },
         Cow::Owned(bytes) => match String::from_utf8(bytes) {
             Ok(text) => (Cow::Owned(text), None),
             Err(error) => {

@@ -49,8 +49,9 @@ pub(crate) use cores::Cores;
 use phext_query::ExecuteError;
 use phext_siw::execute::ExecuteError as StreamError;
 use phext_storage::StoreError;
+use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use telemetry::Told;
 
 const PREFIX: &[u8] = b"/api/v2/";
@@ -254,18 +255,22 @@ impl Handler for App {
         let took = start.elapsed();
         let route = telemetry::counted_as(&request.path, &ROUTES);
         self.telemetry.requests.count(route, response.status, took);
-        let micros = took.as_micros() as u64;
-        let path = String::from_utf8_lossy(&request.path);
-        let (id, method, status) = (request.id, request.method.as_str(), response.status);
-        match status {
-            500.. => tracing::error!(id, method, %path, status, micros, "request failed"),
-            400.. => tracing::info!(id, method, %path, status, micros, "request refused"),
-            _ => {
-                let version = &request.version;
-                tracing::debug!(id, method, %path, ?version, status, micros, "request");
-            }
-        }
+        log(&request, response.status, took);
         response
+    }
+}
+
+/// Tells the log of a request that was answered. What is not logged is not put into words.
+fn log(request: &Request, status: u16, took: Duration) {
+    let (id, method, micros) = (request.id, request.method.as_str(), took.as_micros() as u64);
+    let path = fmt::from_fn(|f| f.write_str(&String::from_utf8_lossy(&request.path)));
+    match status {
+        500.. => tracing::error!(id, method, %path, status, micros, "request failed"),
+        400.. => tracing::info!(id, method, %path, status, micros, "request refused"),
+        _ => {
+            let version = &request.version;
+            tracing::debug!(id, method, %path, ?version, status, micros, "request");
+        }
     }
 }
 
