@@ -21,6 +21,7 @@
 //! instead of numbers, which are reported as [`CoordinateError::Name`].
 
 use std::fmt;
+use std::io::{self, Write};
 use std::iter::Peekable;
 
 /// Number of components of a coordinate.
@@ -47,6 +48,12 @@ const SCROLL: usize = DIMENSIONS - 1;
 
 const ARMS: usize = 3;
 const FIELDS_PER_ARM: usize = DIMENSIONS / ARMS;
+
+/// Digits of the largest number that a component can hold.
+const COMPONENT_DIGITS: usize = 10;
+
+/// Bytes of the longest canonical text.
+const TEXT_BYTES: usize = DIMENSIONS * COMPONENT_DIGITS + DIMENSIONS - 1;
 
 /// How much of an offending text an error repeats, in bytes.
 const EXCERPT_LIMIT: usize = 48;
@@ -275,22 +282,45 @@ fn excerpt(text: &str) -> String {
     format!("{}...", &text[..text.floor_char_boundary(EXCERPT_LIMIT)])
 }
 
+impl Coordinate {
+    /// Writes the canonical text, as `Display` does, but in a fraction of the time: answers hold one
+    /// for each of their rows.
+    ///
+    /// # Errors
+    /// The output fails.
+    pub fn write_text(&self, output: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        output.write_all(self.text(&mut [0; TEXT_BYTES]).as_bytes())
+    }
+
+    /// The canonical text, which is written into `buffer` from its end.
+    fn text<'b>(&self, buffer: &'b mut [u8; TEXT_BYTES]) -> &'b str {
+        let mut start = TEXT_BYTES;
+        let mut prepend = |byte| {
+            start -= 1;
+            buffer[start] = byte;
+        };
+        for (dimension, &component) in self.0.iter().enumerate().rev() {
+            let mut rest = component;
+            loop {
+                prepend(b'0' + (rest % 10) as u8);
+                rest /= 10;
+                if rest == 0 {
+                    break;
+                }
+            }
+            match dimension {
+                0 => {}
+                _ if dimension % FIELDS_PER_ARM == 0 => prepend(b'/'),
+                _ => prepend(b'.'),
+            }
+        }
+        std::str::from_utf8(&buffer[start..]).expect("digits and separators are ASCII")
+    }
+}
+
 impl fmt::Display for Coordinate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [
-            library,
-            shelf,
-            series,
-            collection,
-            volume,
-            book,
-            chapter,
-            section,
-            scroll,
-        ] = self.0;
-        write!(f, "{library}.{shelf}.{series}/")?;
-        write!(f, "{collection}.{volume}.{book}/")?;
-        write!(f, "{chapter}.{section}.{scroll}")
+        f.write_str(self.text(&mut [0; TEXT_BYTES]))
     }
 }
 

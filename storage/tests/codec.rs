@@ -236,7 +236,7 @@ proptest! {
     fn toc_equals_textmap(scrolls in scrolls().prop_filter("empty", |scrolls| !scrolls.is_empty())) {
         let mut toc = Vec::new();
         for (coordinate, text) in &scrolls {
-            write_toc_line(&mut toc, coordinate, text).unwrap();
+            write_toc_line(&mut toc, coordinate, text.as_bytes()).unwrap();
         }
         prop_assert_eq!(String::from_utf8(toc).unwrap(), reference::textmap(&write(&scrolls)));
     }

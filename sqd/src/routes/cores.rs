@@ -8,7 +8,7 @@
 //!
 //! When the future of a long read is dropped, because its client went away, its streams end.
 
-use super::assembly::{Assembled, Assembly, Kept, Piece, gather, next};
+use super::assembly::{Assembled, Assembly, BUFFER_BYTES, Kept, Piece, gather, next};
 use super::{Answer, Refusal};
 use crate::http::{Body, Response};
 use crate::library::{Library, LibraryError, blocking};
@@ -19,7 +19,7 @@ use phext_query::{
 };
 use phext_storage::Phext;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -71,11 +71,31 @@ impl Cores {
         let Some(phext) = phext else {
             return self.answer_here(&plan, Phext::empty(), content_type, assembly);
         };
+        let length = OnceLock::new();
+        self.answer_of_length(plan, phext, library, content_type, assembly, &length)
+            .await
+    }
+
+    /// As [`Cores::answer`], with a place for the answer's length: where that is known and too much for
+    /// memory, the answer is streamed at once.
+    pub(super) async fn answer_of_length<A: Assembly>(
+        self: &Arc<Self>,
+        plan: Plan,
+        phext: Arc<Phext>,
+        library: &Arc<Library>,
+        content_type: &'static str,
+        assembly: A,
+        length: &OnceLock<u64>,
+    ) -> Answer {
         if self.is_short(&plan, &phext)? {
             return self.answer_here(&plan, &phext, content_type, assembly);
         }
         let reading = Reading::new(self, phext, library);
+        if let Some(&length) = length.get().filter(|&&length| length > BUFFER_BYTES as u64) {
+            return Ok(reading.stream(length, plan, content_type, assembly));
+        }
         let kept = reading.keep(&plan, assembly.clone()).await?;
+        length.get_or_init(|| kept.length);
         if kept.overflowed {
             return Ok(reading.stream(kept.length, plan, content_type, assembly));
         }

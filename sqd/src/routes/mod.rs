@@ -29,6 +29,7 @@ mod cores;
 mod delta;
 mod document;
 mod hash;
+mod json_text;
 mod query;
 mod read;
 mod rendered;

@@ -3,6 +3,7 @@
 use super::arguments::{Arguments, excerpt};
 use super::cores::Cores;
 use super::document::document_bytes;
+use super::json_text::write_json_text;
 use super::rendered::{Format, Rendering};
 use super::{Answer, Refusal};
 use crate::http::Response;
@@ -12,7 +13,7 @@ use phext_query::{Fields, Flow, Plan, Query, ResultRow, Target, run};
 use phext_storage::Phext;
 use phext_storage::coordinate::DIMENSIONS;
 use phext_storage::phext::write_toc_line;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
@@ -82,12 +83,22 @@ pub(super) async fn toc(
         Some(text) => Target::Prefix(parse_prefix(text)?),
     };
     let phext = phext_of(arguments, library).await?;
+    let is_whole = limit.is_none() && target == Target::All;
     let plan = Plan::new(&Query {
         limit,
         ..Query::rows(target, Fields::TEXT)
     })?;
     let lines = Rendering::new(TocLines);
-    cores.answer(plan, phext, library, TEXT, lines).await
+    match phext {
+        Some(phext) if is_whole => {
+            let same = Arc::clone(&phext);
+            let length = &same.derived().toc_bytes;
+            cores
+                .answer_of_length(plan, phext, library, TEXT, lines, length)
+                .await
+        }
+        phext => cores.answer(plan, phext, library, TEXT, lines).await,
+    }
 }
 
 /// The lines of `toc`.
@@ -98,7 +109,6 @@ impl Format for TocLines {
         let (Some(coordinate), Some(text)) = (row.coordinate, row.text) else {
             return Ok(());
         };
-        let text = std::str::from_utf8(text).map_err(io::Error::other)?;
         write_toc_line(out, &coordinate, text)
     }
 }
@@ -125,9 +135,11 @@ impl Format for JsonScrolls {
 
     fn write(&self, row: &ResultRow<'_>, out: &mut Vec<u8>) -> io::Result<()> {
         if let (Some(coordinate), Some(text)) = (row.coordinate, row.text) {
-            write!(out, "   {{ \"coord\": \"{coordinate}\", \"scroll\": ")?;
+            out.extend_from_slice(b"   { \"coord\": \"");
+            coordinate.write_text(out)?;
+            out.extend_from_slice(b"\", \"scroll\": ");
             write_json_text(out, text)?;
-            out.write_all(b" }\n")?;
+            out.extend_from_slice(b" }\n");
         }
         Ok(())
     }
@@ -139,12 +151,6 @@ pub(super) fn list(library: &Arc<Library>) -> Answer {
     let names: Vec<&str> = snapshot.phexts().map(|phext| phext.name()).collect();
     let json = serde_json::to_vec(&names).expect("strings are JSON");
     Ok(Response::json(200, json))
-}
-
-/// Writes UTF-8 text as a JSON string.
-pub(super) fn write_json_text(out: &mut dyn Write, text: &[u8]) -> io::Result<()> {
-    let text = std::str::from_utf8(text).map_err(io::Error::other)?;
-    serde_json::to_writer(out, text).map_err(io::Error::other)
 }
 
 /// Reads a prefix of a coordinate: up to nine numbers, of which trailing `*` say nothing.

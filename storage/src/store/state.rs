@@ -81,6 +81,8 @@ pub struct Derived {
     pub document_bytes: OnceLock<u64>,
     /// XXH3-128 of that document.
     pub document_checksum: OnceLock<u128>,
+    /// Length in bytes of its table of contents.
+    pub toc_bytes: OnceLock<u64>,
 }
 
 /// Bytes that a scroll takes in a memtable besides its text.

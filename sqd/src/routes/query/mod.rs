@@ -22,7 +22,8 @@ pub(crate) use rows::RowWriter;
 
 use super::arguments::Arguments;
 use super::cores::{Cores, Reading};
-use super::read::{JSON, phext_of, write_json_text};
+use super::json_text::write_json_text;
+use super::read::{JSON, phext_of};
 use super::rendered::{Format, Rendering};
 use super::{Answer, Refusal};
 use crate::http::Response;
@@ -32,7 +33,7 @@ use phext_query::explain::explain_with;
 use phext_query::{Fields, Flow, Plan, Query, QueryError, ResultRow, Target};
 use phext_storage::Phext;
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -61,7 +62,9 @@ impl Format for Scrolls {
 
     fn write(&self, row: &ResultRow<'_>, out: &mut Vec<u8>) -> io::Result<()> {
         if let Some(coordinate) = row.coordinate {
-            write!(out, "{{\"coordinate\":\"{coordinate}\",\"scroll\":")?;
+            out.extend_from_slice(b"{\"coordinate\":\"");
+            coordinate.write_text(out)?;
+            out.extend_from_slice(b"\",\"scroll\":");
             write_json_text(out, row.text.unwrap_or_default())?;
             out.push(b'}');
         }

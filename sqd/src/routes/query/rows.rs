@@ -1,5 +1,6 @@
 //! Rows as a JSON array of objects.
 
+use super::super::json_text::write_json_string;
 use super::columns::{Column, Columns};
 use phext_query::{Flow, ResultRow};
 use phext_storage::phext::checksum_hex;
@@ -58,7 +59,11 @@ fn write_value(column: Column, row: &ResultRow<'_>, out: &mut impl Write) -> io:
     let tally = row.tally;
     match column {
         Column::Coordinate => match row.coordinate {
-            Some(coordinate) => write!(out, "\"{coordinate}\""),
+            Some(coordinate) => {
+                out.write_all(b"\"")?;
+                coordinate.write_text(out)?;
+                out.write_all(b"\"")
+            }
             None => write_number(None, out),
         },
         Column::Scroll => write_text(row.text.unwrap_or_default(), out),
@@ -92,5 +97,5 @@ fn write_number(number: Option<u64>, out: &mut impl Write) -> io::Result<()> {
 /// A part of a text may begin or end inside a character, which becomes U+FFFD.
 fn write_text(text: &[u8], out: &mut impl Write) -> io::Result<()> {
     let text = String::from_utf8_lossy(text);
-    serde_json::to_writer(out, text.as_ref()).map_err(io::Error::other)
+    write_json_string(out, &text)
 }

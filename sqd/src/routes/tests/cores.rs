@@ -196,6 +196,36 @@ async fn long_answers_in_steps_stream() {
     until(|| pooled.cores.pool.streams() == 0).await;
 }
 
+/// Its length is kept, but not beyond a change.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_table_of_contents_streams() {
+    let server = Fixture::new();
+    let library = Arc::clone(&server.tenants().libraries()[0]);
+    let at = |n| Coordinate::new([1, 1, 1, 1, 1, 1, 1, n, 1]).unwrap();
+    put(
+        &library,
+        (1..=90).map(|n| (at(n), "long ".repeat(22_000 + n as usize))),
+    );
+    let (here, pooled) = (
+        app(&library, cores(1, u64::MAX)),
+        app(&library, cores(2, 0)),
+    );
+    let line = "GET toc?p=a";
+    let mut lengths = Vec::new();
+    for last in ["short", "longer"] {
+        put(&library, std::iter::once((at(90), last.to_owned())));
+        let expected = read(here.handle(request(line, "", "")).await).await;
+        lengths.push(expected.body.len());
+        for _ in 0..2 {
+            let response = pooled.handle(request(line, "", "")).await;
+            assert!(matches!(response.body, Body::Stream { .. }));
+            assert!(read(response).await == expected);
+        }
+    }
+    assert_eq!(lengths[1], lengths[0] + 1);
+    assert!(lengths[0] > 9 << 20);
+}
+
 async fn until(mut is_so: impl FnMut() -> bool) {
     let wait = async {
         while !is_so() {
