@@ -1,8 +1,9 @@
-//! A handler of axum's that does nothing but find the bytes in a map and return them: what a
-//! request costs where only the server's machinery is left.
+//! Handlers of axum's that have every answer ready, or copy it out of one text: what a request costs
+//! where only the server's machinery and the bytes on the wire are left.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,19 +13,23 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::serve::ListenerExt;
+use phext_tests::document;
 use phext_tests::error::{Context, Error};
 use serde::Deserialize;
 
 use crate::dataset::Dataset;
+use crate::workload;
 
-/// Scrolls by coordinate, by phext.
-type Phexts = HashMap<&'static str, HashMap<String, Bytes>>;
+/// Answers about phexts, by their names.
+type Phexts = Arc<HashMap<&'static str, Prepared>>;
 
-/// Serves the scrolls of some phexts until it is killed.
+/// Serves what is read of some phexts until it is killed.
 ///
 /// # Errors
 /// Where the port is taken, or the system has no threads.
 pub(crate) fn serve(port: u16, datasets: &[Dataset]) -> Result<(), Error> {
+    let prepared = |dataset: &Dataset| (dataset.name, Prepared::new(dataset));
+    let phexts: HashMap<_, _> = datasets.iter().map(prepared).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -32,7 +37,11 @@ pub(crate) fn serve(port: u16, datasets: &[Dataset]) -> Result<(), Error> {
     let routes = Router::new()
         .route("/api/v2/version", get(async || "bare"))
         .route("/api/v2/select", get(select))
-        .with_state(Arc::new(phexts(datasets)));
+        .route("/api/v2/query", get(query))
+        .route("/api/v2/toc", get(toc))
+        .route("/api/v2/status", get(status))
+        .route("/api/v2/checksum", get(checksum))
+        .with_state(Arc::new(phexts));
     runtime
         .block_on(async {
             let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
@@ -45,17 +54,45 @@ pub(crate) fn serve(port: u16, datasets: &[Dataset]) -> Result<(), Error> {
         .context(|| format!("serving on port {port}"))
 }
 
-fn phexts(datasets: &[Dataset]) -> Phexts {
-    let scrolls = |dataset: &Dataset| {
-        let scrolls = dataset.document.iter();
-        scrolls
-            .map(|(at, text)| (at.to_string(), Bytes::from(text.to_owned())))
-            .collect()
-    };
-    datasets
-        .iter()
-        .map(|dataset| (dataset.name, scrolls(dataset)))
-        .collect()
+/// What is answered about one phext.
+struct Prepared {
+    scrolls: HashMap<String, Bytes>,
+    /// All results of a query, in order, with commas behind them.
+    results: String,
+    /// Where the result of a coordinate is in there.
+    places: HashMap<String, Range<usize>>,
+    toc: Bytes,
+    status: Bytes,
+    checksum: Bytes,
+}
+
+impl Prepared {
+    fn new(dataset: &Dataset) -> Prepared {
+        let document = &dataset.document;
+        let (mut results, mut places) = (String::new(), HashMap::new());
+        for (at, text) in document.iter() {
+            let start = results.len();
+            results.push_str(&workload::result(at, text));
+            places.insert(at.to_string(), start..results.len());
+            results.push(',');
+        }
+        let scrolls = document.iter();
+        Prepared {
+            scrolls: scrolls
+                .map(|(at, text)| (at.to_string(), Bytes::from(text.to_owned())))
+                .collect(),
+            results,
+            places,
+            toc: document.toc().into(),
+            status: workload::status_text(dataset).into(),
+            checksum: document::checksum(&document.render()).into(),
+        }
+    }
+
+    fn range(&self, from: &str, to: &str) -> Option<String> {
+        let (first, last) = (self.places.get(from)?, self.places.get(to)?);
+        Some(format!("[{}]", self.results.get(first.start..last.end)?))
+    }
 }
 
 #[derive(Deserialize)]
@@ -64,11 +101,46 @@ struct Select {
     c: String,
 }
 
-async fn select(
-    State(phexts): State<Arc<Phexts>>,
-    Query(Select { p, c }): Query<Select>,
-) -> impl IntoResponse {
-    let scroll = phexts.get(p.as_str()).and_then(|phext| phext.get(&c));
+async fn select(State(phexts): State<Phexts>, Query(asked): Query<Select>) -> impl IntoResponse {
+    let phext = phexts.get(asked.p.as_str());
+    let scroll = phext.and_then(|phext| phext.scrolls.get(&asked.c));
+    text(scroll.cloned())
+}
+
+#[derive(Deserialize)]
+struct Results {
+    p: String,
+    from: String,
+    to: String,
+}
+
+async fn query(State(phexts): State<Phexts>, Query(asked): Query<Results>) -> impl IntoResponse {
+    let phext = phexts.get(asked.p.as_str());
+    let results = phext.and_then(|phext| phext.range(&asked.from, &asked.to));
+    let head = [(CONTENT_TYPE, "application/json")];
+    (head, results.unwrap_or_default())
+}
+
+#[derive(Deserialize)]
+struct Whole {
+    p: String,
+}
+
+async fn toc(State(phexts): State<Phexts>, Query(asked): Query<Whole>) -> impl IntoResponse {
+    text(phexts.get(asked.p.as_str()).map(|phext| phext.toc.clone()))
+}
+
+async fn status(State(phexts): State<Phexts>, Query(asked): Query<Whole>) -> impl IntoResponse {
+    let phext = phexts.get(asked.p.as_str());
+    text(phext.map(|phext| phext.status.clone()))
+}
+
+async fn checksum(State(phexts): State<Phexts>, Query(asked): Query<Whole>) -> impl IntoResponse {
+    let phext = phexts.get(asked.p.as_str());
+    text(phext.map(|phext| phext.checksum.clone()))
+}
+
+fn text(text: Option<Bytes>) -> impl IntoResponse {
     let head = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (head, scroll.cloned().unwrap_or_default())
+    (head, text.unwrap_or_default())
 }

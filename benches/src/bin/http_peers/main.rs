@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo http-peers --sq PATH [--sqd PATH] [--json FILE] [--rounds 5] [--seconds-per-cell 1]
-//!     [--rates 1000,5000 | --shares 0.25,0.5,0.75,0.9] [--open-loop-seconds 2]
+//!     [--workloads select,query,toc,status,checksum,update] [--rates 1000,5000 | --shares 0.25,0.5,0.75,0.9] [--open-loop-seconds 2]
 //! ```
 //!
 //! Both servers hold the same phexts: a small one (about 0.7 MB) and a large one (about 100 MB).
@@ -18,7 +18,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`dataset`], [`workload`] | phexts, what is asked and what must be answered |
-//! | [`servers`], [`bare`] | the servers, and a bare handler of axum's beside them where texts are selected |
+//! | [`servers`], [`bare`] | the servers, and bare handlers of axum's beside them for what is read |
 //! | [`cell`] | closed loops: a client sends when it has its answer |
 //! | [`open_loop`] | open loops: requests are due at a fixed rate |
 //! | [`rows`] | medians; bars and tables are [`phext_benches::report`]'s |
@@ -74,6 +74,9 @@ struct Arguments {
     /// How long requests are due at each rate; 0 leaves open loops out.
     #[arg(long, default_value_t = 2.0)]
     open_loop_seconds: f64,
+    /// Endpoints to measure; all where none is given.
+    #[arg(long, value_delimiter = ',')]
+    workloads: Vec<String>,
     /// Scrolls of about 1 KB in the large phext.
     #[arg(long, default_value_t = 100_000)]
     large: usize,
@@ -83,6 +86,13 @@ struct Arguments {
     /// Serves texts by a bare handler on this port: how this program calls itself.
     #[arg(long, hide = true)]
     serve_bare: Option<u16>,
+}
+
+impl Arguments {
+    fn measures(&self, workload: &Workload) -> bool {
+        let is_it = |name: &String| name == workload.endpoint;
+        self.workloads.is_empty() || self.workloads.iter().any(is_it)
+    }
 }
 
 fn main() -> ExitCode {
@@ -109,6 +119,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
     let mut all: Vec<Rounds> = datasets
         .iter()
         .flat_map(|dataset| Workload::all(dataset, arguments.seed))
+        .filter(|workload| arguments.measures(workload))
         .map(Rounds::new)
         .collect();
     for round in 1..=arguments.rounds {
@@ -143,11 +154,16 @@ fn command(arguments: &Arguments) -> String {
         open_loop_seconds,
         large,
         seed,
+        workloads,
         ..
     } = arguments;
+    let only = match workloads.is_empty() {
+        true => String::new(),
+        false => format!(" --workloads {}", workloads.join(",")),
+    };
     format!(
         "cargo http-peers --sq target/peers/bin/sq --rounds {rounds} --seconds-per-cell {seconds_per_cell} \
-         --open-loop-seconds {open_loop_seconds} --large {large} --seed {seed}"
+         --open-loop-seconds {open_loop_seconds} --large {large} --seed {seed}{only}"
     )
 }
 

@@ -72,7 +72,7 @@ impl Servers {
     /// Those that can be asked what a workload asks.
     pub(crate) fn asked(&self, workload: &Workload) -> Vec<&Contestant> {
         let takes_part =
-            |contestant: &&Contestant| contestant.name != BARE || workload.endpoint == "select";
+            |contestant: &&Contestant| contestant.name != BARE || workload.endpoint != "update";
         self.0.iter().filter(takes_part).collect()
     }
 

@@ -200,10 +200,7 @@ fn query(dataset: &Dataset, at: &[Coordinate], random: &mut Random) -> Vec<Excha
             let (from, to) = (at[first], at[first + RANGE - 1]);
             let results: Vec<String> = at[first..first + RANGE]
                 .iter()
-                .map(|at| {
-                    let scroll = serde_json::Value::from(dataset.document.get(at));
-                    format!("{{\"coordinate\":\"{at}\",\"scroll\":{scroll}}}")
-                })
+                .map(|at| result(at, dataset.document.get(at)))
                 .collect();
             let query = format!("p={}&from={from}&to={to}", dataset.name);
             get(
@@ -215,6 +212,12 @@ fn query(dataset: &Dataset, at: &[Coordinate], random: &mut Random) -> Vec<Excha
         .collect()
 }
 
+/// One result of a query.
+pub(crate) fn result(at: &Coordinate, text: &str) -> String {
+    let scroll = serde_json::Value::from(text);
+    format!("{{\"coordinate\":\"{at}\",\"scroll\":{scroll}}}")
+}
+
 fn toc(dataset: &Dataset) -> Exchange {
     get(
         "toc",
@@ -224,10 +227,15 @@ fn toc(dataset: &Dataset) -> Exchange {
 }
 
 fn status(dataset: &Dataset) -> Exchange {
+    let expected = status_text(dataset);
+    get("status", format!("p={}", dataset.name), expected.as_bytes())
+}
+
+/// A status, without the connection number.
+pub(crate) fn status_text(dataset: &Dataset) -> String {
     let (name, document) = (dataset.name, &dataset.document);
     let (size, scrolls) = (document.rendered_len(), document.len());
-    let expected = format!("Hosting: {name}.phext\nPhext Size: {size}\nScrolls: {scrolls}");
-    get("status", format!("p={name}"), expected.as_bytes())
+    format!("Hosting: {name}.phext\nPhext Size: {size}\nScrolls: {scrolls}")
 }
 
 fn checksum(dataset: &Dataset) -> Exchange {
