@@ -8,10 +8,10 @@
 //! bucket   fingerprints 9 x u16 | offsets in the heap 9 x u40 | count, and 0x80 where it goes on
 //! ```
 
+use super::key_hash::key_hash;
 use super::layout::u40_at;
-use crate::coordinate::{Coordinate, DIMENSIONS};
+use crate::coordinate::Coordinate;
 use crate::prefetch::prefetch;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// Length of a bucket: a cache line.
 pub(super) const BUCKET_BYTES: usize = 64;
@@ -36,12 +36,8 @@ impl Probe {
     /// The probe for a coordinate.
     #[inline]
     pub(crate) fn new(coordinate: &Coordinate) -> Probe {
-        let mut bytes = [0; DIMENSIONS * 4];
-        for (chunk, component) in bytes.chunks_exact_mut(4).zip(coordinate.components()) {
-            chunk.copy_from_slice(&component.to_le_bytes());
-        }
         Probe {
-            hash: xxh3_64(&bytes),
+            hash: key_hash(coordinate),
         }
     }
 

@@ -31,6 +31,7 @@ mod dictionary;
 mod directory;
 mod file;
 mod heap;
+mod key_hash;
 mod keys;
 #[cfg(feature = "lab")]
 pub mod lab;
