@@ -1,28 +1,50 @@
 //! Scrolls that were pushed and are not in a part yet.
 //!
 //! Texts lie behind each other in blocks, so that a scroll costs no allocation of its own and growing
-//! copies nothing. Large blocks ask for huge pages: faulting in 200 MB page by page costs a processor
-//! as much as copying them.
+//! copies nothing. Faulting in 200 MB page by page takes a processor as long as copying them, so that
+//! the memory of the next block is asked for on a thread of its own while one is filled. Huge pages
+//! would have fewer faults, but nobody knows what they cost: where memory is in pieces they are put
+//! together first, and a virtual machine that gave its free memory back to its host, which it does by
+//! huge pages, fetches it again. 200 MB of them were seen to take 0.5 s and more, of small pages 0.1 s.
+//!
+//! Scrolls in no order are parted by coordinate as they come, into as many ranges as the first ones suggest.
+//! A range with its texts stays in the processor's caches, and its pages in reach of its translation
+//! buffers, while it is sorted and while its texts are gathered.
 
 use crate::coordinate::{Coordinate, DIMENSIONS};
 use crate::prefetch::prefetch;
+use parking_lot::Mutex;
 use std::io;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::panic::resume_unwind;
+use std::thread::JoinHandle;
 
 /// The smallest and the largest block, longer texts apart.
-const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=32 << 20;
-/// From here on huge pages pay.
-const HUGE_BYTES: usize = 8 << 20;
+const BLOCK_BYTES: RangeInclusive<usize> = 64 << 10..=8 << 20;
+/// Blocks as long are asked for before they are wanted.
+const AHEAD_BYTES: usize = 1 << 20;
+/// A block is this part of what there is already, so that little memory waits to be filled.
+pub(super) const TEXT_BY_BLOCK: u64 = 8;
 /// A generous count of what an entry takes, here and while a part is built of it.
 pub(super) const ENTRY_BYTES: u64 = 64;
 /// How far ahead texts are asked for that lie in no order.
 const AHEAD: usize = 12;
-/// From so many entries on a second thread helps to sort.
-const PARALLEL_ENTRIES: usize = 1 << 15;
+/// From so many entries on a second thread helps to sort a range.
+const PARALLEL_ENTRIES: usize = 1 << 17;
 
-/// The most that an entry takes in an arena: its list may be twice as long as it is full, and its index
-/// is in the order.
+/// Entries that tell where ranges begin.
+const SAMPLE_ENTRIES: usize = 1 << 14;
+/// Ranges that entries are parted into. A full arena of default size has 4 MiB of text in each.
+const RANGES: usize = 64;
+/// Texts of a range share this much of a block, as little as keeps a sixteenth of the memory waiting.
+const CHUNK_BYTES: RangeInclusive<usize> = 4 << 10..=64 << 10;
+/// All chunks are this part of what there is already.
+pub(super) const TEXT_BY_CHUNKS: u64 = 16;
+/// Texts longer than this part of a chunk have a place of their own, so that little of it stays empty.
+const CHUNK_BY_TEXT: usize = 8;
+
+/// The most that an entry takes in an arena: its list may be twice as long as it is full, or be copied
+/// into the order of an index.
 #[cfg(test)]
 pub(super) const HELD_BYTES: u64 = 2 * size_of::<Entry>() as u64 + size_of::<u32>() as u64;
 /// What a scroll takes in a [`Selection`], apart from its key.
@@ -30,17 +52,60 @@ pub(super) const HELD_BYTES: u64 = 2 * size_of::<Entry>() as u64 + size_of::<u32
 pub(super) const PLACE_BYTES: u64 = size_of::<Place>() as u64;
 
 /// Scrolls in the order they were pushed, or sorted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Arena {
-    /// In the order they were pushed.
-    entries: Vec<Entry>,
+    /// Ranges of coordinates, ascending. One, until scrolls in no order are enough to be parted.
+    ranges: Vec<ArenaRange>,
+    /// The least coordinates of all ranges but the first.
+    splitters: Vec<Coordinate>,
+    /// Number of scrolls.
+    length: usize,
     blocks: Vec<Block>,
+    /// The block that will be wanted next, on its way.
+    next_block: Option<JoinHandle<io::Result<Block>>>,
     text_bytes: u64,
     /// All bits that components have, by dimension.
     bits: [u32; DIMENSIONS],
+    /// The scroll pushed last, while each exceeded the one before.
+    last: Option<Coordinate>,
     is_unsorted: bool,
-    /// The entries' indexes in coordinate order, where that is not their own.
-    order: Option<Vec<u32>>,
+    /// Whether texts lie in another order than entries.
+    is_permuted: bool,
+}
+
+impl Default for Arena {
+    fn default() -> Arena {
+        Arena {
+            ranges: vec![ArenaRange::default()],
+            splitters: Vec::new(),
+            length: 0,
+            blocks: Vec::new(),
+            next_block: None,
+            text_bytes: 0,
+            bits: [0; DIMENSIONS],
+            last: None,
+            is_unsorted: false,
+            is_permuted: false,
+        }
+    }
+}
+
+/// The scrolls of a range of coordinates.
+#[derive(Debug, Default)]
+struct ArenaRange {
+    /// In the order they were pushed, or sorted.
+    entries: Vec<Entry>,
+    /// How many entries ranges before have, once sorted.
+    start: usize,
+    /// Where texts go.
+    chunk: Chunk,
+}
+
+/// Room for texts in a block.
+#[derive(Debug, Default, Clone)]
+struct Chunk {
+    block: usize,
+    room: Range<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -77,12 +142,16 @@ struct Block {
 impl Block {
     fn new(length: usize) -> io::Result<Block> {
         let bytes = memmap2::MmapMut::map_anon(length)?;
-        #[cfg(target_os = "linux")]
-        if length >= HUGE_BYTES {
-            // A kernel without huge pages serves small ones.
-            let _ = bytes.advise(memmap2::Advice::HugePage);
-        }
         Ok(Block { bytes, used: 0 })
+    }
+
+    /// A block whose memory is there already.
+    fn populated(length: usize) -> io::Result<Block> {
+        let block = Block::new(length)?;
+        #[cfg(target_os = "linux")]
+        // A kernel that does not know how gives memory when it is touched.
+        let _ = block.bytes.advise(memmap2::Advice::PopulateWrite);
+        Ok(block)
     }
 
     fn room(&self) -> usize {
@@ -96,39 +165,108 @@ impl Arena {
     /// # Errors
     /// The system has no memory.
     pub(super) fn push(&mut self, coordinate: Coordinate, text: &[u8]) -> io::Result<()> {
-        if self
-            .blocks
-            .last()
-            .is_none_or(|last| last.room() < text.len())
-        {
-            let (least, most) = BLOCK_BYTES.into_inner();
-            let length = (self.text_bytes as usize).clamp(least, most);
-            self.blocks.push(Block::new(length.max(text.len()))?);
+        self.note(&coordinate);
+        let range = self.range_of(&coordinate);
+        let place = self.place(range, text)?;
+        self.ranges[range].entries.push(Entry { coordinate, place });
+        self.length += 1;
+        self.text_bytes += text.len() as u64;
+        if self.is_unsorted && self.splitters.is_empty() && self.length >= SAMPLE_ENTRIES {
+            self.part();
         }
-        let index = self.blocks.len() - 1;
-        let block = &mut self.blocks[index];
-        let end = block.used + text.len();
-        block.bytes[block.used..end].copy_from_slice(text);
-        let start = block.used as u32;
-        block.used = end;
+        Ok(())
+    }
+
+    fn note(&mut self, coordinate: &Coordinate) {
         // Comparing scrolls in no order is a branch that cannot be foreseen.
         if !self.is_unsorted {
-            let follows = |last: &Entry| last.coordinate < coordinate;
-            self.is_unsorted = !self.entries.last().is_none_or(follows);
+            self.is_unsorted = self.last.is_some_and(|last| last >= *coordinate);
+            self.last = Some(*coordinate);
         }
         for (bits, &component) in self.bits.iter_mut().zip(coordinate.components()) {
             *bits |= component;
         }
-        self.entries.push(Entry {
-            coordinate,
-            place: Place {
-                block: index as u32,
-                start,
-                length: text.len() as u32,
-            },
-        });
-        self.text_bytes += text.len() as u64;
-        Ok(())
+    }
+
+    fn range_of(&self, coordinate: &Coordinate) -> usize {
+        self.splitters
+            .partition_point(|splitter| splitter <= coordinate)
+    }
+
+    /// Copies a text to where those of the range lie.
+    fn place(&mut self, range: usize, text: &[u8]) -> io::Result<Place> {
+        let chunk_bytes = self.part_of_texts(TEXT_BY_CHUNKS * RANGES as u64, CHUNK_BYTES);
+        if text.len() > chunk_bytes / CHUNK_BY_TEXT {
+            let own = self.chunk(text.len())?;
+            return Ok(self.copy(own.block, own.room.start, text));
+        }
+        // An empty text is somewhere as well.
+        if self.blocks.is_empty() || self.ranges[range].chunk.room.len() < text.len() {
+            self.ranges[range].chunk = self.chunk(chunk_bytes)?;
+        }
+        let chunk = &mut self.ranges[range].chunk;
+        let (block, start) = (chunk.block, chunk.room.start);
+        chunk.room.start += text.len();
+        Ok(self.copy(block, start, text))
+    }
+
+    fn copy(&mut self, block: usize, start: usize, text: &[u8]) -> Place {
+        self.blocks[block].bytes[start..start + text.len()].copy_from_slice(text);
+        Place {
+            block: block as u32,
+            start: start as u32,
+            length: text.len() as u32,
+        }
+    }
+
+    /// Room of this length.
+    fn chunk(&mut self, length: usize) -> io::Result<Chunk> {
+        if self.blocks.last().is_none_or(|last| last.room() < length) {
+            let block = self.block_for(length)?;
+            self.blocks.push(block);
+        }
+        let index = self.blocks.len() - 1;
+        let block = &mut self.blocks[index];
+        let start = block.used;
+        block.used += length;
+        Ok(Chunk {
+            block: index,
+            room: start..block.used,
+        })
+    }
+
+    /// Parts what was pushed into ranges of about as many scrolls.
+    fn part(&mut self) {
+        let entries = std::mem::take(&mut self.ranges[0].entries);
+        let mut sorted: Vec<Coordinate> = entries.iter().map(|entry| entry.coordinate).collect();
+        sorted.sort_unstable();
+        let splitters = (1..RANGES).map(|range| sorted[range * sorted.len() / RANGES]);
+        self.splitters = splitters.collect();
+        self.ranges.resize_with(RANGES, ArenaRange::default);
+        for entry in entries {
+            let range = self.range_of(&entry.coordinate);
+            self.ranges[range].entries.push(entry);
+        }
+    }
+
+    /// A block with this much room.
+    fn block_for(&mut self, room: usize) -> io::Result<Block> {
+        let length = self.part_of_texts(TEXT_BY_BLOCK, BLOCK_BYTES);
+        let prepared = self.next_block.take();
+        if length >= AHEAD_BYTES {
+            let thread = std::thread::Builder::new().name("sqd-ingest-memory".to_owned());
+            // Without a thread the next block comes when it is wanted.
+            self.next_block = thread.spawn(move || Block::populated(length)).ok();
+        }
+        match prepared.map(JoinHandle::join) {
+            Some(Ok(Ok(block))) if block.room() >= room => Ok(block),
+            _ => Block::new(length.max(room)),
+        }
+    }
+
+    fn part_of_texts(&self, divisor: u64, limits: RangeInclusive<usize>) -> usize {
+        let (least, most) = limits.into_inner();
+        ((self.text_bytes / divisor) as usize).clamp(least, most)
     }
 
     /// Bytes of text.
@@ -138,12 +276,12 @@ impl Arena {
 
     /// Whether it holds this much text, or entries that take about as much memory.
     pub(super) fn is_full(&self, bytes: u64) -> bool {
-        self.text_bytes >= bytes || self.entries.len() as u64 * ENTRY_BYTES >= bytes
+        self.text_bytes >= bytes || self.length as u64 * ENTRY_BYTES >= bytes
     }
 
     /// Number of scrolls.
     pub(super) fn len(&self) -> usize {
-        self.order.as_ref().map_or(self.entries.len(), Vec::len)
+        self.length
     }
 
     /// Everything pushed, leaving nothing.
@@ -154,10 +292,26 @@ impl Arena {
     /// Brings scrolls into coordinate order and drops all but the last at each coordinate. Nothing is
     /// pushed afterwards.
     pub(super) fn sort(&mut self) {
-        if self.is_unsorted {
-            self.order = Some(order_of(&self.entries, self.bits));
-            self.is_unsorted = false;
+        if !self.is_unsorted {
+            return;
         }
+        self.next_block = None;
+        let bits = self.bits;
+        if let [range] = &mut self.ranges[..] {
+            range.sort(bits);
+        } else {
+            let ranges = Mutex::new(self.ranges.iter_mut());
+            let next = || ranges.lock().next();
+            let sort = || std::iter::from_fn(next).for_each(|range| range.sort(bits));
+            in_two(sort, sort);
+        }
+        self.length = 0;
+        for range in &mut self.ranges {
+            range.start = self.length;
+            self.length += range.entries.len();
+        }
+        self.is_unsorted = false;
+        self.is_permuted = true;
     }
 
     /// The coordinate of scroll `index`.
@@ -167,25 +321,24 @@ impl Arena {
 
     /// The text of scroll `index`. Faster where indexes are asked for in ascending order.
     pub(super) fn text(&self, index: usize) -> &[u8] {
-        if self.order.is_some() {
-            self.prefetch_entry(index + 2 * AHEAD);
-            if index + AHEAD < self.len() {
-                self.prefetch_text(self.entry(index + AHEAD).place);
-            }
+        if self.is_permuted && index + AHEAD < self.length {
+            self.prefetch_text(self.entry(index + AHEAD).place);
         }
         self.text_in(self.entry(index).place)
     }
 
     /// The scrolls of a range of indexes.
-    pub(super) fn select(&self, range: Range<usize>) -> Selection {
+    pub(super) fn select(&self, indexes: Range<usize>) -> Selection {
         let mut selection = Selection {
-            keys: Vec::with_capacity(range.len()),
-            places: Vec::with_capacity(range.len()),
+            keys: Vec::with_capacity(indexes.len()),
+            places: Vec::with_capacity(indexes.len()),
             removed: Vec::new(),
         };
-        for index in range {
-            self.prefetch_entry(index + AHEAD);
-            let entry = self.entry(index);
+        let entries = self.ranges.iter().flat_map(|range| {
+            let here = |index: usize| index.clamp(range.start, range.end()) - range.start;
+            &range.entries[here(indexes.start)..here(indexes.end)]
+        });
+        for entry in entries {
             if entry.place.length == 0 {
                 selection.removed.push(entry.coordinate);
             } else {
@@ -199,7 +352,7 @@ impl Arena {
     /// The text at `places[index]`. Faster where indexes are asked for in ascending order.
     #[inline]
     pub(super) fn text_at(&self, places: &[Place], index: usize) -> &[u8] {
-        if self.order.is_some()
+        if self.is_permuted
             && let Some(&later) = places.get(index + AHEAD)
         {
             self.prefetch_text(later);
@@ -208,25 +361,15 @@ impl Arena {
     }
 
     fn entry(&self, index: usize) -> &Entry {
-        match &self.order {
-            Some(order) => &self.entries[order[index] as usize],
-            None => &self.entries[index],
-        }
+        debug_assert!(!self.is_unsorted, "ranges of a sorted arena have starts");
+        let after = self.ranges.partition_point(|range| range.start <= index);
+        let range = &self.ranges[after - 1];
+        &range.entries[index - range.start]
     }
 
     fn text_in(&self, place: Place) -> &[u8] {
         let start = place.start as usize;
         &self.blocks[place.block as usize].bytes[start..start + place.length as usize]
-    }
-
-    /// Asks for an entry that is not next to the one before: for its first line, and for the one that
-    /// the next entry begins in, which is often its last.
-    #[inline]
-    fn prefetch_entry(&self, index: usize) {
-        if let Some(&entry) = self.order.as_ref().and_then(|order| order.get(index)) {
-            prefetch(&self.entries, entry as usize);
-            prefetch(&self.entries, entry as usize + 1);
-        }
     }
 
     /// Asks for the ends of a text; the processor finds the lines between them.
@@ -239,6 +382,20 @@ impl Arena {
         );
         prefetch(block, start);
         prefetch(block, start + last);
+    }
+}
+
+impl ArenaRange {
+    fn end(&self) -> usize {
+        self.start + self.entries.len()
+    }
+
+    /// Brings entries into coordinate order, of several at one coordinate the last one.
+    fn sort(&mut self, bits: [u32; DIMENSIONS]) {
+        self.entries.shrink_to_fit();
+        let order = order_of(&self.entries, bits);
+        let sorted = order.iter().map(|&index| self.entries[index as usize]);
+        self.entries = sorted.collect();
     }
 }
 
@@ -353,19 +510,59 @@ mod tests {
         for top in [2, 300, 60_000, 0x7FFF_FFFF] {
             let component = |n: u32| 1 + n.wrapping_mul(0x9e37_79b1) % top;
             let coordinate = |n: u32| std::array::from_fn(|d| component(n * 9 + d as u32));
-            let mut arena = Arena::default();
-            for n in 0..PARALLEL_ENTRIES as u32 + top % 3 {
-                let coordinate = Coordinate::new(coordinate(n)).unwrap();
-                arena.push(coordinate, &n.to_le_bytes()).unwrap();
-            }
-            let mut expected: std::collections::BTreeMap<_, _> = Default::default();
-            for index in 0..arena.len() {
-                expected.insert(arena.coordinate(index), arena.text(index).to_vec());
-            }
-            arena.sort();
-            let found = (0..arena.len()).map(|i| (arena.coordinate(i), arena.text(i).to_vec()));
-            assert!(found.eq(expected), "components up to {top}");
+            let scrolls = (0..2 * SAMPLE_ENTRIES as u32 + top % 3)
+                .map(|n| (Coordinate::new(coordinate(n)).unwrap(), n.to_le_bytes()));
+            check_order(scrolls);
         }
+    }
+
+    #[test]
+    fn scrolls_unlike_the_first_ones_sort() {
+        let key = |scroll| Coordinate::new([1, 1, 1, 1, 1, 1, 1, 1, scroll]).unwrap();
+        let first = (0..SAMPLE_ENTRIES as u32).map(|n| 1 + n % 100);
+        let others = (0..PARALLEL_ENTRIES as u32 + 5).map(|n| 200 + n.wrapping_mul(77) % 90_000);
+        let scrolls = first.chain(others).zip(0u32..);
+        check_order(scrolls.map(|(scroll, n)| (key(scroll), n.to_le_bytes())));
+    }
+
+    #[test]
+    fn texts_of_all_lengths_stay_whole_in_ranges() {
+        let key = |n: u32| Coordinate::new([1 + n.wrapping_mul(77) % 5_000; DIMENSIONS]).unwrap();
+        let length = |n: u32| match n % 1000 {
+            999 => 100_000,
+            998 => CHUNK_BYTES.start() / CHUNK_BY_TEXT + 1,
+            997 => CHUNK_BYTES.start() / CHUNK_BY_TEXT,
+            rest => rest as usize % 9,
+        };
+        let text = |n: u32| vec![n as u8; length(n)];
+        check_order((0..3 * SAMPLE_ENTRIES as u32).map(|n| (key(n), text(n))));
+    }
+
+    /// Scrolls in no order, more than a sample, come out as a map has them.
+    fn check_order<T: AsRef<[u8]>>(scrolls: impl Iterator<Item = (Coordinate, T)>) {
+        let mut expected: std::collections::BTreeMap<_, _> = Default::default();
+        let mut arena = Arena::default();
+        for (coordinate, text) in scrolls {
+            arena.push(coordinate, text.as_ref()).unwrap();
+            expected.insert(coordinate, text.as_ref().to_vec());
+        }
+        assert_eq!(arena.ranges.len(), RANGES);
+        arena.sort();
+        let found = (0..arena.len()).map(|i| (arena.coordinate(i), arena.text(i)));
+        let expected = || expected.iter().map(|(&key, text)| (key, &text[..]));
+        assert!(found.eq(expected()));
+        let middle = arena.len() / 3;
+        let (first, second) = (arena.select(0..middle), arena.select(middle..arena.len()));
+        let has_text = |&(_, text): &(Coordinate, &[u8])| !text.is_empty();
+        let (keys, places) = (
+            [first.keys, second.keys].concat(),
+            [first.places, second.places].concat(),
+        );
+        let found = (0..keys.len()).map(|index| (keys[index], arena.text_at(&places, index)));
+        assert!(found.eq(expected().filter(has_text)));
+        let removed = [first.removed, second.removed].concat();
+        let without = expected().filter(|scroll| !has_text(scroll));
+        assert!(removed.into_iter().eq(without.map(|(key, _)| key)));
     }
 
     #[test]

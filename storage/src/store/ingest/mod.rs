@@ -42,15 +42,16 @@ use stream::Stream;
 const ORDERED_BYTES: u64 = 4 << 20;
 
 /// The most memory that an ingest takes with parts of this size: for texts, an arena for each builder
-/// and the one that is filled; and for as many scrolls as arenas hold at most, their entries, and what
-/// builders need besides.
+/// and the one that is filled, and room in them that waits; and for as many scrolls as arenas hold at
+/// most, their entries, and what builders need besides.
 #[cfg(test)]
 pub(super) fn most_bytes(part_bytes: u64) -> u64 {
     const BUILDER_BYTES: u64 = 200;
     let arenas = pipeline::BUILDERS as u64 + 1;
     let entries = part_bytes / arena::ENTRY_BYTES;
     let builders = pipeline::BUILDERS as u64 * (BUILDER_BYTES + arena::PLACE_BYTES);
-    arenas * part_bytes + entries * (arenas * arena::HELD_BYTES + builders)
+    let waiting = arenas * part_bytes / arena::TEXT_BY_CHUNKS + part_bytes / arena::TEXT_BY_BLOCK;
+    arenas * part_bytes + waiting + entries * (arenas * arena::HELD_BYTES + builders)
 }
 
 /// What becomes of the scrolls that a phext holds before an ingest.
