@@ -253,9 +253,23 @@ fn expected_lanes(
     }
 }
 
+/// How many lanes a specification has, passed over where they can be.
+fn count(phext: &Phext, spec: &LaneSpec) -> usize {
+    let mut cursor = phext.lanes(spec).unwrap();
+    let mut count = 0;
+    loop {
+        match cursor.skip_batch(3).unwrap() {
+            Some(0) => return count,
+            Some(passed) => count += passed,
+            None => return lanes(phext, spec).unwrap().len(),
+        }
+    }
+}
+
 fn check_spec(phext: &Phext, scrolls: &BTreeMap<Coordinate, Vec<u8>>, spec: &LaneSpec) {
     let found = lanes(phext, spec).unwrap();
     let expected = expected_lanes(scrolls, spec);
+    assert_eq!(count(phext, spec), expected.len(), "{spec:?}");
     let coordinates: Vec<Coordinate> = found.iter().map(|lane| lane.coordinate).collect();
     assert_eq!(
         coordinates,

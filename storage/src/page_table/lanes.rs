@@ -144,6 +144,25 @@ impl<'a> LaneCursor<'a> {
         Ok(())
     }
 
+    /// Passes over up to `most` lanes without making them, for who only counts them. Sources are taken
+    /// one after the other, because no coordinate is in two of them.
+    ///
+    /// Returns how many were passed over, 0 at the end; `None` where points are among the lanes, which
+    /// must be looked up.
+    ///
+    /// # Errors
+    /// Damage, with file and offset.
+    pub fn skip_batch(&mut self, most: usize) -> Result<Option<usize>> {
+        if !self.points.is_empty() {
+            return Ok(None);
+        }
+        let mut passed = 0;
+        for source in &mut self.sources {
+            passed += source.skip(most - passed)?;
+        }
+        Ok(Some(passed))
+    }
+
     /// Points without a range: looked up together.
     fn take_points(&mut self, out: &mut Vec<Lane<'a>>, most: usize) -> Result<()> {
         let (now, later) = self.points.split_at(most.min(self.points.len()));
@@ -324,6 +343,26 @@ impl<'a> Source<'a> {
             out.push(lane);
         }
         Ok(())
+    }
+}
+
+impl Source<'_> {
+    /// Passes over the head and what follows it, up to so many lanes.
+    fn skip(&mut self, most: usize) -> Result<usize> {
+        if most == 0 || self.head.take().is_none() {
+            return Ok(0);
+        }
+        let mut passed = 1;
+        if let Walk::Matches { matches, .. } = &mut self.walk {
+            let more = matches.len().min(most - passed);
+            passed += matches.by_ref().take(more).count();
+        }
+        self.advance()?;
+        while passed < most && self.head.is_some() {
+            passed += 1;
+            self.advance()?;
+        }
+        Ok(passed)
     }
 }
 
