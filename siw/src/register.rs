@@ -144,6 +144,12 @@ impl RegisterSet {
         self.0 & other.0 == other.0
     }
 
+    /// Whether a register of coordinates and slots is in the set.
+    pub(crate) const fn has_places(self) -> bool {
+        let class = RegisterClass::Place;
+        self.0 >> class.first_bit() & ((1 << class.count()) - 1) != 0
+    }
+
     /// The positions of the members, ascending, each below [`Self::MEMBERS`].
     pub(crate) fn positions(self) -> impl Iterator<Item = usize> {
         let mut rest = self.0;

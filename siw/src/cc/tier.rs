@@ -15,7 +15,7 @@ pub enum OptimizationTier {
     /// Up to three operations a word, batched.
     #[serde(rename = "Tier2_SIWPacked")]
     Tier2SiwPacked,
-    /// The same with prefetches, double-buffered.
+    /// The same with prefetches, double-buffered; lanes that are only counted are not made.
     #[serde(rename = "Tier3_PhextOptimal")]
     Tier3PhextOptimal,
 }

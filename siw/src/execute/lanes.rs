@@ -136,6 +136,17 @@ impl<'a> Lanes<'a> {
     }
 }
 
+impl Lanes<'_> {
+    /// Passes over up to `most` lanes without making them. Returns how many, 0 at the end; `None` where
+    /// they must be made to be counted.
+    pub(super) fn skip(&mut self, most: usize) -> Result<Option<usize>, StoreError> {
+        match self {
+            Self::Cursor(cursor) => cursor.skip_batch(most),
+            Self::Point(_) | Self::Points(_) | Self::Share(_) => Ok(None),
+        }
+    }
+}
+
 /// Keeps of the elements from `start` on those that are wanted, in their order.
 fn retain_from<T>(elements: &mut Vec<T>, start: usize, is_wanted: impl Fn(&T) -> bool) {
     let mut kept = start;

@@ -12,6 +12,8 @@
 //! | question | module |
 //! |---|---|
 //! | Who runs a stream, piece by piece or as a whole? | `sentron` |
+//! | What is known of a stream before it runs? | `survey` |
+//! | Which batches does it run over? | `batches` |
 //! | Where do the lanes of a batch come from? | `lanes` |
 //! | Where are values between two words? | `registers` |
 //! | What does an operation of a pipe do? | `dense` and `vectors`, `sparse`, `coordination` |
@@ -24,6 +26,7 @@
 //! Texts are borrowed from the snapshot, never copied. Streams must have passed
 //! [`crate::validate()`]; debug builds check.
 
+mod batches;
 mod coordination;
 mod dense;
 mod dots;
@@ -35,6 +38,7 @@ mod registers;
 mod sentron;
 mod sink;
 mod sparse;
+mod survey;
 mod tally;
 mod top;
 mod vectors;

@@ -10,15 +10,14 @@
 use super::dots::Dots;
 use super::group::{Collective, Step};
 use super::kernels::Kernels;
-use super::registers::{BufferId, Content, Memory, Registers};
+use super::registers::{Content, Memory, Registers};
+use super::survey::Survey;
 use super::tally::Tallies;
 use super::top::Top;
 use super::{ExecuteError, Executed, Flow, Flush, Lanes, Observer, Report, Sink, Unobserved};
-use crate::stream::{MAX_TIER, Part};
+use crate::stream::Part;
 use crate::telemetry::{self, Watch};
-use crate::{
-    BATCH_LANES, ConstantId, CoordinationOp, DenseOp, Level, P, Pipe, SparseOp, Stream, Word,
-};
+use crate::{BATCH_LANES, ConstantId, CoordinationOp, DenseOp, Pipe, SparseOp, Stream, Word};
 use memchr::memmem::Finder;
 use phext_storage::Phext;
 use std::cell::Cell;
@@ -48,7 +47,7 @@ impl std::fmt::Debug for Outside<'_> {
 pub struct Sentron<'a> {
     pub(super) stream: &'a Stream,
     pub(super) phext: &'a Phext,
-    survey: Survey,
+    pub(super) survey: Survey,
     pub(super) registers: Registers<'a>,
     pub(super) kernels: Kernels,
     /// Lanes before the current batch, of all pieces.
@@ -72,6 +71,8 @@ pub struct Sentron<'a> {
     pub(super) finders: Vec<(ConstantId, Finder<'a>)>,
     /// Whether the batch was found and asked for before the one before was worked on.
     pub(super) was_prefetched: bool,
+    /// Whether lanes are passed over instead of made, because no operation reads where they are.
+    pub(super) only_counts: bool,
 }
 
 /// What comes after a word. Small, because it is returned after every one.
@@ -120,6 +121,7 @@ impl<'a> Sentron<'a> {
             meeting: None,
             finders: Vec::new(),
             was_prefetched: false,
+            only_counts: false,
         }
     }
 
@@ -282,78 +284,6 @@ impl<'a> Sentron<'a> {
         self.told = self.report;
     }
 
-    fn run_batches<O: Observer>(
-        &mut self,
-        lanes: &mut Lanes<'a>,
-        outside: &mut Outside<'_>,
-        observer: &mut O,
-    ) -> Executed<Flow> {
-        let stream = self.stream;
-        let mut most = first_batch(outside.sink.wanted()).min(self.batch);
-        let mut ahead = None;
-        loop {
-            if (outside.interrupted)() {
-                return Err(Box::new(ExecuteError::Interrupted));
-            }
-            self.was_prefetched = ahead.is_some();
-            observer.begin(self.report.ops);
-            let batch = match ahead.take() {
-                Some(found) => found?,
-                None => self.find_lanes(lanes, most)?,
-            };
-            observer.looked(stream, self.report.ops);
-            let Some(batch) = batch else {
-                return Ok(Flow::Continue);
-            };
-            self.begin_batch(batch);
-            most = (2 * most).min(self.batch);
-            if stream.tier == MAX_TIER && !lanes.is_finished() && self.is_far_from_enough(outside) {
-                ahead = Some(self.find_ahead(lanes, most, observer));
-            }
-            for word in &stream.each {
-                if let Next::Stop = self.run_word(Part::Each, word, outside, observer)? {
-                    if let Some(Ok(Some(batch))) = ahead {
-                        self.registers.release_places(batch);
-                    }
-                    return Ok(Flow::Stop);
-                }
-            }
-            self.position += self.width;
-            if ahead.is_none() && lanes.is_finished() {
-                return Ok(Flow::Continue);
-            }
-        }
-    }
-
-    /// Whether the batch at hand can be expected not to be the last that the sink wants.
-    fn is_far_from_enough(&self, outside: &Outside<'_>) -> bool {
-        let wanted = outside.sink.wanted();
-        wanted.is_none_or(|rows| rows > self.width as u64)
-    }
-
-    /// The batch after the one at hand, with what the stream says it will need asked for.
-    fn find_ahead<O: Observer>(
-        &mut self,
-        lanes: &mut Lanes<'a>,
-        most: usize,
-        observer: &mut O,
-    ) -> Executed<Option<BufferId>> {
-        observer.begin(self.report.ops);
-        let found = self.find_lanes(lanes, most)?;
-        observer.looked(self.stream, self.report.ops);
-        if let Some(batch) = found {
-            for word in &self.stream.each {
-                if let SparseOp::Prefch { level, .. } = word.sparse {
-                    for lane in self.registers.places_of(batch) {
-                        lane.location.prefetch(level == Level::Text);
-                    }
-                    observer.end(word, Pipe::Sparse, 0, self.report.ops);
-                }
-            }
-        }
-        Ok(found)
-    }
-
     /// Runs `last` to its end or to the next collective, from where it stopped before.
     ///
     /// # Errors
@@ -402,35 +332,8 @@ impl<'a> Sentron<'a> {
         Ok(Step::Done)
     }
 
-    /// The next lanes, in a buffer that no register has yet.
-    fn find_lanes(&mut self, lanes: &mut Lanes<'a>, most: usize) -> Executed<Option<BufferId>> {
-        if lanes.is_finished() {
-            return Ok(None);
-        }
-        let (buffer, places, located) = self.registers.claim_places();
-        lanes.next(self.phext, places, most, located)?;
-        if places.is_empty() {
-            self.registers.release_places(buffer);
-            return Ok(None);
-        }
-        Ok(Some(buffer))
-    }
-
-    /// Gives a batch to the register that SLANES names.
-    fn begin_batch(&mut self, batch: BufferId) {
-        let Survey { register, .. } = self.survey;
-        self.registers.put_places(register, batch);
-        self.width = self.registers.places(register).len();
-        if self.survey.indexed != 0 {
-            self.registers
-                .load_components(register, self.survey.indexed);
-        }
-        self.registers.memory.arena.clear();
-        self.report.batches += 1;
-        self.report.lanes += self.width as u64;
-    }
-
-    fn run_word<O: Observer>(
+    #[inline]
+    pub(super) fn run_word<O: Observer>(
         &mut self,
         part: Part,
         word: &Word,
@@ -453,47 +356,6 @@ impl<'a> Sentron<'a> {
         }
         self.registers.put_deferred();
         Ok(next)
-    }
-}
-
-/// What is looked for in the words of `each` before they run.
-#[derive(Debug, Clone, Copy)]
-struct Survey {
-    /// The register that SLANES writes; any where there is no SLANES.
-    register: P,
-    /// The lanes that it names.
-    lanes: Option<ConstantId>,
-    /// A bit for each dimension that SINDEX names.
-    indexed: u16,
-    /// Whether there are accumulators of rows.
-    accumulates: bool,
-}
-
-impl Survey {
-    #[inline]
-    fn of(stream: &Stream) -> Self {
-        let mut survey = Self {
-            register: P(0),
-            lanes: None,
-            indexed: 0,
-            accumulates: false,
-        };
-        for word in &stream.each {
-            match word.sparse {
-                SparseOp::Lanes { to, lanes }
-                | SparseOp::Assoc { to, lanes }
-                | SparseOp::Neighbr { to, lanes } => {
-                    (survey.register, survey.lanes) = (to, Some(lanes));
-                }
-                SparseOp::Index { dimension, .. } => survey.indexed |= 1 << dimension,
-                _ => {}
-            }
-            survey.accumulates |= matches!(
-                word.coordination,
-                CoordinationOp::Top { .. } | CoordinationOp::Tally { .. }
-            );
-        }
-        survey
     }
 }
 
@@ -523,13 +385,4 @@ pub(super) fn run<'a, O: Observer>(
     IDLE.set(Some(Idle(registers.into_idle())));
     result?;
     Ok(report)
-}
-
-/// Lanes of the first batch when a sink wants so many rows. Batches double from there: more lanes
-/// are needed where a mask leaves some out.
-fn first_batch(wanted: Option<u64>) -> usize {
-    let rows = wanted.map_or(BATCH_LANES, |rows| {
-        usize::try_from(rows).unwrap_or(BATCH_LANES)
-    });
-    rows.clamp(1, BATCH_LANES)
 }

@@ -1,5 +1,5 @@
 //! Loops of which the compiler does not find the vector form by itself: comparisons, whose result is a
-//! mask register. Written with intrinsics, none of which touches memory, so that they are safe where
+//! mask register, and selections, which take one. Written with intrinsics, none of which touches memory, so that they are safe where
 //! the instruction set is there: loads are of whole arrays.
 
 use super::Source;
@@ -8,8 +8,8 @@ use crate::execute::registers::Mask;
 use std::arch::x86_64::{
     __m512i, _CMP_EQ_OQ, _CMP_GE_OQ, _CMP_GT_OQ, _CMP_LE_OQ, _CMP_LT_OQ, _CMP_NEQ_UQ,
     _MM_CMPINT_EQ, _MM_CMPINT_LE, _MM_CMPINT_LT, _MM_CMPINT_NE, _MM_CMPINT_NLE, _MM_CMPINT_NLT,
-    _mm512_castsi512_pd, _mm512_cmp_epu64_mask, _mm512_cmp_pd_mask, _mm512_set_epi64,
-    _mm512_set1_epi64,
+    _mm256_extract_epi64, _mm512_castsi512_pd, _mm512_cmp_epu64_mask, _mm512_cmp_pd_mask,
+    _mm512_extracti64x4_epi64, _mm512_mask_blend_epi64, _mm512_set_epi64, _mm512_set1_epi64,
 };
 
 /// As [`super::loops::compare`].
@@ -87,6 +87,67 @@ fn bits(lanes: &[u64], f: impl Fn(usize, __m512i) -> u8) -> u64 {
         bits |= u64::from(f(at, load(lanes))) << (8 * at);
     }
     bits
+}
+
+/// As [`super::loops::select`].
+#[target_feature(enable = "avx512f")]
+#[inline]
+pub(super) fn select(mask: &Mask, left: &[u64], right: Source<'_>, out: &mut [u64]) {
+    let (left, left_rest) = left.as_chunks::<64>();
+    let (out, out_rest) = out.as_chunks_mut::<64>();
+    let rest = mask.0.get(left.len());
+    let blocks = mask.0.iter().zip(left.iter().zip(out));
+    match right {
+        Source::Lanes(right) => {
+            let (right, right_rest) = right.as_chunks::<64>();
+            for ((&word, (left, out)), right) in blocks.zip(right) {
+                blend(word, left, out, |at| load(&right.as_chunks().0[at]));
+            }
+            if let Some(&word) = rest {
+                blend(word, left_rest, out_rest, |at| {
+                    load(&right_rest.as_chunks().0[at])
+                });
+            }
+        }
+        Source::Scalar(right) => {
+            let right = _mm512_set1_epi64(right.cast_signed());
+            for (&word, (left, out)) in blocks {
+                blend(word, left, out, |_| right);
+            }
+            if let Some(&word) = rest {
+                blend(word, left_rest, out_rest, |_| right);
+            }
+        }
+    }
+}
+
+/// Takes up to 64 lanes, which are whole vectors, from `left` where their bit is set.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn blend(bits: u64, left: &[u64], out: &mut [u64], right: impl Fn(usize) -> __m512i) {
+    let vectors = out.as_chunks_mut().0.iter_mut().zip(left.as_chunks().0);
+    for (at, (out, left)) in vectors.enumerate() {
+        let chosen = (bits >> (8 * at)) as u8;
+        store(out, _mm512_mask_blend_epi64(chosen, right(at), load(left)));
+    }
+}
+
+/// One store, as the compiler sees.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn store(lanes: &mut [u64; 8], vector: __m512i) {
+    let halves = [
+        _mm512_extracti64x4_epi64::<0>(vector),
+        _mm512_extracti64x4_epi64::<1>(vector),
+    ];
+    for (lanes, half) in lanes.as_chunks_mut::<4>().0.iter_mut().zip(halves) {
+        *lanes = [
+            _mm256_extract_epi64::<0>(half).cast_unsigned(),
+            _mm256_extract_epi64::<1>(half).cast_unsigned(),
+            _mm256_extract_epi64::<2>(half).cast_unsigned(),
+            _mm256_extract_epi64::<3>(half).cast_unsigned(),
+        ];
+    }
 }
 
 /// One load, as the compiler sees.

@@ -90,7 +90,8 @@ kernel! {
 }
 kernel! {
     /// `left` in the lanes of the mask, `right` in the others.
-    loops::select(mask: &Mask, left: &[u64], right: Source<'_>, out: &mut [u64]) -> ()
+    select(mask: &Mask, left: &[u64], right: Source<'_>, out: &mut [u64]) -> (),
+    [loops::select, loops::select, avx512::select]
 }
 kernel! {
     /// Sets the bits of a mask to whether the comparison holds, for each lane; the bits of no lane stay

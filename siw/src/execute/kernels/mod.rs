@@ -14,9 +14,9 @@
 //! Each is written once, in [`loops`], [`hypervectors`] and [`dots`], as plain Rust that the compiler
 //! turns into vector instructions, and compiled once per instruction set in [`dispatch`], which holds
 //! the only unsafe code here. What the compiler does not find by itself is written once more:
-//! comparisons in `avx512`, 0.10 ns a lane instead of 0.29, and dot products in `x86`. Which set runs is
-//! found out once, at the first stream. What an operation does to the numbers of one lane is in
-//! [`scalar`], for lanes and for scalars alike.
+//! comparisons in `avx512`, 0.10 ns a lane instead of 0.29, and selections there, 0.07 instead of 0.11; dot
+//! products in `x86`. Which set runs is found out once, at the first stream. What an operation does to
+//! the numbers of one lane is in [`scalar`], for lanes and for scalars alike.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;

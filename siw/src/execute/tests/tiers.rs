@@ -4,6 +4,8 @@
 use super::*;
 use crate::cc::tests::random::{Random, program};
 use crate::cc::{OptimizationTier, compile};
+use crate::*;
+use phext_storage::page_table::{Constraint, Region};
 
 /// What a run answers: rows in their order, and the writes to each coordinate in theirs.
 type Answer = (Vec<OwnedRow>, Vec<WriteOp>);
@@ -71,6 +73,66 @@ proptest! {
         for stream in &streams {
             let found = answer(run(stream, phext, limit));
             prop_assert!(found == expected, "{stream}");
+        }
+    }
+}
+
+/// Counts lanes, and does nothing else with them.
+fn counting(lanes: &LaneSpec, tier: u8) -> Stream {
+    let mut stream = StreamBuilder::new(tier);
+    let zero = Operand::Constant(stream.constant(Constant::Number(0)));
+    let (to, accumulator, mask) = (P(0), R(0), None);
+    let is_region = matches!(lanes, LaneSpec::Region(_));
+    let lanes = stream.constant(Constant::Lanes(lanes.clone()));
+    stream.once(Word::dense(DenseOp::Mov {
+        to: accumulator,
+        from: zero,
+    }));
+    stream.each(Word::sparse(match is_region {
+        true => SparseOp::Assoc { to, lanes },
+        false => SparseOp::Lanes { to, lanes },
+    }));
+    stream.each(Word::dense(DenseOp::Red {
+        accumulator,
+        fold: Fold::Count,
+        mask,
+    }));
+    let row = Row {
+        number: Some(accumulator),
+        ..Row::default()
+    };
+    let (to, from) = (Destination::Sink, M(0));
+    stream.last(Word::coordination(CoordinationOp::Pack { to: from, row }));
+    stream.last(Word::coordination(CoordinationOp::Send { to, from, mask }));
+    stream.build()
+}
+
+#[test]
+fn lanes_that_are_only_counted_are_as_many_as_those_that_are_read() {
+    let (phext, scrolls) = &*LARGE;
+    let mut constraints: [Constraint; 9] = std::array::from_fn(|_| Constraint::FREE);
+    constraints[4] = Constraint::equal(3).unwrap();
+    let [from, to] = [700, 2100].map(|n| {
+        let components = [1, 1, 1, 1, n % 7 + 1, 1, 1, 1, n];
+        Coordinate::new(components).unwrap()
+    });
+    let lanes = [
+        LaneSpec::All,
+        LaneSpec::Range { from, to },
+        LaneSpec::Range { from: to, to: from },
+        LaneSpec::Region(Region::new(constraints)),
+        LaneSpec::Union {
+            from,
+            to,
+            points: vec![from, Coordinate::MAX],
+        },
+    ];
+    for lanes in &lanes {
+        let expected = interpret(&counting(lanes, 0), scrolls, 1024, None);
+        for tier in 0..=3 {
+            let found = run(&counting(lanes, tier), phext, None);
+            assert_eq!(found.rows, expected.rows, "{lanes:?}, tier {tier}");
+            assert_eq!(found.ops, expected.ops, "{lanes:?}, tier {tier}");
         }
     }
 }

@@ -1,0 +1,52 @@
+//! What is known of a stream before it runs.
+
+use crate::stream::MAX_TIER;
+use crate::{ConstantId, CoordinationOp, P, SparseOp, Stream, Word};
+
+/// What is looked for in the words of `each` before they run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Survey {
+    /// The register that SLANES writes; any where there is no SLANES.
+    pub(super) register: P,
+    /// The lanes that it names.
+    pub(super) lanes: Option<ConstantId>,
+    /// A bit for each dimension that SINDEX names.
+    pub(super) indexed: u16,
+    /// Whether there are accumulators of rows.
+    pub(super) accumulates: bool,
+}
+
+impl Survey {
+    #[inline]
+    pub(super) fn of(stream: &Stream) -> Self {
+        let mut survey = Self {
+            register: P(0),
+            lanes: None,
+            indexed: 0,
+            accumulates: false,
+        };
+        for word in &stream.each {
+            match word.sparse {
+                SparseOp::Lanes { to, lanes }
+                | SparseOp::Assoc { to, lanes }
+                | SparseOp::Neighbr { to, lanes } => {
+                    (survey.register, survey.lanes) = (to, Some(lanes));
+                }
+                SparseOp::Index { dimension, .. } => survey.indexed |= 1 << dimension,
+                _ => {}
+            }
+            survey.accumulates |= matches!(
+                word.coordination,
+                CoordinationOp::Top { .. } | CoordinationOp::Tally { .. }
+            );
+        }
+        survey
+    }
+}
+
+/// Whether a stream of the highest tier reads no place in `each`, so that its lanes are as good as their
+/// number.
+pub(super) fn only_counts(stream: &Stream) -> bool {
+    let mut forms = stream.each.iter().flat_map(Word::forms);
+    stream.tier == MAX_TIER && !forms.any(|form| form.reads().has_places())
+}
