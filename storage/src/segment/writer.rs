@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
-/// Bytes gathered before they are written: a whole number of chunks, and a huge page. A file system
-/// with large folios keeps what is written in aligned pieces of this size in one folio, and maps that
-/// with one entry of the page table: random point reads take 0.87 of the time that pieces of 1 MiB
-/// give (ext4, Linux 6.18).
-const PIECE_BYTES: usize = 32 * CHUNK_BYTES;
+/// Bytes gathered before they are written: a whole number of chunks, and half a huge page. A file system
+/// with large folios keeps what is written in aligned pieces in folios of their size. Pieces of a huge
+/// page would be mapped by one entry of the page table, with which random point reads take 0.87 to 0.91 of
+/// the time (ext4, Linux 6.18). But the kernel takes them from memory that a virtual machine has given
+/// back to its host, where it does so, and loads were seen to take 2.5 times as long.
+const PIECE_BYTES: usize = 16 * CHUNK_BYTES;
 
 /// Bytes after which what was written is made durable, so that the end of a large file, or a log
 /// sync meanwhile, does not find all of it waiting.
