@@ -66,6 +66,15 @@ impl Report {
         }
     }
 
+    /// The bars, which say how large the data set was where it is not of the size that they are meant for.
+    fn sized_bars(&self) -> Vec<Bar> {
+        let mut bars = self.bars().to_vec();
+        if let Report::Peers(report) = self {
+            bars.iter_mut().for_each(|bar| report.name_size(bar));
+        }
+        bars
+    }
+
     fn render(&self, out: &mut String) -> std::fmt::Result {
         match self {
             Report::Peers(report) => report.render(out),
@@ -96,7 +105,8 @@ const INTRODUCTION: &str = include_str!("introduction.md");
 #[must_use]
 pub fn page(reports: &[Report]) -> String {
     let mut out = format!("{INTRODUCTION}\n## Bars\n\n");
-    let bars: Vec<&Bar> = reports.iter().flat_map(Report::bars).collect();
+    let bars: Vec<Bar> = reports.iter().flat_map(Report::sized_bars).collect();
+    let bars: Vec<&Bar> = bars.iter().collect();
     bar::render(&bars, &mut out)
         .and_then(|()| {
             reports

@@ -11,6 +11,9 @@ mod markdown;
 /// The engine that the others are compared with.
 pub const SUBJECT: &str = "sqd";
 
+/// Scrolls of the data sets that the bars are meant for.
+const SCROLLS_OF_BARS: usize = 1_000_000;
+
 /// Everything, as it goes to the JSON file.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Report {
@@ -32,6 +35,18 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// What was asked for.
     pub bars: Vec<Bar>,
+}
+
+impl Report {
+    /// Adds the size of its data set to what a bar was measured over, unless it is the usual one.
+    pub(super) fn name_size(&self, bar: &mut Bar) {
+        let figures = self.datasets.iter().find(|set| set.dataset == bar.dataset);
+        if let Some(scrolls) = figures.map(|set| set.scrolls)
+            && scrolls != SCROLLS_OF_BARS
+        {
+            bar.dataset = format!("{}, {scrolls} scrolls", bar.dataset);
+        }
+    }
 }
 
 /// What an engine is and how it was set.
