@@ -2,6 +2,12 @@
 //!
 //! Of the values that could give up their register, the one whose next use is farthest does (L. A.
 //! Belady's rule). Scalars that hold a number of the constant pool are loaded where they are used.
+//!
+//! This ends. A repeated operation stands right before the next one of the program that needs it, after
+//! others that were put there for the same. A value gives up its register only where an operation of the
+//! program lies between: from the first operation that takes too many on, up to that one and all that
+//! stands before it, one register less is taken, nothing is added there, and before it nothing changes.
+//! (Without that condition two values needed at the same place go behind each other for ever.)
 
 use super::draft::{Draft, Lifetimes};
 use super::pressure::Pressure;
@@ -22,12 +28,15 @@ use std::slice::SliceIndex;
 pub(super) fn relieve(draft: &mut Draft) -> Result<(), RegisterClass> {
     let mut has_loads = false;
     for part in [Part::Each, Part::Last] {
+        let mut is_repeated = vec![false; draft.part(part).len()];
         while let Some((position, class)) = overflow(draft, part) {
             if class == RegisterClass::Number && !has_loads {
                 load_where_used(draft)?;
                 has_loads = true;
+                // Loads count as operations of the program.
+                is_repeated = vec![false; draft.part(part).len()];
             } else {
-                repeat(draft, part, position, class)?;
+                repeat(draft, part, &mut is_repeated, position, class)?;
             }
         }
     }
@@ -134,13 +143,19 @@ fn load_in_part(
 }
 
 /// Frees a register of a class at an operation: a value is computed again before its next use.
+/// `is_repeated` says it of each operation of the part.
 fn repeat(
     draft: &mut Draft,
     part: Part,
+    is_repeated: &mut Vec<bool>,
     at: usize,
     class: RegisterClass,
 ) -> Result<(), RegisterClass> {
-    let (value, next) = farthest(draft, part, at, class).ok_or(class)?;
+    let mut others = (at + 1..).zip(&is_repeated[at + 1..]);
+    let next_of_program = others.find(|(_, is_repeated)| !**is_repeated);
+    let (next_of_program, _) = next_of_program.ok_or(class)?;
+    let value = farthest(draft, part, at, class).filter(|(_, next)| *next > next_of_program);
+    let (value, next) = value.ok_or(class)?;
     let new = fresh(draft, class)?;
     read_instead(draft, part, next.., (value, new));
     let forms = draft.part_mut(part);
@@ -149,9 +164,11 @@ fn repeat(
     let mut again = forms[writer];
     again.registers[0] = Some(new.number);
     forms.insert(next, again);
+    is_repeated.insert(next, true);
     // Nobody may have read it before, and then it has only moved.
     if !forms.iter().any(|form| reads(form, value)) {
         forms.remove(writer);
+        is_repeated.remove(writer);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What programs become, word by word.
 
-use crate::cc::{OptimizationTier, ProgramBuilder, compile};
+use crate::cc::{CompileError, OptimizationTier, ProgramBuilder, compile};
+use crate::register::RegisterClass;
 use crate::*;
 
 /// The words of a stream, `expected` with one space between columns.
@@ -381,4 +382,81 @@ fn texts_are_gathered_again_when_registers_run_out() {
     });
     // Another order of the comparisons gets by.
     assert_eq!(gathers, [8, 8, 6, 6]);
+}
+
+/// Five masks and four registers, where those that could make way for others are needed in the same
+/// place: once they went behind each other for ever.
+#[test]
+fn values_that_are_needed_together_do_not_make_way_for_each_other() {
+    let mut program = ProgramBuilder::default();
+    let lanes = program.constant(Constant::Lanes(LaneSpec::All));
+    let place = program.place();
+    program.each(SparseOp::Lanes { to: place, lanes });
+    let (total, zero) = (program.scalar(0), program.immediate(0));
+    let [left, other] = [0; 2].map(|number| {
+        let (to, from) = (program.number(), program.immediate(number));
+        program.each(DenseOp::Mov { to, from });
+        to
+    });
+    let comparison = Comparison::Eq;
+    let compared = |program: &mut ProgramBuilder, left| {
+        let (to, right) = (program.mask(), zero);
+        program.each(DenseOp::Cmp {
+            to,
+            comparison,
+            left,
+            right,
+        });
+        to
+    };
+    let both = |program: &mut ProgramBuilder, left, right| {
+        let to = program.mask();
+        program.each(DenseOp::MaskAnd { to, left, right });
+        to
+    };
+    let count = |program: &mut ProgramBuilder, mask| {
+        program.each(DenseOp::Red {
+            accumulator: total,
+            fold: Fold::Count,
+            mask: Some(mask),
+        });
+    };
+    let first = compared(&mut program, left);
+    let (second, no) = (program.mask(), program.mask());
+    program.each(SparseOp::Test {
+        to: second,
+        at: place,
+        lanes,
+    });
+    let from = first;
+    program.each(DenseOp::MaskNot { to: no, from });
+    let third = compared(&mut program, left);
+    let fourth = compared(&mut program, other);
+    let fifth = both(&mut program, second, no);
+    let sixth = both(&mut program, fourth, no);
+    let seventh = both(&mut program, third, sixth);
+    count(&mut program, fifth);
+    let eighth = both(&mut program, first, seventh);
+    count(&mut program, eighth);
+    let message = program.message();
+    let row = Row {
+        number: Some(total),
+        ..Row::default()
+    };
+    program.last(CoordinationOp::Pack { to: message, row });
+    program.last(CoordinationOp::Send {
+        to: Destination::Sink,
+        from: message,
+        mask: None,
+    });
+    let class = RegisterClass::Mask;
+    let limit = class.count();
+    let is_compiled = OptimizationTier::ALL.map(|tier| {
+        let stream = compile(program.clone().build().unwrap(), tier);
+        let refusal = Err(CompileError::Registers { class, limit });
+        assert!(stream.is_ok() || stream == refusal, "{tier:?}: {stream:?}");
+        stream.is_ok()
+    });
+    // Only a word that reads and writes at once gets by with four.
+    assert_eq!(is_compiled, [false, false, true, true]);
 }
