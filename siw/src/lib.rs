@@ -71,7 +71,7 @@ pub use stream::{LoadError, Part, Stream};
 pub use validate::{Site, ValidateError, ValidateReason, validate};
 pub use word::{Pipe, Word};
 
-/// Most rows that CDOT or CTALLY keeps in a sentron.
+/// Most rows that CDOT, CTALLY or CTOP keeps in a sentron.
 pub const MAX_ROWS: u64 = 1 << 20;
 
 /// Most lanes of one batch: SLANES, SASSOC and SNEIGHBR yield between 1 and this many.

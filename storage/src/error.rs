@@ -109,6 +109,16 @@ pub enum StoreError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// A search for the nearest was asked for more scrolls than it holds, and found more.
+    #[error(
+        "the nearest {asked} scrolls were asked for and more than {} found, the most that a search \
+         holds: ask for fewer, or within a smaller radius",
+        crate::page_table::MAX_NEAREST
+    )]
+    TooManyNearest {
+        /// How many it was asked for.
+        asked: u32,
+    },
     /// A batch would exceed what one log record holds.
     #[error("the batch holds more than {limit} bytes: write it in several")]
     BatchTooLarge {

@@ -12,7 +12,7 @@
 //! A step that finds coordinates keeps at most `WINDOW` of them; where more are wanted it runs again
 //! for those that come behind. So an order without a limit takes bounded memory and a pass over the
 //! lanes for each million rows. The exceptions are searches for the nearest, which hold all that they
-//! find, at most the number asked for.
+//! find, at most the number asked for, and fail where that is more than a million.
 
 mod area;
 mod describe;

@@ -1,10 +1,11 @@
 //! Which lanes, in the form that they are lowered from: target and `within` brought together.
 
 use super::area::{self, Area, Scan};
-use crate::query::{Filter, OrderKey, Query, Target, Within};
+use crate::query::{Filter, Order, OrderKey, Output, Query, Target, Within};
 use phext_siw::LaneSpec;
 use phext_storage::coordinate::{Coordinate, DIMENSIONS, MAX_COMPONENT};
 use phext_storage::page_table::Nearest;
+use std::borrow::Cow;
 
 /// The lanes of a stream, and which of them count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +33,12 @@ impl Selection {
             origin: None,
             natural: OrderKey::Coordinate,
         };
-        if let Target::Nearest(search) = &query.target {
+        let target = wanted(query);
+        if let Target::Nearest(search) = &*target {
             selection.origin = Some(search.clone());
         }
         let mut nearest = None;
-        let scan = match (&query.target, within(&query.within)) {
+        let scan = match (&*target, within(&query.within)) {
             (_, None) => Scan::nothing(),
             (Target::Nearest(search), _) if search.count == 0 => Scan::nothing(),
             (Target::Nearest(search), _) if query.within.is_empty() && query.filters.is_empty() => {
@@ -111,6 +113,22 @@ impl Selection {
             LaneSpec::Nearest(_) => unreachable!("the nearest are in order of distance"),
         }
         self
+    }
+}
+
+/// The target, a search for the nearest cut down to those that the limit leaves of its rows.
+fn wanted(query: &Query) -> Cow<'_, Target> {
+    let is_nearest_first = query
+        .order
+        .is_none_or(|order| order == Order::ascending(OrderKey::Distance));
+    match (&query.target, &query.output, query.limit) {
+        (Target::Nearest(search), Output::Rows(_), Some(limit)) if is_nearest_first => {
+            let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+            let count = search.count.min(limit);
+            let search = search.clone();
+            Cow::Owned(Target::Nearest(Nearest { count, ..search }))
+        }
+        (target, _, _) => Cow::Borrowed(target),
     }
 }
 

@@ -48,7 +48,7 @@ impl<'a> Sentron<'a> {
                 by,
                 count,
                 mask,
-            } => self.rank((accumulator, ranking, count), at, by, mask),
+            } => self.rank((accumulator, ranking, count), at, by, mask)?,
             CoordinationOp::Tally {
                 accumulator,
                 key,
@@ -123,7 +123,7 @@ impl<'a> Sentron<'a> {
         at: P,
         by: R,
         mask: Option<K>,
-    ) {
+    ) -> Executed<()> {
         let content = std::mem::take(self.registers.content(accumulator));
         let mut top = match content {
             Content::Top(top) => top,
@@ -144,8 +144,10 @@ impl<'a> Sentron<'a> {
         for lane in active.of(candidates).lanes() {
             top.offer(places[lane].coordinate, numbers[lane]);
         }
+        top.check()?;
         self.report.ops += active.count();
         *self.registers.content(accumulator) = Content::Top(top);
+        Ok(())
     }
 
     /// The vectors of a constant, and how many rows are kept for each.

@@ -75,6 +75,16 @@ pub enum ExecuteError {
         crate::MAX_ROWS
     )]
     TooManyKeys,
+    /// CTOP was asked for more rows than it keeps, and met more.
+    #[error(
+        "CTOP was asked for the best {asked} rows and met more than {}, the most that it keeps: ask \
+         for fewer rows, or rank fewer lanes",
+        crate::MAX_ROWS
+    )]
+    TooManyRows {
+        /// How many it was asked for.
+        asked: u64,
+    },
     /// Whoever started the stream wants it no more.
     #[error("the stream was ended between two batches")]
     Interrupted,

@@ -1,7 +1,8 @@
 //! The rows that CTOP keeps.
 
+use super::ExecuteError;
 use super::registers::{Message, Order, Rows};
-use crate::{Comparison, Ranking};
+use crate::{Comparison, MAX_ROWS, Ranking};
 use phext_storage::coordinate::Coordinate;
 use std::collections::BinaryHeap;
 
@@ -86,6 +87,15 @@ impl Top {
         }
     }
 
+    /// Whether no more rows are kept than any accumulator may, which is so unless more were asked for:
+    /// their memory would have no bound. To be asked for each batch.
+    pub(super) fn check(&self) -> Result<(), ExecuteError> {
+        match self.kept.len() as u64 > MAX_ROWS {
+            true => Err(ExecuteError::TooManyRows { asked: self.count }),
+            false => Ok(()),
+        }
+    }
+
     /// What a number that is as good as another, or better, is to that.
     pub(super) fn comparison(&self) -> Comparison {
         match self.ranking {
@@ -110,5 +120,30 @@ impl Top {
             number: Some(kept.number),
             ..Message::default()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_limited() {
+        let at = |n: u32| Coordinate::new([1, 1, 1, 1, 1, 1, 1, 1, n]).unwrap();
+        let most = u32::try_from(MAX_ROWS).unwrap();
+        let filled = |count| {
+            let mut top = Top::new(Ranking::Least, count);
+            (1..=most).for_each(|n| top.offer(at(n), u64::from(n)));
+            top.check().unwrap();
+            top.offer(at(most + 1), 0);
+            top
+        };
+        let error = filled(u64::from(u32::MAX)).check().unwrap_err();
+        let expected = "CTOP was asked for the best 4294967295 rows and met more than 1048576, the most \
+                        that it keeps: ask for fewer rows, or rank fewer lanes";
+        assert_eq!(error.to_string(), expected);
+        let enough = filled(MAX_ROWS);
+        enough.check().unwrap();
+        assert_eq!(enough.into_rows().rows().len(), most as usize);
     }
 }

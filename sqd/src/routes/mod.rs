@@ -124,16 +124,18 @@ impl From<LibraryError> for Refusal {
     fn from(error: LibraryError) -> Refusal {
         let store = match &error {
             LibraryError::Store(store) | LibraryError::Execute(ExecuteError::Store(store)) => store,
-            LibraryError::Execute(ExecuteError::Stream(StreamError::TooManyKeys)) => {
-                return Refusal::new(413, error.to_string());
-            }
+            LibraryError::Execute(ExecuteError::Stream(
+                StreamError::TooManyKeys | StreamError::TooManyRows { .. },
+            )) => return Refusal::new(413, error.to_string()),
             _ => match error {
                 LibraryError::Execute(ExecuteError::Pool(error)) => return error.into(),
                 error => return Refusal::new(500, error.to_string()),
             },
         };
         let status = match store {
-            StoreError::ScrollTooLarge { .. } | StoreError::BatchTooLarge { .. } => 413,
+            StoreError::ScrollTooLarge { .. }
+            | StoreError::BatchTooLarge { .. }
+            | StoreError::TooManyNearest { .. } => 413,
             StoreError::Name { .. } => 403,
             StoreError::NoSuchSnapshot { .. } => 404,
             StoreError::DiskFull { .. } => 507,

@@ -28,7 +28,7 @@ pub use address::LineSpan;
 pub use counters::{Counters, ScanFigures};
 pub use lanes::{LaneCursor, LaneSpec};
 pub use metric::{MAX_WEIGHT, Metric, WeightError, Weights};
-pub use nearest::Nearest;
+pub use nearest::{MAX_NEAREST, Nearest};
 pub use pattern::{Pattern, PatternError};
 pub use point::Begun;
 pub use region::{Constraint, Region, RegionError, Span};

@@ -11,6 +11,9 @@
 //! The distance of a block or group is that of its box, which no key in it can be below. One as far away
 //! as the limit is still read, because ties are broken by coordinate order: the answer is the first
 //! scrolls by (distance, coordinate), and so one only.
+//!
+//! All that is found is held until the search ends, so no more than [`MAX_NEAREST`] are: a search that
+//! would need more is refused, whatever it was asked for.
 
 use super::counters::ScanFigures;
 use super::kernels::{Kernels, LANES};
@@ -21,19 +24,22 @@ use super::region::{Constraint, Region};
 use super::scan::push_positions;
 use super::{Lane, Location};
 use crate::coordinate::{Coordinate, MAX_COMPONENT};
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::segment::GROUP_BLOCKS;
 use crate::store::{PartView, Phext};
 use bytes::Bytes;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
+/// Most scrolls that a search holds.
+pub const MAX_NEAREST: u32 = 1 << 20;
+
 /// Which scrolls: the `count` nearest to a coordinate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nearest {
     /// Where distances are measured from. There need not be a scroll.
     pub to: Coordinate,
-    /// How many scrolls, at most.
+    /// How many scrolls, at most. It may be more than [`MAX_NEAREST`], as long as there are not.
     pub count: u32,
     /// What distance is.
     pub metric: Metric,
@@ -57,7 +63,7 @@ pub(super) fn nearest<'a>(
     };
     if query.count > 0 {
         search.parts(&phext.parts)?;
-        search.memory(phext);
+        search.memory(phext)?;
     }
     let found = search.found.into_sorted_vec();
     Ok(found.into_iter().map(|found| found.lane).collect())
@@ -140,16 +146,22 @@ impl<'a> Search<'a, '_> {
     }
 
     /// Takes a scroll in if it is among the nearest so far.
-    fn offer(&mut self, distance: u64, lane: Lane<'a>) {
+    fn offer(&mut self, distance: u64, lane: Lane<'a>) -> Result<()> {
         let found = Found { distance, lane };
-        if self.found.len() < self.query.count as usize {
-            return self.found.push(found);
+        let asked = self.query.count;
+        if self.found.len() < asked as usize {
+            if self.found.len() == MAX_NEAREST as usize {
+                return Err(StoreError::TooManyNearest { asked });
+            }
+            self.found.push(found);
+            return Ok(());
         }
         if let Some(mut last) = self.found.peek_mut()
             && found < *last
         {
             *last = found;
         }
+        Ok(())
     }
 
     fn parts(&mut self, views: &'a [PartView]) -> Result<()> {
@@ -260,26 +272,27 @@ impl<'a> Search<'a, '_> {
                     coordinate,
                     location,
                 },
-            );
+            )?;
         }
         Ok(())
     }
 
-    fn memory(&mut self, phext: &'a Phext) {
+    fn memory(&mut self, phext: &'a Phext) -> Result<()> {
         let region = self.reachable();
         for (&coordinate, text) in RegionWalk::new(&phext.active, &region) {
-            self.offer_memory(coordinate, text);
+            self.offer_memory(coordinate, text)?;
         }
         if let Some(frozen) = &phext.frozen {
             for (&coordinate, text) in RegionWalk::new(&frozen.scrolls, &region) {
                 if !frozen.hidden.contains(&coordinate) {
-                    self.offer_memory(coordinate, text);
+                    self.offer_memory(coordinate, text)?;
                 }
             }
         }
+        Ok(())
     }
 
-    fn offer_memory(&mut self, coordinate: Coordinate, text: &'a Bytes) {
+    fn offer_memory(&mut self, coordinate: Coordinate, text: &'a Bytes) -> Result<()> {
         let distance = self.query.metric.distance(&self.query.to, &coordinate);
         if distance <= self.limit() {
             let location = Location::Memory(text);
@@ -289,8 +302,9 @@ impl<'a> Search<'a, '_> {
                     coordinate,
                     location,
                 },
-            );
+            )?;
         }
+        Ok(())
     }
 
     /// A box that holds everything up to the limit.

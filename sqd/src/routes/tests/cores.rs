@@ -226,6 +226,44 @@ async fn a_long_table_of_contents_streams() {
     assert!(lengths[0] > 9 << 20);
 }
 
+/// A search for the nearest holds what it found, so that a number without bound would be memory without
+/// bound.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_of_the_nearest_than_are_held_are_refused() {
+    let server = Fixture::new();
+    let library = Arc::clone(&server.tenants().libraries()[0]);
+    let at = |n: u32| Coordinate::new([1, 1, 1, 1, 1, 1, 1, 1 + (n >> 16), 1 + (n & 0xffff)]);
+    for chapter in 0..=16 {
+        let scrolls = match chapter {
+            16 => 16 << 16..(16 << 16) + 1,
+            _ => chapter << 16..(chapter + 1) << 16,
+        };
+        put(&library, scrolls.map(|n| (at(n).unwrap(), "x".to_owned())));
+    }
+    let near = "GET query?p=a&nearest=1.1.1/1.1.1/1.1.1&select=coordinate";
+    for cores in [cores(1, u64::MAX), cores(1, 0)] {
+        let app = app(&library, cores);
+        let ask = async |more: &str| {
+            let line = format!("{near}&{more}");
+            read(app.handle(request(&line, "", "")).await).await
+        };
+        for more in ["k=4294967295", "radius=1000000", "k=4294967295&starts=x"] {
+            let answer = ask(more).await;
+            assert_eq!(answer.status, 413, "{more}: {}", answer.body);
+            assert!(answer.body.contains("1048576"), "{more}: {}", answer.body);
+        }
+        for more in [
+            "k=4294967295&limit=2",
+            "k=4294967295&limit=2&starts=x",
+            "radius=1",
+        ] {
+            let answer = ask(more).await;
+            assert_eq!(answer.status, 200, "{more}: {}", answer.body);
+            assert!(answer.body.contains("1.1.1/1.1.1/1.1.2"), "{more}");
+        }
+    }
+}
+
 async fn until(mut is_so: impl FnMut() -> bool) {
     let wait = async {
         while !is_so() {
