@@ -107,9 +107,10 @@ impl<H: Handler> Connection<H> {
         let is_head = received.head.method == Method::Head;
         let response = self.handle(received).await?;
         // Asked after the handler, which may have run for long.
-        let keep_alive = keep_alive && !*self.draining.borrow();
-        let persistence = Persistence::new(version, keep_alive);
         let without_body = is_head || !response.may_have_body();
+        let shows_its_end = without_body || response.body.length().is_some();
+        let keep_alive = keep_alive && shows_its_end && !*self.draining.borrow();
+        let persistence = Persistence::new(version, keep_alive);
         if !self
             .send(
                 response,
@@ -209,10 +210,10 @@ impl<H: Handler> Connection<H> {
 
     async fn send_stream(
         &mut self,
-        length: u64,
+        length: Option<u64>,
         mut chunks: mpsc::Receiver<Result<Bytes, io::Error>>,
     ) -> io::Result<bool> {
-        let mut remaining = length;
+        let mut remaining = length.unwrap_or(u64::MAX);
         while remaining > 0 {
             let chunk = match chunks.try_recv() {
                 Err(mpsc::error::TryRecvError::Empty) => {
@@ -228,6 +229,7 @@ impl<H: Handler> Connection<H> {
                 received => received.ok(),
             };
             let problem = match chunk {
+                Some(Ok(chunk)) if chunk.is_empty() && length.is_none() => return Ok(true),
                 Some(Ok(chunk)) if chunk.len() as u64 <= remaining => {
                     remaining -= chunk.len() as u64;
                     self.wire.write(&chunk).await?;

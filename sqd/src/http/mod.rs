@@ -32,8 +32,9 @@
 //!   asks, it is sent an interim response (RFC 9110, section 15.2): one that is not there any more answers
 //!   that with a reset, and only then it is gone. HTTP/1.0 has no such responses.
 //! - A panic in a handler costs that request only (500); the connection goes on.
-//! - Every response has a Content-Length (204 and 304 excepted) and none is chunked, because
-//!   raw-TCP clients read up to Content-Length or to the end of the connection.
+//! - None is chunked, because raw-TCP clients read up to Content-Length or to the end of the connection.
+//!   Every response has a Content-Length (204 and 304 excepted) but one whose length is known only when it
+//!   was sent: after that the connection is closed.
 //! - A response that cannot be completed resets the connection, so that its truncation is seen.
 //! - A malformed request is answered with one sentence, and the connection is closed, because
 //!   where the next request would start is not known.

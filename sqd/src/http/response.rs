@@ -23,25 +23,28 @@ pub(crate) struct Response {
     headers: Vec<(&'static str, String)>,
 }
 
-/// The body of a response. Its length is always known, so that a response is never chunked.
+/// The body of a response. It is never chunked: where its length is not known, it ends where the
+/// connection does.
 #[derive(Debug)]
 pub(crate) enum Body {
     /// All of it.
     Full(Bytes),
-    /// Pieces that are sent as they come. When the sender fails, hangs up before `length` bytes,
-    /// or sends more, the connection is reset.
+    /// Pieces that are sent as they come. When the sender fails, hangs up before the end, or sends more
+    /// than `length` bytes, the connection is reset.
     Stream {
-        /// Bytes of the whole body.
-        length: u64,
-        /// The pieces, in order.
+        /// Bytes of the whole body. Without it clients take the end of the connection for that of the body,
+        /// so it should show where it ends.
+        length: Option<u64>,
+        /// The pieces, in order. An empty one says that there are no more, which has to be said where the
+        /// length is not.
         chunks: mpsc::Receiver<Result<Bytes, io::Error>>,
     },
 }
 
 impl Body {
-    fn length(&self) -> u64 {
+    pub(super) fn length(&self) -> Option<u64> {
         match self {
-            Self::Full(bytes) => bytes.len() as u64,
+            Self::Full(bytes) => Some(bytes.len() as u64),
             Self::Stream { length, .. } => *length,
         }
     }
@@ -104,10 +107,12 @@ impl Response {
         }
         output.extend_from_slice(b"Access-Control-Allow-Origin: *\r\n");
         if self.may_have_body() {
-            for part in ["Content-Type: ", self.content_type, "\r\nContent-Length: "] {
+            for part in ["Content-Type: ", self.content_type, "\r\n"] {
                 output.extend_from_slice(part.as_bytes());
             }
-            write!(output, "{}\r\n", self.body.length())?;
+            if let Some(length) = self.body.length() {
+                write!(output, "Content-Length: {length}\r\n")?;
+            }
         }
         for (name, value) in &self.headers {
             write!(output, "{name}: {value}\r\n")?;

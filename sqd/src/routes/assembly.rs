@@ -4,8 +4,11 @@
 //! rows --on any core--> chunks --in order, by an assembly--> pieces --> a buffer, a client, a hash
 //! ```
 //!
-//! An answer of up to [`BUFFER_BYTES`] is sent from memory. Of a longer one the first run only counts the
-//! bytes, for Content-Length, and a second run over the same snapshot streams it.
+//! An answer of up to [`BUFFER_BYTES`] is sent from memory, and has a status of its own where it fails.
+//! What was made of a longer one becomes the first pieces of a stream, for which the same run goes on as
+//! fast as the client reads. Its length is not known then, and the end of the connection is its end. Where a
+//! client could not tell from the answer that it is whole ([`Assembly::SHOWS_ITS_END`]), the run only counts
+//! on instead, for Content-Length, and a second one over the same snapshot streams.
 
 use bytes::Bytes;
 use phext_query::{Chunk, Chunks, ExecuteError, Flow, PoolError, Report, ResultRow, Sink};
@@ -26,6 +29,9 @@ const RUN_BYTES: u64 = 64 << 10;
 
 /// Puts chunks together. It is cloned before it begins, for each run.
 pub(super) trait Assembly: Clone + Send + 'static {
+    /// Whether what an answer ends with says that it is whole, as a bracket does.
+    const SHOWS_ITS_END: bool = false;
+
     /// What rows become.
     type Chunk: Chunk;
 
@@ -52,7 +58,7 @@ pub(super) enum Piece {
 }
 
 impl Piece {
-    fn length(&self) -> u64 {
+    pub(super) fn length(&self) -> u64 {
         match self {
             Piece::Text(text) => text.len() as u64,
             Piece::Run(_, count) => *count,
@@ -187,24 +193,24 @@ pub(super) async fn next<C: Chunk>(chunks: &mut Chunks<C>) -> Result<Option<C>, 
     poll_fn(|context| chunks.poll_next(context)).await
 }
 
-/// Keeps what fits and counts everything.
+/// Keeps what fits.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     pub(super) bytes: Vec<u8>,
-    pub(super) length: u64,
-    pub(super) overflowed: bool,
 }
 
 impl Kept {
-    pub(super) fn push(&mut self, piece: &Piece) {
-        self.length += piece.length();
-        self.overflowed |= self.length > BUFFER_BYTES as u64;
-        match piece {
-            _ if self.overflowed => self.bytes = Vec::new(),
-            Piece::Text(text) => self.bytes.extend_from_slice(text),
-            // No longer than the buffer, as was just seen.
-            Piece::Run(byte, count) => self.bytes.resize(self.bytes.len() + *count as usize, *byte),
+    /// Adds a piece, or gives it back where it does not fit.
+    pub(super) fn push(&mut self, piece: Piece) -> Option<Piece> {
+        if self.bytes.len() as u64 + piece.length() > BUFFER_BYTES as u64 {
+            return Some(piece);
         }
+        match piece {
+            Piece::Text(text) => self.bytes.extend_from_slice(&text),
+            // No longer than the buffer, as was just seen.
+            Piece::Run(byte, count) => self.bytes.resize(self.bytes.len() + count as usize, byte),
+        }
+        None
     }
 }
 
@@ -213,15 +219,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_long_is_only_counted() {
+    fn what_is_too_long_is_given_back() {
         let mut kept = Kept::default();
-        kept.push(&Piece::Text(Bytes::from(vec![0; BUFFER_BYTES - 2])));
-        kept.push(&Piece::Run(7, 2));
-        assert!(!kept.overflowed);
+        let most = Piece::Text(Bytes::from(vec![0; BUFFER_BYTES - 2]));
+        assert_eq!(kept.push(most), None);
+        assert_eq!(kept.push(Piece::Run(7, 2)), None);
+        let long = Piece::Run(7, 1 << 31);
+        assert_eq!(kept.push(long), Some(Piece::Run(7, 1 << 31)));
         assert_eq!(kept.bytes[BUFFER_BYTES - 3..], [0, 7, 7]);
-        kept.push(&Piece::Run(7, 1 << 31));
-        assert_eq!((kept.overflowed, kept.bytes.len()), (true, 0));
-        assert_eq!(kept.length, BUFFER_BYTES as u64 + (1 << 31));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Pieces that wait for the client.
 const PIECES: usize = 4;
@@ -78,6 +79,8 @@ impl Cores {
 
     /// As [`Cores::answer`], with a place for the answer's length: where that is known and too much for
     /// memory, the answer is streamed at once.
+    ///
+    /// What fails before so much was made is a refusal; afterwards it resets the connection.
     pub(super) async fn answer_of_length<A: Assembly>(
         self: &Arc<Self>,
         plan: Plan,
@@ -94,11 +97,22 @@ impl Cores {
         if let Some(&length) = length.get().filter(|&&length| length > BUFFER_BYTES as u64) {
             return Ok(reading.stream(length, plan, content_type, assembly));
         }
-        let kept = reading.keep(&plan, assembly.clone()).await?;
-        length.get_or_init(|| kept.length);
-        if kept.overflowed {
-            return Ok(reading.stream(kept.length, plan, content_type, assembly));
+        let mut making = reading.make(plan.clone(), assembly.clone());
+        let mut kept = Kept::default();
+        while let Some(piece) = making.next().await? {
+            let Some(piece) = kept.push(piece) else {
+                continue;
+            };
+            let begun = [Piece::Text(Bytes::from(kept.bytes)), piece];
+            if A::SHOWS_ITS_END {
+                return Ok(making.stream(None, begun.into(), content_type));
+            }
+            let begun: u64 = begun.into_iter().map(|piece| piece.length()).sum();
+            let total = begun + making.count().await?;
+            length.get_or_init(|| total);
+            return Ok(reading.stream(total, plan, content_type, assembly));
         }
+        length.get_or_init(|| kept.bytes.len() as u64);
         let body = Body::Full(Bytes::from(kept.bytes));
         Ok(Response::new(200, content_type, body))
     }
@@ -194,74 +208,96 @@ impl Reading {
         }
     }
 
-    /// The answer as far as it fits, and its length.
-    async fn keep<A: Assembly>(&self, plan: &Plan, assembly: A) -> Result<Kept, Refusal> {
-        let plan = plan.clone();
-        let mut kept = Kept::default();
-        if !plan.is_direct() {
-            let steps = self.blocking(false, move |pooled| {
-                let mut put = |piece: Piece| {
-                    kept.push(&piece);
-                    Ok(())
-                };
-                run_steps(pooled, &plan, assembly, &mut put)?;
-                Ok(kept)
-            });
-            return steps.await;
+    /// Begins to make an answer.
+    fn make<A: Assembly>(&self, plan: Plan, assembly: A) -> Making<A> {
+        match plan.is_direct() {
+            true => Making::Chunks(self.assemble(plan, assembly)),
+            false => Making::Steps(self.steps(plan, assembly)),
         }
-        let mut pieces = self.assemble(plan, assembly);
-        while let Some(piece) = pieces.next().await? {
-            kept.push(&piece);
-        }
-        Ok(kept)
     }
 
     /// Streams an answer of `length` bytes.
     pub(super) fn stream<A: Assembly>(
-        self,
+        &self,
         length: u64,
         plan: Plan,
         content_type: &'static str,
         assembly: A,
     ) -> Response {
-        let (sender, chunks) = mpsc::channel(PIECES);
-        match plan.is_direct() {
-            true => {
-                let pieces = self.assemble(plan, assembly);
-                tokio::spawn(send_all(pieces, sender));
-            }
-            false => self.stream_steps(plan, assembly, sender),
-        }
-        Response::new(200, content_type, Body::Stream { length, chunks })
+        let making = self.make(plan, assembly);
+        making.stream(Some(length), Vec::new(), content_type)
     }
 
-    fn stream_steps<A: Assembly>(
-        self,
-        plan: Plan,
-        assembly: A,
-        sender: mpsc::Sender<io::Result<Bytes>>,
-    ) {
+    fn steps<A: Assembly>(&self, plan: Plan, assembly: A) -> Steps {
         let guard = CancelOnDrop::default();
-        let (client, cancel) = (sender.clone(), Arc::clone(&guard.0));
+        let (reading, cancel) = (self.clone(), Arc::clone(&guard.0));
+        let (sender, pieces) = mpsc::channel(PIECES);
         let running = tokio::task::spawn_blocking(move || {
-            let mut put = |piece: Piece| {
-                let sent = piece
-                    .parts()
-                    .try_for_each(|part| sender.blocking_send(Ok(part)));
+            let mut put = |piece| {
+                let sent = sender.blocking_send(piece);
                 sent.map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the client is gone"))
             };
-            let mut pooled = self.pooled(&cancel);
-            if let Err(error) = run_steps(&mut pooled, &plan, assembly, &mut put) {
-                // The client sees a reset; where it is gone already, nobody does.
-                let _ = sender.blocking_send(Err(io::Error::other(error)));
-            }
+            run_steps(&mut reading.pooled(&cancel), &plan, assembly, &mut put)
         });
-        tokio::spawn(async move {
-            tokio::select! {
-                () = client.closed() => drop(guard),
-                _ = running => {}
-            }
-        });
+        Steps {
+            pieces,
+            running,
+            _ends_when_dropped: guard,
+        }
+    }
+}
+
+/// An answer that is being made.
+enum Making<A: Assembly> {
+    /// By the pool, whose chunks are put together here.
+    Chunks(Assembled<A>),
+    /// By a thread of its own.
+    Steps(Steps),
+}
+
+/// What a thread makes that runs the streams of a plan one after the other. It waits where what it made is
+/// not taken, and ends when this is dropped.
+struct Steps {
+    pieces: mpsc::Receiver<Piece>,
+    running: JoinHandle<Result<(), ExecuteError>>,
+    _ends_when_dropped: CancelOnDrop,
+}
+
+impl<A: Assembly> Making<A> {
+    /// The next piece; none at the end, behind which nobody may ask.
+    async fn next(&mut self) -> Result<Option<Piece>, LibraryError> {
+        match self {
+            Making::Chunks(pieces) => Ok(pieces.next().await.map_err(ExecuteError::from)?),
+            Making::Steps(steps) => match steps.pieces.recv().await {
+                Some(piece) => Ok(Some(piece)),
+                None => {
+                    let ended = (&mut steps.running).await;
+                    ended.map_err(|_| LibraryError::Task)??;
+                    Ok(None)
+                }
+            },
+        }
+    }
+
+    /// How many bytes there are up to the end.
+    async fn count(mut self) -> Result<u64, LibraryError> {
+        let mut bytes = 0;
+        while let Some(piece) = self.next().await? {
+            bytes += piece.length();
+        }
+        Ok(bytes)
+    }
+
+    /// Streams what was made before, and what is yet to be made.
+    fn stream(
+        self,
+        length: Option<u64>,
+        begun: Vec<Piece>,
+        content_type: &'static str,
+    ) -> Response {
+        let (sender, chunks) = mpsc::channel(PIECES);
+        tokio::spawn(send_all(begun, self, sender));
+        Response::new(200, content_type, Body::Stream { length, chunks })
     }
 }
 
@@ -279,29 +315,46 @@ fn run_steps<A: Assembly>(
 }
 
 /// Sends all pieces of an answer to a client, as long as it is there.
-async fn send_all<A: Assembly>(mut pieces: Assembled<A>, sender: mpsc::Sender<io::Result<Bytes>>) {
+async fn send_all<A: Assembly>(
+    begun: Vec<Piece>,
+    mut making: Making<A>,
+    sender: mpsc::Sender<io::Result<Bytes>>,
+) {
+    for piece in begun {
+        if !send(piece, &sender).await {
+            return;
+        }
+    }
     loop {
         let piece = tokio::select! {
             biased;
             () = sender.closed() => return,
-            piece = pieces.next() => piece,
+            piece = making.next() => piece,
         };
-        match piece {
-            Ok(Some(piece)) => {
-                for part in piece.parts() {
-                    if sender.send(Ok(part)).await.is_err() {
-                        return;
-                    }
-                }
-            }
-            Ok(None) => return,
-            Err(error) => {
-                // The client sees a reset.
-                let _ = sender.send(Err(io::Error::other(error))).await;
-                return;
-            }
+        let last = match piece {
+            Ok(Some(piece)) => match send(piece, &sender).await {
+                true => continue,
+                false => return,
+            },
+            // Nothing more: who was told no length is told so.
+            Ok(None) => Ok(Bytes::new()),
+            // The client sees a reset.
+            Err(error) => Err(io::Error::other(error)),
+        };
+        // Whoever knew the length may be gone already.
+        let _ = sender.send(last).await;
+        return;
+    }
+}
+
+/// Sends a piece; false where the client is gone.
+async fn send(piece: Piece, sender: &mpsc::Sender<io::Result<Bytes>>) -> bool {
+    for part in piece.parts().filter(|part| !part.is_empty()) {
+        if sender.send(Ok(part)).await.is_err() {
+            return false;
         }
     }
+    true
 }
 
 /// Ends what runs for an answer when whoever waits for it goes.

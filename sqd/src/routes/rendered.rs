@@ -45,6 +45,8 @@ impl<F> Clone for Rendering<F> {
 }
 
 impl<F: Format> Assembly for Rendering<F> {
+    const SHOWS_ITS_END: bool = !F::END.is_empty();
+
     type Chunk = Rendered<F>;
 
     fn maker(&self) -> Box<dyn Fn() -> Rendered<F> + Send + Sync> {
@@ -147,7 +149,9 @@ mod tests {
         }
         rendering.end(&mut pieces);
         let mut kept = Kept::default();
-        pieces.into_iter().for_each(|piece| kept.push(&piece));
+        for piece in pieces {
+            assert_eq!(kept.push(piece), None);
+        }
         String::from_utf8(kept.bytes).unwrap()
     }
 

@@ -57,11 +57,14 @@ impl Handler for Puppet {
             }
             b"/large" => Response::text(200, vec![b'x'; 3_000_000]),
             b"/empty" => Response::text(204, "never sent"),
-            b"/stream" => stream(300_000, vec![Ok("y".repeat(30_000)); 10]),
-            b"/stream-small" => stream(6, vec![Ok("ab".to_owned()); 3]),
-            b"/stream-short" => stream(10, vec![Ok("abcd".to_owned())]),
-            b"/stream-long" => stream(3, vec![Ok("ab".to_owned()); 2]),
-            b"/stream-fails" => stream(10, vec![Ok("abcd".to_owned()), Err("disk")]),
+            b"/stream" => stream(Some(300_000), vec![Ok("y".repeat(30_000)); 10]),
+            b"/stream-small" => stream(Some(6), vec![Ok("ab".to_owned()); 3]),
+            b"/stream-short" => stream(Some(10), vec![Ok("abcd".to_owned())]),
+            b"/stream-long" => stream(Some(3), vec![Ok("ab".to_owned()); 2]),
+            b"/stream-fails" => stream(Some(10), vec![Ok("abcd".to_owned()), Err("disk")]),
+            b"/open" => stream(None, vec![Ok("abcd".to_owned()), Ok(String::new())]),
+            b"/open-short" => stream(None, vec![Ok("abcd".to_owned())]),
+            b"/open-fails" => stream(None, vec![Ok("abcd".to_owned()), Err("disk")]),
             _ => echo(&request),
         }
     }
@@ -79,7 +82,7 @@ fn echo(request: &Request) -> Response {
     Response::text(200, text)
 }
 
-fn stream(length: u64, pieces: Vec<Result<String, &'static str>>) -> Response {
+fn stream(length: Option<u64>, pieces: Vec<Result<String, &'static str>>) -> Response {
     let (sender, chunks) = mpsc::channel(1);
     tokio::spawn(async move {
         for piece in pieces {

@@ -266,10 +266,41 @@ async fn streams_have_their_length() {
 #[tokio::test]
 async fn streams_that_fail_reset_the_connection() {
     let server = start().await;
-    for path in ["/stream-short", "/stream-long", "/stream-fails"] {
+    for path in [
+        "/stream-short",
+        "/stream-long",
+        "/stream-fails",
+        "/open-short",
+        "/open-fails",
+    ] {
         let mut client = server.connect().await;
         client.send(format!("GET {path} HTTP/1.1\r\n\r\n")).await;
         let error = client.rest().await.expect_err("the connection is reset");
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_ends_with_the_connection() {
+    let server = start().await;
+    for version in ["1.0", "1.1"] {
+        let mut client = server.connect().await;
+        let request = format!("GET /open HTTP/{version}\r\nConnection: keep-alive\r\n\r\n");
+        client.send(request).await;
+        let head = client.answer_head().await;
+        assert_eq!(head.status, 200);
+        assert_eq!(head.header("Content-Length"), None);
+        assert_eq!(head.header("Transfer-Encoding"), None);
+        assert_eq!(head.header("Connection"), Some("close"));
+        assert_eq!(client.rest().await.unwrap(), b"abcd");
+    }
+    // Of the answer to HEAD the end is known.
+    let mut client = server.connect().await;
+    client.send("HEAD /open HTTP/1.1\r\n\r\n").await;
+    let head = client.answer_head().await;
+    assert_eq!(head.header("Connection"), None);
+    assert_eq!(
+        client.ask("GET /stream-small HTTP/1.1\r\n\r\n").await.body,
+        "ababab"
+    );
 }

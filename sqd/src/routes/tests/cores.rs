@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::http;
-use phext_query::{Chunk, Chunks, Fields, Plan, PoolOptions, Query, ResultRow};
+use crate::routes::rendered::{Format, Rendering};
+use phext_query::{Chunk, Chunks, Fields, Order, OrderKey, Plan, PoolOptions, Query, ResultRow};
 use phext_storage::Phext;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -224,6 +226,86 @@ async fn a_long_table_of_contents_streams() {
     }
     assert_eq!(lengths[1], lengths[0] + 1);
     assert!(lengths[0] > 9 << 20);
+}
+
+/// Lines that are counted when they are written.
+struct Written<const SHOWS_ITS_END: bool>(Arc<AtomicU64>);
+
+impl<const SHOWS_ITS_END: bool> Format for Written<SHOWS_ITS_END> {
+    const END: &'static str = if SHOWS_ITS_END { "]" } else { "" };
+
+    fn write(&self, row: &ResultRow<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        out.extend_from_slice(row.text.unwrap_or_default());
+        Ok(())
+    }
+}
+
+/// Asks for 9 MiB of text, in 90 scrolls, and says how many rows were written for it.
+async fn rows_written<const SHOWS_ITS_END: bool>(library: &Arc<Library>, query: &Query) -> u64 {
+    let phext = Arc::clone(library.snapshot().phext("a").unwrap());
+    let (cores, written) = (cores(2, 0), Arc::new(AtomicU64::new(0)));
+    let lines = Rendering::new(Written::<SHOWS_ITS_END>(Arc::clone(&written)));
+    let plan = Plan::new(query).unwrap();
+    let answer = cores.answer(plan, Some(phext), library, TEXT, lines).await;
+    let response = answer.unwrap();
+    let length = match &response.body {
+        Body::Stream { length, .. } => *length,
+        Body::Full(_) => panic!("the answer is too long for memory"),
+    };
+    assert_eq!(length.is_none(), SHOWS_ITS_END);
+    assert!(read(response).await.body.len() > 9 << 20);
+    written.load(Ordering::Relaxed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_answer_that_shows_its_end_is_made_once() {
+    let server = Fixture::new();
+    let library = Arc::clone(&server.tenants().libraries()[0]);
+    let at = |n| Coordinate::new([1, 1, 1, 1, 1, 1, 1, n, 1]).unwrap();
+    let text = |n| "line\n".repeat(22_000 + n as usize);
+    put(&library, (1..=90).map(|n| (at(n), text(n))));
+    let direct = Query::all(Fields::TEXT);
+    let steps = Query {
+        order: Some(Order {
+            key: OrderKey::Length,
+            descending: true,
+        }),
+        ..direct.clone()
+    };
+    for query in [direct, steps] {
+        assert_eq!(rows_written::<true>(&library, &query).await, 90);
+        assert_eq!(rows_written::<false>(&library, &query).await, 180);
+    }
+}
+
+/// Whoever does not read stops the run, and whoever goes ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_answer_waits_for_its_client() {
+    let server = Fixture::new();
+    let library = Arc::clone(&server.tenants().libraries()[0]);
+    let at = |n| Coordinate::new([1, 1, 1, 1, 1, 1, 1, n, 1]).unwrap();
+    let text = "line\n".repeat(200_000);
+    put(&library, (1..=90).map(|n| (at(n), text.clone())));
+    let phext = Arc::clone(library.snapshot().phext("a").unwrap());
+    let by_length = Query {
+        order: Some(Order::ascending(OrderKey::Length)),
+        ..Query::all(Fields::TEXT)
+    };
+    for query in [Query::all(Fields::TEXT), by_length] {
+        let (cores, written) = (cores(2, 0), Arc::new(AtomicU64::new(0)));
+        let lines = Rendering::new(Written::<true>(Arc::clone(&written)));
+        let plan = Plan::new(&query).unwrap();
+        let answer = cores.answer(plan, Some(Arc::clone(&phext)), &library, TEXT, lines);
+        let response = answer.await.unwrap();
+        let mut before = 0;
+        until(|| std::mem::replace(&mut before, written.load(Ordering::Relaxed)) == before).await;
+        sleep(Duration::from_millis(50)).await;
+        assert!(written.load(Ordering::Relaxed) < 70, "{query:?}");
+        assert_eq!(cores.pool.streams(), 1);
+        drop(response);
+        until(|| cores.pool.streams() == 0).await;
+    }
 }
 
 /// A search for the nearest holds what it found, so that a number without bound would be memory without
