@@ -114,7 +114,6 @@ pub fn explain_with(
         purpose: Purpose::Answer,
         streams: Vec::new(),
         compiling: Duration::ZERO,
-        since: planned,
     };
     let running = Instant::now();
     let report = run_plan_with(&mut watching, &plan, phext, sink)?;
@@ -142,9 +141,8 @@ struct Watching<'r> {
     runner: &'r mut dyn Runner,
     purpose: Purpose,
     streams: Vec<Watched>,
-    /// Time of the compilation of later streams, and since when one is compiled.
+    /// Time of the compilation of later streams.
     compiling: Duration,
-    since: Instant,
 }
 
 /// A stream that ran.
@@ -203,11 +201,8 @@ impl Runner for Watching<'_> {
         self.runner.next(purpose);
     }
 
-    fn compiling(&mut self, begins: bool) {
-        match begins {
-            true => self.since = Instant::now(),
-            false => self.compiling += self.since.elapsed(),
-        }
+    fn compiled(&mut self, took: Duration) {
+        self.compiling += took;
     }
 
     fn run(
@@ -215,11 +210,12 @@ impl Runner for Watching<'_> {
         compiled: &Compiled,
         phext: &Phext,
         sink: &mut dyn Sink,
+        _: Option<&mut Timings>,
     ) -> Result<Report, ExecuteError> {
         let mut timings = Timings::new();
         let (start, thread_start) = (Instant::now(), thread_time());
         let runner = &mut self.runner;
-        let report = runner.run_timed(compiled, phext, sink, &mut timings)?;
+        let report = runner.run(compiled, phext, sink, Some(&mut timings))?;
         let processor = thread_time().saturating_sub(thread_start);
         self.streams.push(Watched {
             purpose: self.purpose,

@@ -7,7 +7,7 @@ use crate::run::Runner;
 use phext_siw::Stream;
 use phext_siw::cc::Compiled;
 use phext_siw::execute::{Report, Sink, Timings};
-use phext_siw::pool::{Cancel, CorePool, Threshold, Work, run_here, run_here_timed};
+use phext_siw::pool::{Cancel, CorePool, Threshold, Work, run_here};
 use phext_storage::{Phext, StoreError};
 use std::sync::Arc;
 use std::time::Instant;
@@ -99,25 +99,12 @@ impl Runner for Pooled<'_> {
         compiled: &Compiled,
         phext: &Phext,
         sink: &mut dyn Sink,
+        timings: Option<&mut Timings>,
     ) -> Result<Report, ExecuteError> {
         let work = self.work(compiled, phext, sink);
         Ok(match self.pool {
             Some(pool) => pool.run_until(&work, self.cancel, sink),
-            None => run_here(&work, self.cancel, sink),
+            None => run_here(&work, self.cancel, sink, timings),
         }?)
-    }
-
-    fn run_timed(
-        &mut self,
-        compiled: &Compiled,
-        phext: &Phext,
-        sink: &mut dyn Sink,
-        timings: &mut Timings,
-    ) -> Result<Report, ExecuteError> {
-        if self.pool.is_some() {
-            return self.run(compiled, phext, sink);
-        }
-        let work = self.work(compiled, phext, sink);
-        Ok(run_here_timed(&work, self.cancel, sink, timings)?)
     }
 }

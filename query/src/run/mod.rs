@@ -4,25 +4,28 @@ mod point;
 mod sinks;
 mod tail;
 
-use crate::error::{ExecuteError, QueryError};
+use crate::error::ExecuteError;
 use crate::plan::{Plan, Selection, Step, Task, WINDOW};
 use crate::query::{OrderKey, Output, Query};
 use phext_siw::cc::Compiled;
-use phext_siw::execute::{Collected, Outside, Report, Sink, Timings, execute, execute_timed};
+use phext_siw::execute::{Collected, Outside, Report, Sink, Timings, execute_timed, execute_with};
 use phext_storage::Phext;
 use phext_storage::coordinate::Coordinate;
 use sinks::{Found, Groups, Latest, Limited, Totals};
 use std::fmt::{self, Display, Formatter};
+use std::time::{Duration, Instant};
 
 /// What runs streams: this thread, a pool of cores, or something that watches.
 pub trait Runner {
     /// Says what the next stream is for.
     fn next(&mut self, _purpose: Purpose) {}
 
-    /// Says that a further stream begins to be compiled, and that it is.
-    fn compiling(&mut self, _begins: bool) {}
+    /// Says how long it took to compile a further stream.
+    fn compiled(&mut self, _took: Duration) {}
 
-    /// Runs a stream that writes nothing over a phext. Rows go to `sink` in the order of its lanes.
+    /// Runs a stream that writes nothing over a phext. Rows go to `sink` in the order of its lanes. The
+    /// parts and operations of a stream that runs on the thread that calls are timed, where that is asked
+    /// for.
     ///
     /// # Errors
     /// Damage found in the store, what the sink says, or that it could not be run to its end.
@@ -31,22 +34,8 @@ pub trait Runner {
         compiled: &Compiled,
         phext: &Phext,
         sink: &mut dyn Sink,
+        timings: Option<&mut Timings>,
     ) -> Result<Report, ExecuteError>;
-
-    /// As [`Runner::run`], and times the parts and operations of the stream where it runs on the thread
-    /// that calls.
-    ///
-    /// # Errors
-    /// As [`Runner::run`].
-    fn run_timed(
-        &mut self,
-        compiled: &Compiled,
-        phext: &Phext,
-        sink: &mut dyn Sink,
-        _timings: &mut Timings,
-    ) -> Result<Report, ExecuteError> {
-        self.run(compiled, phext, sink)
-    }
 }
 
 /// What a stream of a plan is for.
@@ -80,31 +69,20 @@ impl Runner for Inline {
         compiled: &Compiled,
         phext: &Phext,
         sink: &mut dyn Sink,
+        timings: Option<&mut Timings>,
     ) -> Result<Report, ExecuteError> {
         let mut writes = Collected::default();
-        let report = execute(&compiled.stream, phext, sink, &mut writes);
-        debug_assert!(writes.operations.is_empty(), "a query writes nothing");
-        Ok(report?)
-    }
-
-    fn run_timed(
-        &mut self,
-        compiled: &Compiled,
-        phext: &Phext,
-        sink: &mut dyn Sink,
-        timings: &mut Timings,
-    ) -> Result<Report, ExecuteError> {
         let mut outside = Outside {
             sink,
-            flush: &mut Collected::default(),
+            flush: &mut writes,
             interrupted: &|| false,
         };
-        Ok(execute_timed(
-            &compiled.stream,
-            phext,
-            &mut outside,
-            timings,
-        )?)
+        let report = match timings {
+            None => execute_with(&compiled.stream, phext, &mut outside),
+            Some(timings) => execute_timed(&compiled.stream, phext, &mut outside, timings),
+        };
+        debug_assert!(writes.operations.is_empty(), "a query writes nothing");
+        Ok(report?)
     }
 }
 
@@ -168,15 +146,15 @@ impl Running<'_> {
         sink: &mut dyn Sink,
     ) -> Result<(), ExecuteError> {
         self.runner.next(purpose);
-        *self.report += self.runner.run(compiled, self.phext, sink)?;
+        *self.report += self.runner.run(compiled, self.phext, sink, None)?;
         Ok(())
     }
 
-    /// The stream of a step that comes later.
-    fn compile(&mut self, task: &Task, step: Step) -> Result<Compiled, QueryError> {
-        self.runner.compiling(true);
-        let compiled = task.compile(step);
-        self.runner.compiling(false);
+    /// What is compiled for a step that comes later.
+    fn compile<T>(&mut self, compile: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let compiled = compile();
+        self.runner.compiled(start.elapsed());
         compiled
     }
 
@@ -222,10 +200,8 @@ impl Running<'_> {
             nearest: None,
             ..plan.task.clone()
         };
-        self.runner.compiling(true);
-        let plan = Plan::of(task);
-        self.runner.compiling(false);
-        self.plan(&plan?, sink)
+        let plan = self.compile(|| Plan::of(task))?;
+        self.plan(&plan, sink)
     }
 
     /// Finds the best rows, then those behind them, as long as more are wanted.
@@ -248,7 +224,7 @@ impl Running<'_> {
                         descending,
                         behind: Some(behind),
                     };
-                    let compiled = self.compile(&plan.task, step)?;
+                    let compiled = self.compile(|| plan.task.compile(step))?;
                     found = self.find(&compiled)?;
                 }
                 _ => return Ok(()),
@@ -299,7 +275,7 @@ impl Running<'_> {
             selection,
             ..task.clone()
         };
-        let compiled = self.compile(&task, Step::Last)?;
+        let compiled = self.compile(|| task.compile(Step::Last))?;
         self.stream(Purpose::Find, &compiled, sink)
     }
 
@@ -333,7 +309,7 @@ impl Running<'_> {
             order: None,
             ..task.clone()
         };
-        let compiled = self.compile(&rows, Step::Answer)?;
+        let compiled = self.compile(|| rows.compile(Step::Answer))?;
         self.stream(Purpose::Fetch, &compiled, sink)
     }
 }

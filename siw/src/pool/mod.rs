@@ -230,7 +230,7 @@ impl CorePool {
         sink: &mut dyn Sink,
     ) -> Result<Report, PoolError> {
         if self.is_short(work)? {
-            return run_here(work, cancel, sink);
+            return run_here(work, cancel, sink, None);
         }
         let mut chunks = self.submit::<Rows>(work.clone());
         let _ends_with_the_answer = cancel.watch(Arc::clone(&chunks.task) as Arc<dyn Job>);
@@ -258,36 +258,16 @@ impl CorePool {
     }
 }
 
-/// Runs a stream on this thread, as long as the answer is wanted.
+/// Runs a stream on this thread, as long as the answer is wanted, and times its parts and operations where
+/// that is asked for.
 ///
 /// # Errors
 /// As [`CorePool::run_until`].
-pub fn run_here(work: &Work, cancel: &Cancel, sink: &mut dyn Sink) -> Result<Report, PoolError> {
-    run_as(work, cancel, sink, |outside| {
-        execute_with(&work.stream, &work.phext, outside)
-    })
-}
-
-/// As [`run_here`], and times the parts of the stream and its operations.
-///
-/// # Errors
-/// As [`run_here`].
-pub fn run_here_timed(
+pub fn run_here(
     work: &Work,
     cancel: &Cancel,
     sink: &mut dyn Sink,
-    timings: &mut Timings,
-) -> Result<Report, PoolError> {
-    run_as(work, cancel, sink, |outside| {
-        execute_timed(&work.stream, &work.phext, outside, timings)
-    })
-}
-
-fn run_as(
-    work: &Work,
-    cancel: &Cancel,
-    sink: &mut dyn Sink,
-    run: impl FnOnce(&mut Outside<'_>) -> Result<Report, ExecuteError>,
+    timings: Option<&mut Timings>,
 ) -> Result<Report, PoolError> {
     let mut left = work.limit;
     if left == Some(0) {
@@ -303,7 +283,12 @@ fn run_as(
         flush: &mut Collected::default(),
         interrupted: &|| cancel.is_cancelled() || work.is_late(),
     };
-    run(&mut outside).map_err(|error| match error {
+    let (stream, phext) = (&work.stream, &work.phext);
+    let report = match timings {
+        None => execute_with(stream, phext, &mut outside),
+        Some(timings) => execute_timed(stream, phext, &mut outside, timings),
+    };
+    report.map_err(|error| match error {
         ExecuteError::Interrupted if cancel.is_cancelled() => PoolError::Cancelled,
         ExecuteError::Interrupted => PoolError::Deadline,
         error => error.into(),

@@ -402,7 +402,7 @@ fn a_stream_on_this_thread_ends_too() {
         cancel.cancel();
         Ok(Flow::Continue)
     };
-    let ended = run_here(&work(rows(LaneSpec::All, None)), &cancel, &mut sink);
+    let ended = run_here(&work(rows(LaneSpec::All, None)), &cancel, &mut sink, None);
     assert!(matches!(ended, Err(PoolError::Cancelled)), "{ended:?}");
     assert!(taken <= 2 * crate::BATCH_LANES, "{taken} rows");
     let late = Work {
@@ -410,7 +410,7 @@ fn a_stream_on_this_thread_ends_too() {
         ..work(rows(LaneSpec::All, None))
     };
     let mut none = |_: &ResultRow<'_>| Ok(Flow::Continue);
-    let ended = run_here(&late, &Cancel::default(), &mut none);
+    let ended = run_here(&late, &Cancel::default(), &mut none, None);
     assert!(matches!(ended, Err(PoolError::Deadline)), "{ended:?}");
 }
 
