@@ -176,6 +176,12 @@ pub(super) fn candidates(
     })
 }
 
+/// The heap offsets of all entries of a bucket.
+pub(super) fn offsets(bucket: &[u8; BUCKET_BYTES]) -> impl Iterator<Item = u64> + '_ {
+    let count = usize::from(bucket[META_AT] & COUNT_MASK).min(BUCKET_ENTRIES);
+    (0..count).map(|entry| u40_at(bucket, OFFSETS_AT + entry * OFFSET_BYTES))
+}
+
 /// Whether entries of this bucket went to the next.
 #[inline]
 pub(super) fn goes_on(bucket: &[u8; BUCKET_BYTES]) -> bool {

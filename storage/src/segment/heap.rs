@@ -132,6 +132,17 @@ pub(super) fn decode_key(bytes: &[u8]) -> Option<(Coordinate, usize)> {
     Some((Coordinate::new(components).ok()?, at))
 }
 
+/// The length of the text of an entry that takes `span` bytes and has this key; `None` where no entry
+/// does.
+pub(super) fn text_bytes_of(span: u64, key: &HeapKey) -> Option<u32> {
+    let rest = span.checked_sub((SLOT_BYTES + key.length) as u64)?;
+    (1..=MAX_VARINT_BYTES as u64).find_map(|length| {
+        let text = u32::try_from(rest.checked_sub(length)?).ok()?;
+        let mut varint = [0; MAX_VARINT_BYTES + 1];
+        (encode_varint(text, &mut varint) as u64 == length).then_some(text)
+    })
+}
+
 /// Writes up to five bytes; `out` has room for two at least.
 #[inline]
 fn encode_varint(value: u32, out: &mut [u8]) -> usize {
@@ -211,6 +222,8 @@ mod tests {
                 assert_eq!((front.slot, front.text_bytes), (9, text));
                 let (read, length) = decode_key(&bytes[front.key_at..]).unwrap();
                 assert_eq!((read, front.key_at + length), (coordinate, bytes.len()));
+                let span = bytes.len() as u64 + u64::from(text);
+                assert_eq!(text_bytes_of(span, &HeapKey::new(&coordinate)), Some(text));
             }
         }
     }

@@ -13,6 +13,7 @@
 //! | question | sections | module |
 //! |---|---|---|
 //! | here is a coordinate, where is its text? | directory, then the entry in the heap | [`lookup`], [`directory`], [`heap`] |
+//! | the same, to replace it, in a damaged part? | whichever are whole | [`place`] |
 //! | here is a slot, which coordinate? | records, then the entry in the heap | [`heap`] |
 //! | here is a slot, how long is its text, and where? | records | [`records`] |
 //! | which slots lie between two coordinates? | fences, permutation | [`part`] |
@@ -43,6 +44,7 @@ mod medium;
 mod order;
 mod order_choice;
 mod part;
+mod place;
 mod postings;
 mod records;
 mod salvage;
@@ -62,4 +64,5 @@ pub(crate) use medium::is_absent;
 pub use order::{Order, OrderError};
 pub use part::TextPlace;
 pub(crate) use part::{Entry, Found, Part};
+pub(crate) use place::Place;
 pub(crate) use stream::SegmentStream;

@@ -9,7 +9,7 @@ use super::manifest::Manifests;
 use super::options::Options;
 use super::shadow::Shadow;
 use super::state::{PartView, Phext, State};
-use super::writer::{Writer, apply};
+use super::writer::{Writer, apply, apply_over};
 use super::{Paths, Recovery, Shared};
 use crate::catalog::{Contents, Manifest, Publisher};
 use crate::error::{Result, StoreError};
@@ -21,8 +21,8 @@ use crate::vfs::Vfs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 /// Opens the store in `directory`, creating it where absent.
 pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Result<Shared> {
@@ -79,7 +79,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
     manifests.publisher.republish(&contents.entries, &header)?;
     manifests.publisher.republish_snapshots(&contents)?;
     segments.remove_unused(&on_disk, &contents.segments())?;
-    let dirty = replay(&mut state, &recovered.records, recovered.last_lsn, &options)?;
+    let replayed = replay(&mut state, &recovered.records, recovered.last_lsn, &options);
     let next_segment = segments.next_id(header.next_segment);
     let recovery = Recovery {
         replayed_records: recovered.records.len() as u64,
@@ -87,7 +87,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
     };
     // The first log comes before the first entry of the catalog: a catalog with entries and no log
     // is evidence of a loss.
-    let writer = start_writer(&*vfs, &paths, &options, recovered, dirty)?;
+    let writer = start_writer(&*vfs, &paths, &options, recovered, replayed.dirty)?;
     manifests.header = header;
     manifests.settings = contents.settings;
     manifests.snapshots = contents.snapshots;
@@ -110,7 +110,10 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
         scrub: Mutex::default(),
         pace: super::merge::Pace::new(options.merge_bytes_per_second),
         counters: super::statistics::Counters::default(),
-        poison: std::sync::OnceLock::new(),
+        poison: replayed
+            .obstacle
+            .as_ref()
+            .map_or_else(OnceLock::new, refuse_writes),
         next_segment: AtomicU64::new(next_segment),
         recovery,
         _lock: lock,
@@ -275,14 +278,31 @@ fn load_parts(
     Ok(())
 }
 
-/// Applies the log's records. Gives the phexts that they changed.
+/// What replaying the log did, apart from the state.
+#[derive(Debug, Default)]
+pub(super) struct Replayed {
+    /// The phexts that it changed.
+    dirty: BTreeSet<Arc<str>>,
+    /// The first damage that kept a scroll from being hidden which a record replaces.
+    obstacle: Option<StoreError>,
+}
+
+/// Why a store is opened for reading only: sealing would keep what the log says without what it hides.
+fn refuse_writes(obstacle: &StoreError) -> OnceLock<String> {
+    let cause = format!("{obstacle}; the log replaces a scroll there: run `sqd repair`");
+    tracing::error!(cause, "writes are refused");
+    OnceLock::from(cause)
+}
+
+/// Applies the log's records. Where damage hides what a record replaces, its text is served all the
+/// same, and of a scroll that it deletes reads give the damage: no whole byte leads to that scroll.
 pub(super) fn replay(
     state: &mut State,
     records: &[(Lsn, Payload)],
     last_lsn: Lsn,
     options: &Options,
-) -> Result<BTreeSet<Arc<str>>> {
-    let mut dirty = BTreeSet::new();
+) -> Replayed {
+    let mut replayed = Replayed::default();
     for (lsn, payload) in records {
         let groups = match payload {
             Payload::Batch(groups) => groups.as_slice(),
@@ -295,14 +315,17 @@ pub(super) fn replay(
                 continue;
             }
             for operation in &group.operations {
-                apply(phext, operation, active_bytes)?;
+                if let Err(damage) = apply(phext, operation, active_bytes) {
+                    apply_over(phext, operation, active_bytes);
+                    replayed.obstacle.get_or_insert(damage);
+                }
             }
-            dirty.insert(Arc::clone(&phext.name));
+            replayed.dirty.insert(Arc::clone(&phext.name));
         }
         state.lsn = *lsn;
     }
     state.lsn = last_lsn;
-    Ok(dirty)
+    replayed
 }
 
 fn start_writer(

@@ -12,7 +12,7 @@ use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::log::Lsn;
 use crate::page_table::{Counters, PartWalk};
-use crate::segment::{Entry, Order, Part, Probe};
+use crate::segment::{Entry, Order, Part, Place, Probe};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -198,11 +198,22 @@ impl Phext {
     pub(crate) fn put(&mut self, coordinate: Coordinate, text: Bytes) -> Result<Option<u64>> {
         let previous = self.take(&coordinate)?;
         if !text.is_empty() {
-            self.scrolls += 1;
-            self.text_bytes += text.len() as u64;
-            self.active.insert(coordinate, text);
+            self.insert(coordinate, text);
         }
         Ok(previous)
+    }
+
+    /// Makes `text`, which is not empty, the scroll at `coordinate`, where none is in memory. One in a
+    /// part is not hidden.
+    pub(crate) fn put_over(&mut self, coordinate: Coordinate, text: Bytes) {
+        self.derived = Arc::default();
+        self.insert(coordinate, text);
+    }
+
+    fn insert(&mut self, coordinate: Coordinate, text: Bytes) {
+        self.scrolls += 1;
+        self.text_bytes += text.len() as u64;
+        self.active.insert(coordinate, text);
     }
 
     /// Removes the scroll at `coordinate`. Gives its length. Where this fails nothing has changed.
@@ -229,8 +240,8 @@ impl Phext {
         }
         let probe = Probe::new(coordinate);
         for view in &mut self.parts {
-            if let Some(slot) = view.find(coordinate, probe)? {
-                return Ok(Some(view.shadow_slot(slot)?));
+            if let Some(length) = view.hide(coordinate, probe)? {
+                return Ok(Some(length));
             }
         }
         Ok(None)
@@ -279,13 +290,27 @@ impl PartView {
         }
     }
 
-    /// Marks a current slot as no longer so. Gives the length of its text.
-    pub(crate) fn shadow_slot(&mut self, slot: u32) -> Result<u64> {
-        let length = u64::from(self.part.record(slot)?.length);
-        if self.shadow.insert(slot) {
-            self.shadowed_bytes += length;
+    /// Marks a current slot as no longer so.
+    pub(crate) fn shadow_slot(&mut self, slot: u32) -> Result<()> {
+        let text_bytes = self.part.record(slot)?.length;
+        self.shadow_place(Place { slot, text_bytes });
+        Ok(())
+    }
+
+    fn shadow_place(&mut self, place: Place) {
+        if self.shadow.insert(place.slot) {
+            self.shadowed_bytes += u64::from(place.text_bytes);
         }
-        Ok(length)
+    }
+
+    /// Marks the slot of a coordinate, if it is current, as no longer so. Gives the length of its text.
+    fn hide(&mut self, coordinate: &Coordinate, probe: Probe) -> Result<Option<u64>> {
+        let place = self.part.place(coordinate, probe)?;
+        let current = place.filter(|place| !self.shadow.contains(place.slot));
+        if let Some(place) = current {
+            self.shadow_place(place);
+        }
+        Ok(current.map(|place| u64::from(place.text_bytes)))
     }
 
     /// Bytes of text in current slots.
@@ -299,13 +324,6 @@ impl PartView {
         let sections = self.part.byte_len() - self.part.text_bytes();
         let share = u128::from(sections) * u128::from(self.live());
         self.live_text_bytes() + (share / u128::from(self.part.slots())) as u64
-    }
-
-    /// The slot of a coordinate, if it is current.
-    #[inline]
-    pub(crate) fn find(&self, coordinate: &Coordinate, probe: Probe) -> Result<Option<u32>> {
-        let found = self.part.find(coordinate, probe)?.map(|found| found.slot);
-        Ok(found.filter(|&slot| !self.shadow.contains(slot)))
     }
 
     /// Number of current slots.

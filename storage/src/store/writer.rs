@@ -264,6 +264,14 @@ pub(super) fn apply(
     }
 }
 
+/// Applies a logged operation that [`apply`] failed to, without hiding what was there.
+pub(super) fn apply_over(phext: &mut Phext, operation: &Operation, active_bytes: &mut u64) {
+    if let Operation::Put(coordinate, text) = operation {
+        phext.put_over(*coordinate, text.clone());
+        *active_bytes += memtable_bytes(text.len());
+    }
+}
+
 /// What an operation comes to: the whole text of a put, or a delete.
 fn resolve(phext: &Phext, op: &WriteOp, limit: u64) -> Result<Operation> {
     let (coordinate, text) = match op {
