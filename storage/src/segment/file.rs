@@ -59,6 +59,23 @@ pub(crate) struct Segment {
 impl Segment {
     /// Maps segment `id`. Checks the frame of the file; see [`Segment::verify`] for the rest.
     pub(crate) fn open(vfs: &dyn Vfs, directory: &Path, id: u64) -> Result<Arc<Segment>> {
+        let (mut segment, trailer) = Segment::map(vfs, directory, id)?;
+        segment.check_header()?;
+        segment.bytes(trailer.parts_at..trailer.checksums_at)?;
+        segment.parts = segment.read_part_table(&trailer)?;
+        Ok(Arc::new(segment))
+    }
+
+    /// Maps segment `id` of which the header or the part table is damaged, for a repair: what the part
+    /// table says is checked by what is found there.
+    pub(crate) fn open_damaged(vfs: &dyn Vfs, directory: &Path, id: u64) -> Result<Arc<Segment>> {
+        let (mut segment, trailer) = Segment::map(vfs, directory, id)?;
+        segment.parts = segment.read_part_table(&trailer)?;
+        Ok(Arc::new(segment))
+    }
+
+    /// Maps segment `id` and checks trailer and checksum table, behind which nothing can be trusted.
+    fn map(vfs: &dyn Vfs, directory: &Path, id: u64) -> Result<(Segment, Trailer)> {
         let path = directory.join(file_name(id));
         let map = vfs.map(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
@@ -77,7 +94,7 @@ impl Segment {
             ));
         }
         let data_end = trailer.checksums_at;
-        let mut segment = Segment {
+        let segment = Segment {
             id,
             path,
             map,
@@ -86,9 +103,7 @@ impl Segment {
             chunks,
             is_set_aside: AtomicBool::new(false),
         };
-        segment.check_header()?;
-        segment.parts = segment.read_part_table(&trailer)?;
-        Ok(Arc::new(segment))
+        Ok((segment, trailer))
     }
 
     /// The segment's id.
@@ -148,14 +163,25 @@ impl Segment {
 
     /// Opens a part.
     pub(crate) fn part(self: &Arc<Self>, index: u32) -> Result<Arc<Part>> {
-        let range = self.parts.get(index as usize).cloned().ok_or_else(|| {
+        let range = self.part_range(index)?;
+        Ok(Arc::new(Part::open(Arc::clone(self), index, range)?))
+    }
+
+    /// Opens a part of which what opening reads is damaged, for [`Part::salvage`] and nothing else.
+    pub(crate) fn damaged_part(self: &Arc<Self>, index: u32) -> Result<Arc<Part>> {
+        let range = self.part_range(index)?;
+        let part = Part::open_damaged(Arc::clone(self), index, &range)?;
+        Ok(Arc::new(part))
+    }
+
+    fn part_range(&self, index: u32) -> Result<Range<usize>> {
+        self.parts.get(index as usize).cloned().ok_or_else(|| {
             let what = format!(
                 "it has {} parts; part {index} is asked for",
                 self.parts.len()
             );
             StoreError::corrupt(&self.path, self.data_end as u64, what)
-        })?;
-        Ok(Arc::new(Part::open(Arc::clone(self), index, range)?))
+        })
     }
 
     /// Verifies every chunk that was not verified before.
@@ -201,7 +227,7 @@ impl Segment {
     }
 
     fn read_part_table(&self, trailer: &Trailer) -> Result<Vec<Range<usize>>> {
-        let table = self.bytes(trailer.parts_at..trailer.checksums_at)?;
+        let table = self.unverified(trailer.parts_at..trailer.checksums_at);
         if Some(table.len()) != trailer.parts.checked_mul(PART_ENTRY_BYTES) {
             let what = format!("the part table does not hold {} parts", trailer.parts);
             return Err(StoreError::corrupt(

@@ -132,6 +132,12 @@ pub(super) fn decode_key(bytes: &[u8]) -> Option<(Coordinate, usize)> {
     Some((Coordinate::new(components).ok()?, at))
 }
 
+/// The length of the header of an entry.
+pub(super) fn header_bytes(slot: u32, text: u32, coordinate: &Coordinate) -> usize {
+    let mut header = [0; MAX_HEADER_BYTES];
+    encode_header(&mut header, slot, text, &HeapKey::new(coordinate))
+}
+
 /// The length of the text of an entry that takes `span` bytes and has this key; `None` where no entry
 /// does.
 pub(super) fn text_bytes_of(span: u64, key: &HeapKey) -> Option<u32> {

@@ -14,6 +14,7 @@
 //! |---|---|---|
 //! | here is a coordinate, where is its text? | directory, then the entry in the heap | [`lookup`], [`directory`], [`heap`] |
 //! | the same, to replace it, in a damaged part? | whichever are whole | [`place`] |
+//! | what of a damaged part is whole? | all of them | [`salvage`] |
 //! | here is a slot, which coordinate? | records, then the entry in the heap | [`heap`] |
 //! | here is a slot, how long is its text, and where? | records | [`records`] |
 //! | which slots lie between two coordinates? | fences, permutation | [`part`] |
@@ -65,4 +66,5 @@ pub use order::{Order, OrderError};
 pub use part::TextPlace;
 pub(crate) use part::{Entry, Found, Part};
 pub(crate) use place::Place;
+pub(crate) use salvage::SalvagedText;
 pub(crate) use stream::SegmentStream;

@@ -67,7 +67,6 @@ impl Part {
     /// Opens the part in `range` of a segment. Header, dictionaries and the first fence are verified
     /// here; the rest when it is touched.
     pub(super) fn open(segment: Arc<Segment>, index: u32, range: Range<usize>) -> Result<Part> {
-        static NEXT_UID: AtomicU64 = AtomicU64::new(0);
         let header = {
             // Damage behind the header and the name must not cost the whole part.
             let verified = |bytes: usize| range.start..range.end.min(range.start + bytes);
@@ -77,12 +76,37 @@ impl Part {
             segment.bytes(verified(PART_HEADER_BYTES + header.name.len()))?;
             header
         };
+        let mut part = Part::with_header(segment, index, &range, header);
+        part.bytes(Section::Dictionaries, 0, part.length(Section::Dictionaries))?;
+        part.first = part.fence(0)?;
+        Ok(part)
+    }
+
+    /// Opens a part without verifying anything. Whether header and dictionaries are what was written
+    /// shows in what they lead to: salvaging believes whole chunks and texts that match their checksums.
+    pub(super) fn open_damaged(
+        segment: Arc<Segment>,
+        index: u32,
+        range: &Range<usize>,
+    ) -> Result<Part> {
+        let whole = segment.unverified(range.clone());
+        let header = PartHeader::decode(segment.path(), range.start as u64, whole)?;
+        Ok(Part::with_header(segment, index, range, header))
+    }
+
+    fn with_header(
+        segment: Arc<Segment>,
+        index: u32,
+        range: &Range<usize>,
+        header: PartHeader,
+    ) -> Part {
+        static NEXT_UID: AtomicU64 = AtomicU64::new(0);
         let sections = header.sections.clone().map(|section| {
             range.start + section.start as usize..range.start + section.end as usize
         });
-        let dictionaries = segment.bytes(sections[Section::Dictionaries as usize].clone())?;
+        let dictionaries = segment.unverified(sections[Section::Dictionaries as usize].clone());
         let keys = super::keys::KeyColumns::new(&header.distinct, dictionaries);
-        let mut part = Part {
+        Part {
             segment,
             index,
             uid: NEXT_UID.fetch_add(1, Ordering::Relaxed),
@@ -90,9 +114,7 @@ impl Part {
             header,
             sections,
             keys,
-        };
-        part.first = part.fence(0)?;
-        Ok(part)
+        }
     }
 
     /// The segment that the part lies in.
@@ -308,6 +330,25 @@ impl Part {
         self.keys
             .coordinate(dictionaries, block, position % BLOCK_SLOTS)
             .ok_or_else(|| self.corrupt(Section::KeyBlocks, at, "a key holds an unknown code"))
+    }
+
+    /// As [`Self::slot_at_position`], of bytes as they stand.
+    pub(super) fn claimed_slot(&self, position: u32) -> u32 {
+        let placement = self.header.placement;
+        match placement.has_coordinate_slots() && !placement.is_lexicographic() {
+            true => u32_at(self.unverified(Section::Permutation), position as usize * 4),
+            false => position,
+        }
+    }
+
+    /// As [`Self::coordinate_at_position`], of bytes as they stand.
+    pub(super) fn claimed_key(&self, position: u32) -> Option<Coordinate> {
+        let position = position as usize;
+        let at = position / BLOCK_SLOTS * self.keys.block_bytes();
+        let blocks = self.unverified(Section::KeyBlocks);
+        let dictionaries = self.unverified(Section::Dictionaries);
+        self.keys
+            .coordinate(dictionaries, &blocks[at..], position % BLOCK_SLOTS)
     }
 
     #[inline]

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// A segment file.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// `None` where its frame is damaged, so that nothing of it can be trusted.
+    /// `None` where trailer or checksums are damaged, so that nothing of it can be trusted.
     pub(super) segment: Option<Arc<Segment>>,
     /// Whether every chunk of it, and every part's frame, is good.
     pub(super) is_whole: bool,
@@ -151,16 +151,15 @@ impl Evidence {
                     .push(format!("{} is missing", path.display()));
                 continue;
             };
-            match &found.segment {
-                None => report
+            let damages = found.segment.as_ref().map(|segment| damages(vfs, segment));
+            let damages = damages.unwrap_or_default();
+            if !found.is_whole && damages.is_empty() {
+                report
                     .damages
-                    .push(format!("{} has no whole frame", path.display())),
-                Some(segment) => {
-                    let damages = damages(vfs, segment);
-                    found.is_whole = damages.is_empty();
-                    report.damages.extend(damages);
-                }
+                    .push(format!("{} has no whole frame", path.display()));
             }
+            found.is_whole &= damages.is_empty();
+            report.damages.extend(damages);
         }
     }
 }
@@ -203,8 +202,15 @@ fn segments(vfs: &dyn Vfs, paths: &Paths) -> Result<BTreeMap<u64, Found>> {
     };
     let ids = names.iter().filter_map(|name| file_id(name));
     let open = |id| {
-        let segment = Segment::open(vfs, &paths.segments, id).ok();
-        let is_whole = segment.is_some();
+        let whole = Segment::open(vfs, &paths.segments, id);
+        let is_whole = whole.is_ok();
+        let segment = match whole {
+            // What another version means by its bytes is not known.
+            Err(StoreError::Version { .. }) => None,
+            whole => whole
+                .or_else(|_| Segment::open_damaged(vfs, &paths.segments, id))
+                .ok(),
+        };
         (id, Found { segment, is_whole })
     };
     Ok(ids.map(open).collect())

@@ -42,7 +42,7 @@ impl Planner<'_> {
             };
             let mut parts = Vec::new();
             for entry in &manifest.parts {
-                let placed = self.place_entry(&record.name, record.order, entry)?;
+                let placed = self.place_entry(id, &record.name, record.order, entry)?;
                 parts.extend(placed.map(|placed| entry_of(&placed.view)));
             }
             let sealed_lsn = manifest.sealed_lsn;

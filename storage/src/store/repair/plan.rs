@@ -7,7 +7,7 @@ use crate::catalog::{Contents, Header, ManifestPart, SnapshotRecord};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::log::{Lsn, Payload};
-use crate::segment::{Order, Part, PartSource, file_name};
+use crate::segment::{Order, Part, PartSource, SalvagedText, Segment, file_name};
 use crate::store::Paths;
 use crate::store::manifest::manifest_of;
 use crate::store::shadow::Shadow;
@@ -117,7 +117,7 @@ impl Planner<'_> {
             if let Some(manifest) = contents.manifests.get(&id) {
                 phext.sealed_lsn = manifest.sealed_lsn;
                 for entry in &manifest.parts {
-                    let placed = self.place_entry(&record.name, record.order, entry)?;
+                    let placed = self.place_entry(id, &record.name, record.order, entry)?;
                     phext.parts.extend(placed.map(|placed| placed.view));
                 }
             }
@@ -131,6 +131,7 @@ impl Planner<'_> {
     /// The part that a manifest names, or what is left of it.
     pub(super) fn place_entry(
         &mut self,
+        phext: u64,
         name: &str,
         order: Order,
         entry: &ManifestPart,
@@ -143,7 +144,7 @@ impl Planner<'_> {
             text_bytes,
         };
         let found = self.evidence.segments.get(&entry.segment);
-        let opened = found.and_then(|found| found.segment.as_ref()?.part(entry.index).ok());
+        let opened = found.and_then(|found| part_of(found.segment.as_ref()?, phext, name, entry));
         let Some(part) = opened else {
             self.report.losses.push(lost(Some(entry.live_text_bytes)));
             return Ok(None);
@@ -188,7 +189,7 @@ impl Planner<'_> {
             segment.path().display()
         ));
         let (first_lsn, last_lsn) = part.lsn_range();
-        let slots: Vec<u32> = salvaged.good.iter().map(|&(_, slot)| slot).collect();
+        let texts: Vec<SalvagedText> = salvaged.good.iter().map(|&(_, text)| text).collect();
         let source = PartSource {
             phext: part.phext(),
             name: part.name(),
@@ -200,7 +201,7 @@ impl Planner<'_> {
                 .iter()
                 .map(|&(coordinate, _)| coordinate)
                 .collect(),
-            text: Box::new(move |index| part.text(slots[index])),
+            text: Box::new(move |index| part.salvaged_text(texts[index])),
         };
         let written = self.new.write_segment(&[source])?;
         Ok(Some(Placed {
@@ -409,6 +410,22 @@ impl Planner<'_> {
         ));
         retired
     }
+}
+
+/// The part that a manifest names. Where its header is damaged, what the manifest knows of it must be
+/// in it all the same.
+fn part_of(
+    segment: &Arc<Segment>,
+    phext: u64,
+    name: &str,
+    entry: &ManifestPart,
+) -> Option<Arc<Part>> {
+    let whole = segment.part(entry.index).ok();
+    let part = whole.or_else(|| segment.damaged_part(entry.index).ok())?;
+    let is_known = part.phext() == phext && part.name() == name;
+    let (first_lsn, last_lsn) = part.lsn_range();
+    let fits = part.text_bytes() >= entry.live_text_bytes && first_lsn <= last_lsn;
+    (is_known && fits).then_some(part)
 }
 
 /// Counts the scrolls of a phext whose parts were placed.
