@@ -163,14 +163,15 @@ impl Watched {
         phext: &Phext,
         frequency: &Frequency,
     ) -> Result<StreamExplanation, StoreError> {
-        let workload = Workload {
-            lanes: self.report.lanes,
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            inline: INLINE,
-        };
         let access = match lanes(&self.compiled.stream) {
             Some(lanes) => phext.access(lanes)?,
             None => Vec::new(),
+        };
+        let workload = Workload {
+            lanes: self.report.lanes,
+            blocks: access.iter().map(|access| access.blocks_tested).sum(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            inline: INLINE,
         };
         let ops_per_cycle = self.report.ops as f64 / frequency.cycles(self.processor);
         Ok(StreamExplanation {

@@ -30,6 +30,8 @@ pub struct SIWMetadata {
 pub struct Workload {
     /// Lanes, as far as the page table can tell.
     pub lanes: u64,
+    /// Blocks of keys that are tested to find them, as far as somebody has looked; 0 where nobody has.
+    pub blocks: u64,
     /// Cores that could work on them.
     pub cores: usize,
     /// Streams that are expected to take less are run by their caller.
@@ -41,7 +43,7 @@ impl SIWMetadata {
     pub fn of(stream: &Stream, costs: &CostModel, workload: &Workload) -> Self {
         let tier = OptimizationTier::of_number(stream.tier);
         let cost = costs.of_stream(stream);
-        let cycles = cost.cycles(workload.lanes);
+        let cycles = costs.cycles(&cost, workload);
         let ops = cost.ops(workload.lanes) as f64;
         let inline = workload.inline.as_nanos() as f64 * costs.cycles_per_nanosecond;
         let most = workload.cores.max(1) as f64;

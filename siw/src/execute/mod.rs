@@ -38,7 +38,7 @@ mod registers;
 mod sentron;
 mod sink;
 mod sparse;
-mod survey;
+pub(crate) mod survey;
 mod tally;
 mod top;
 mod vectors;

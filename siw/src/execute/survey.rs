@@ -46,7 +46,7 @@ impl Survey {
 
 /// Whether a stream of the highest tier reads no place in `each`, so that its lanes are as good as their
 /// number.
-pub(super) fn only_counts(stream: &Stream) -> bool {
+pub(crate) fn only_counts(stream: &Stream) -> bool {
     let mut forms = stream.each.iter().flat_map(Word::forms);
     stream.tier == MAX_TIER && !forms.any(|form| form.reads().has_places())
 }

@@ -24,9 +24,8 @@
 //! The computing ones and gather, L1 and L2, are synthetic: long programs over few lanes, so that
 //! finding the lanes counts little. They say what the pipes can do, the others what a query gets of it.
 //!
-//! Beside them is what the cost model expects ([`phext_siw::cc::CostModel`]), which is calibrated before.
-//! It knows neither masks nor data: how much of it is in caches, how many keys are looked at for each
-//! lane that a region yields.
+//! Beside them is what the cost model expects ([`phext_siw::cc::CostModel`]), which is calibrated before. It
+//! is told how many lanes there are and how many blocks of keys are tested for them, and knows of no mask.
 
 mod dataset;
 mod measure;
@@ -34,7 +33,7 @@ mod streams;
 
 use clap::Parser;
 use dataset::Dataset;
-use measure::{Measurement, TIERS, measure};
+use measure::{Measurement, measure};
 use phext_benches::machine::Machine;
 use phext_benches::report::siw::{Report, Row};
 use phext_benches::report::{self, Bar};
@@ -89,7 +88,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         rows: streams.iter().map(row).collect(),
     });
     print!("{}", report.tables());
-    print_expected(&streams);
     if let Some(path) = &args.json {
         report.write(path)?;
     }
@@ -100,6 +98,10 @@ fn print_costs() {
     let model = CostModel::measure();
     println!("cycles of a word: {}", model.cycles_per_word);
     println!("cycles of a batch: {}", model.cycles_per_batch);
+    println!("cycles of a block of keys: {}", model.cycles_per_block);
+    for (bytes, cycles) in &model.cycles_per_line {
+        println!("cycles of a read from {} KiB: {cycles}", bytes >> 10);
+    }
     println!("| operation | ns a lane | cycles a lane |\n|---|---|---|");
     for (name, cycles) in &model.cycles_per_op {
         let nanoseconds = cycles / model.cycles_per_nanosecond;
@@ -112,6 +114,7 @@ fn row(stream: &Measurement) -> Row {
         workload: stream.name.to_owned(),
         ops: stream.ops,
         ops_per_cycle: stream.ops_per_cycle,
+        expected: Some(stream.expected),
         hertz: stream.hertz,
         discarded: stream.discarded,
     }
@@ -141,19 +144,4 @@ fn bar(stream: &Measurement) -> Option<Bar> {
         return Some(bar(text, measured, speedup >= SPEEDUP));
     }
     None
-}
-
-/// The cost model beside what was measured: above 1 it expects too much.
-fn print_expected(streams: &[Measurement]) {
-    print!("\n| expected ops a cycle, x measured |");
-    TIERS.iter().for_each(|tier| print!(" tier {tier} |"));
-    println!("\n|---|---|---|---|---|");
-    for stream in streams {
-        print!("| {} |", stream.name);
-        for (expected, measured) in stream.expected.iter().zip(stream.ops_per_cycle) {
-            print!(" {expected:.3}, x {:.2} |", expected / measured);
-        }
-        println!();
-    }
-    println!();
 }

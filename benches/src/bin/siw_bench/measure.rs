@@ -36,6 +36,7 @@ pub(crate) struct Measurement {
 pub(crate) fn measure(subject: &Subject<'_>, rounds: usize) -> Result<Measurement, ExecuteError> {
     let streams = TIERS.map(|tier| subject.at_tier(tier));
     let report = run(subject, &streams[0])?;
+    let blocks = subject.blocks()?;
     let mut measurement = Measurement {
         name: subject.name,
         is_query: subject.is_query,
@@ -43,7 +44,7 @@ pub(crate) fn measure(subject: &Subject<'_>, rounds: usize) -> Result<Measuremen
         ops_per_cycle: [0.0; 4],
         expected: streams
             .each_ref()
-            .map(|stream| expected(stream, report.lanes)),
+            .map(|stream| expected(stream, report.lanes, blocks)),
         hertz: 0.0,
         discarded: 0,
     };
@@ -71,10 +72,12 @@ pub(crate) fn measure(subject: &Subject<'_>, rounds: usize) -> Result<Measuremen
     Ok(measurement)
 }
 
-/// Operations a cycle over so many lanes by the cost model, which knows of no mask.
-fn expected(stream: &Stream, lanes: u64) -> f64 {
+/// Operations a cycle over so many lanes, for which so many blocks of keys are tested, by the cost model,
+/// which knows of no mask.
+fn expected(stream: &Stream, lanes: u64, blocks: u64) -> f64 {
     let workload = Workload {
         lanes,
+        blocks,
         cores: 1,
         inline: Duration::ZERO,
     };

@@ -5,9 +5,9 @@ use phext_siw::{
     Comparison, Constant, ConstantId, CoordinationOp, DenseOp, Destination, Extent, Fold, K,
     LaneSpec, Level, M, NumberKind, Operand, P, R, Row, SparseOp, Stream, StreamBuilder, T, Word,
 };
-use phext_storage::Phext;
 use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Constraint, Region};
+use phext_storage::{Phext, StoreError};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -33,6 +33,15 @@ pub(crate) struct Subject<'d> {
 }
 
 impl Subject<'_> {
+    /// Blocks of keys that are tested to find the lanes.
+    pub(crate) fn blocks(&self) -> Result<u64, StoreError> {
+        let Constant::Lanes(lanes) = &self.constants[LANES.index()] else {
+            unreachable!("that constant names the lanes");
+        };
+        let access = self.phext.access(lanes)?;
+        Ok(access.iter().map(|access| access.blocks_tested).sum())
+    }
+
     /// The stream of a tier. No word of a subject reads what another pipe of the word writes, so that
     /// below tier 2 its operations come one by one. As from the compiler, only tier 3 prefetches.
     pub(crate) fn at_tier(&self, tier: u8) -> Stream {

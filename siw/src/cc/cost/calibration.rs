@@ -4,17 +4,18 @@
 //! is the least of a few, which is the one that nothing disturbed.
 
 use super::super::resource::yields_lanes;
-use super::{CostModel, counts_lanes, repeats};
+use super::{CostModel, counts_lanes, memory, repeats};
 use crate::constant::ConstantKind;
 use crate::execute::{Collected, Flow, ResultRow, execute};
 use crate::form::Form;
 use crate::lanes::LaneKind;
 use crate::register::{R, Register, RegisterClass};
+use crate::stream::MAX_TIER;
 use crate::table::{Access, Description, RegisterOperand, opcode, operations};
 use crate::word::link;
 use crate::{
-    Comparison, Constant, ConstantId, CoordinationOp, DenseOp, Extent, K, LaneSpec, M, Operand, P,
-    Part, Pipe, Queries, Row, SparseOp, Stream, T, Word, validate,
+    Comparison, Constant, ConstantId, CoordinationOp, DenseOp, Extent, K, LaneSpec, M, NumberKind,
+    Operand, P, Part, Pipe, Queries, Row, SparseOp, Stream, T, Word, validate,
 };
 use phext_storage::coordinate::{Coordinate, DIMENSIONS};
 use phext_storage::page_table::{Constraint, Metric, Nearest, Region};
@@ -27,11 +28,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Scrolls of the calibration, two batches.
-const SCROLLS: u32 = 2048;
+pub(super) const SCROLLS: u32 = 2048;
 /// Their texts are vectors and hypervectors of 96 bytes.
 const TEXT: &[u8; 96] = b"@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`";
-/// How often an operation is in a stream.
+/// How often an operation is in a stream, and one that takes little beside what finds the lanes.
 const COPIES: usize = 8;
+const MANY_COPIES: usize = 32;
 /// Runs of which the fastest counts.
 const RUNS: usize = 4;
 
@@ -45,6 +47,11 @@ const NEAREST: ConstantId = ConstantId(5);
 const POINTS: ConstantId = ConstantId(6);
 const TEXTS: ConstantId = ConstantId(7);
 const QUERIES: ConstantId = ConstantId(8);
+const SHUFFLED: ConstantId = ConstantId(9);
+const SPARSE: ConstantId = ConstantId(10);
+
+/// The values of the last dimension: one of them is in each block of keys.
+const SPREAD: u32 = 64;
 
 /// The first registers that operations write; the inputs are below.
 const OUTPUTS: [u8; 5] = [8, 4, 3, 3, 3];
@@ -59,15 +66,17 @@ pub(super) fn measure() -> CostModel {
     let cycles = |time: f64| (time.max(0.0) * cycles_per_nanosecond * 1e3).round() / 1e3;
     let lanes = f64::from(SCROLLS);
 
-    // The same lanes in two batches and in batches of one.
-    let (batched, single) = (bench.stream(1, &[]), bench.stream(0, &[]));
+    // The same lanes in two batches and in batches of one, with words and without.
+    let inputs = [0, 1].map(|number| input(RegisterClass::Number, number));
+    let [batched, single] = [1, 0].map(|tier| bench.stream(tier, &inputs));
     let (batched_time, single_time) = (bench.time(&batched), bench.time(&single));
-    let per_batch = (single_time - batched_time) / (lanes - 2.0);
-    let moves = vec![Word::dense(load(OUTPUTS[0])); COPIES];
-    let with_moves = |stream: Stream| bench.time(&with(stream, Part::Each, &moves));
+    let sums = vec![Word::dense(sum()); COPIES];
+    let with_sums = |stream: Stream| bench.time(&with(stream, Part::Each, &sums));
     let words = lanes * COPIES as f64;
-    let per_move = (with_moves(batched) - batched_time) / words;
-    let per_word = (with_moves(single) - single_time) / words - per_move;
+    let per_sum = (with_sums(batched) - batched_time) / words;
+    let per_word = (with_sums(single) - single_time) / words - per_sum;
+    let [batched_time, single_time] = [1, 0].map(|tier| bench.time(&bench.stream(tier, &[])));
+    let per_batch = (single_time - batched_time) / (lanes - 2.0);
 
     let mut cycles_per_op = BTreeMap::new();
     for pipe in Pipe::ALL {
@@ -84,7 +93,17 @@ pub(super) fn measure() -> CostModel {
             }
         }
     }
+    let mut insert = |name: &str, time| cycles_per_op.insert(name.to_owned(), cycles(time));
+    insert("SLANES.points", bench.found(1, SHUFFLED) / lanes);
+    insert("SLANES.counted", bench.found(MAX_TIER, ALL) / lanes);
+    insert("SNEIGHBR.counted", bench.found(MAX_TIER, NEAREST) / lanes);
+    insert("SASSOC.counted", bench.region(MAX_TIER)[0]);
+    let [per_lane, per_block] = bench.region(1);
+    insert("SASSOC", per_lane);
+    let lines = memory::nanoseconds_per_line().into_iter();
     CostModel {
+        cycles_per_block: cycles(per_block),
+        cycles_per_line: lines.map(|(bytes, time)| (bytes, cycles(time))).collect(),
         cycles_per_nanosecond,
         cycles_per_word: cycles(per_word),
         cycles_per_batch: cycles(per_batch),
@@ -109,7 +128,7 @@ fn cycles_per_nanosecond() -> f64 {
 }
 
 /// The least nanoseconds of a few runs.
-fn fastest(mut run: impl FnMut()) -> f64 {
+pub(super) fn fastest(mut run: impl FnMut()) -> f64 {
     let time = |_| {
         let start = Instant::now();
         run();
@@ -122,6 +141,16 @@ fn load(to: u8) -> DenseOp {
     DenseOp::Mov {
         to: R(to),
         from: Operand::Constant(ZERO),
+    }
+}
+
+/// An operation as most are: of two registers, into a third.
+fn sum() -> DenseOp {
+    DenseOp::Add {
+        to: R(OUTPUTS[0]),
+        kind: NumberKind::U64,
+        left: R(0),
+        right: Operand::Register(R(1)),
     }
 }
 
@@ -174,7 +203,7 @@ impl Bench {
     fn over(&self, tier: u8, lanes: ConstantId, each: &[Word]) -> Stream {
         let to = P(0);
         let source = match lanes {
-            REGION => SparseOp::Assoc { to, lanes },
+            REGION | SPARSE => SparseOp::Assoc { to, lanes },
             NEAREST => SparseOp::Neighbr { to, lanes },
             _ => SparseOp::Lanes { to, lanes },
         };
@@ -222,15 +251,23 @@ impl Bench {
         };
         // Rows are collected by one operation of a stream.
         let is_collected = operands(&form, RegisterClass::Message, Access::Accumulate) > 0;
-        let copies = match part == Part::Each && is_collected {
-            true => 1,
-            false => COPIES,
-        };
-        let after = with(before.clone(), part, &vec![word; copies]);
-        validate(&before).and_then(|()| validate(&after)).ok()?;
-        let time = self.time(&after) - self.time(&before);
+        let copied = |copies: usize| with(before.clone(), part, &vec![word; copies]);
+        validate(&before).and_then(|()| validate(&copied(1))).ok()?;
+        let base = self.time(&before);
         let repeats = repeats(&form, &self.constants);
-        Some(time / (times * copies as f64 * repeats))
+        let timed = |copies: usize| {
+            let time = self.time(&copied(copies)) - base;
+            (time, time / (times * copies as f64 * repeats))
+        };
+        if part == Part::Each && is_collected {
+            return Some(timed(1).1);
+        }
+        let (time, each) = timed(COPIES);
+        // The difference of two times that are nearly the same says little.
+        Some(match time < base {
+            true => timed(MANY_COPIES).1,
+            false => each,
+        })
     }
 
     /// The nanoseconds of finding a lane.
@@ -240,13 +277,28 @@ impl Bench {
             [LaneKind::Nearest] => NEAREST,
             _ => ALL,
         };
-        let stream = self.over(1, lanes, &[]);
+        validate(&self.over(1, lanes, &[])).ok()?;
+        Some(self.found(1, lanes) / f64::from(SCROLLS))
+    }
+
+    /// The nanoseconds of finding all lanes of a constant; at the highest tier, of counting them.
+    fn found(&self, tier: u8, lanes: ConstantId) -> f64 {
+        let stream = self.over(tier, lanes, &[]);
         let empty = Stream {
             each: Vec::new(),
             ..stream.clone()
         };
-        validate(&stream).ok()?;
-        Some((self.time(&stream) - self.time(&empty)) / f64::from(SCROLLS))
+        self.time(&stream) - self.time(&empty)
+    }
+
+    /// The nanoseconds of a lane of a region, and of a block of keys: of regions that are in all blocks,
+    /// one yields nearly all keys, the other one of each block.
+    fn region(&self, tier: u8) -> [f64; 2] {
+        let blocks = f64::from(SCROLLS / SPREAD);
+        let (dense, sparse) = (self.found(tier, REGION), self.found(tier, SPARSE));
+        let dense_lanes = blocks * f64::from(SPREAD - 1);
+        let per_lane = ((dense - sparse) / (dense_lanes - blocks)).max(0.0);
+        [per_lane, (sparse / blocks - per_lane).max(0.0)]
     }
 
     /// A stream that writes what an operation of `each` reads.
@@ -383,17 +435,24 @@ fn point(index: u32) -> Coordinate {
         1,
         1,
         1,
-        index / 256 + 1,
-        index / 16 % 16 + 1,
-        index % 16 + 1,
+        index / 512 + 1,
+        index / SPREAD % 8 + 1,
+        index % SPREAD + 1,
     ];
     Coordinate::new(components).expect("all components are above 0 and small")
 }
 
 /// The constants that the positions above name.
 fn constants(points: Vec<Coordinate>) -> Vec<Constant> {
-    let mut constraints = std::array::from_fn(|_| Constraint::FREE);
-    constraints[0] = Constraint::equal(1).expect("1 is a component");
+    let region = |constraint| {
+        let mut constraints = std::array::from_fn(|_| Constraint::FREE);
+        constraints[DIMENSIONS - 1] = constraint;
+        Region::new(constraints)
+    };
+    let dense = Constraint::range(2, SPREAD).expect("not one component but several");
+    let sparse = Constraint::equal(SPREAD / 2).expect("it is a component");
+    let shuffled = (0..SCROLLS).map(|n| points[(n * 1237 % SCROLLS) as usize]);
+    let shuffled = LaneSpec::Points(shuffled.collect());
     let nearest = Nearest {
         to: points[points.len() / 2],
         count: SCROLLS,
@@ -406,7 +465,7 @@ fn constants(points: Vec<Coordinate>) -> Vec<Constant> {
         Constant::Number(3),
         Constant::Text(TEXT.as_slice().into()),
         Constant::Lanes(LaneSpec::All),
-        Constant::Lanes(LaneSpec::Region(Region::new(constraints))),
+        Constant::Lanes(LaneSpec::Region(region(dense))),
         Constant::Lanes(LaneSpec::Nearest(nearest)),
         Constant::Lanes(LaneSpec::Points(points)),
         Constant::Texts(texts),
@@ -414,5 +473,7 @@ fn constants(points: Vec<Coordinate>) -> Vec<Constant> {
             count: 3,
             vectors: vec![TEXT.as_slice().into(); 16],
         }),
+        Constant::Lanes(shuffled),
+        Constant::Lanes(LaneSpec::Region(region(sparse))),
     ]
 }

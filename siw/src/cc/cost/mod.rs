@@ -3,14 +3,28 @@
 //! Nothing here is a constant from a book but one: a dependent multiplication takes three cycles and
 //! an exclusive or one, as on the x86-64 cores of the last ten years and most AArch64 cores. By that
 //! chain nanoseconds become cycles of the core as it runs, whatever its nominal speed. A short
-//! calibration runs each operation over a small store in memory. What depends on the data (long
-//! texts, pages on disk, a sink that waits) costs more than calibration says.
+//! calibration runs each operation over a small store in memory.
+//!
+//! What it costs to find lanes depends on where they lie. Ranges are walked, and neighbours are near each
+//! other; points, and what lies in a region or near a coordinate, are found here and there
+//! ([`StreamCost::lines_per_lane`]). The more of them there are, the less of what they touch is in the
+//! first caches: a read at random is timed over sets of memory of several sizes. A region has to test
+//! blocks of keys for what it yields; how many is for whoever asks to know ([`Workload::blocks`]).
+//!
+//! What depends on the data otherwise (long texts, pages on disk, a sink that waits) costs more than
+//! calibration says.
+//!
+//! [`Workload::blocks`]: super::Workload::blocks
 
 mod calibration;
+mod memory;
 
+use super::Workload;
+use super::resource::yields_lanes;
+use crate::execute::survey::only_counts;
 use crate::form::Form;
 use crate::table::opcode;
-use crate::{BATCH_LANES, Constant, Part, Stream};
+use crate::{BATCH_LANES, Constant, LaneSpec, Part, SparseOp, Stream, Word};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -25,17 +39,37 @@ pub struct CostModel {
     /// Cycles of a batch whatever is done with it.
     pub cycles_per_batch: f64,
     /// Cycles of an operation for each active lane, or for each time where it counts one whatever the
-    /// lanes, by its name as in the text of a stream, like `DADD.u64`; of CDOT for each query too. Operations that calibration
-    /// could not run are missing.
+    /// lanes, by its name as in the text of a stream, like `DADD.u64`; of CDOT for each query too.
+    /// `SLANES.points` is SLANES of points, and `.counted` behind what yields lanes is the same where they
+    /// are only counted. Operations that calibration could not run are missing.
     pub cycles_per_op: BTreeMap<String, f64>,
+    /// Cycles of a block of keys that a region is looked for in, besides those of the lanes that it
+    /// yields.
+    #[serde(default)]
+    pub cycles_per_block: f64,
+    /// Cycles of a read at random from a set of so many bytes, while others are under way.
+    #[serde(default)]
+    pub cycles_per_line: BTreeMap<u64, f64>,
 }
+
+/// Ways to find lanes, as in the names of costs.
+const POINTS: &str = "points";
+const COUNTED: &str = "counted";
+
+/// Bytes of a cache line.
+const LINE_BYTES: u64 = 64;
+/// Lines that are read where a lane is found by itself: of the directory or a block of keys, of the
+/// record or the entry's head, and of the entry.
+const LINES_PER_LANE: u64 = 3;
+/// Keys of a block.
+const KEYS_PER_BLOCK: u64 = 64;
 
 /// The model of this process.
 static MODEL: OnceLock<CostModel> = OnceLock::new();
 
 impl CostModel {
     /// The model of this process: the one given to [`CostModel::install`], or else the result of a
-    /// calibration, which the first call waits for (under 100 ms).
+    /// calibration, which the first call waits for (about 100 ms).
     pub fn of_process() -> &'static Self {
         MODEL.get_or_init(Self::measure)
     }
@@ -83,8 +117,15 @@ impl CostModel {
             per_batch: self.cycles_per_batch,
             ..StreamCost::default()
         };
+        let only_counts = only_counts(stream);
         for part in Part::ALL {
             for word in stream.words(part) {
+                if finds_here_and_there(word, &stream.constants) && !only_counts {
+                    cost.lines_per_lane = LINES_PER_LANE;
+                }
+                if matches!(word.sparse, SparseOp::Assoc { .. }) {
+                    cost.per_block_of_keys = self.cycles_per_block;
+                }
                 let dispatch = match part {
                     Part::Each => &mut cost.per_batch,
                     Part::Once | Part::Last => &mut cost.fixed,
@@ -95,15 +136,46 @@ impl CostModel {
                     .iter()
                     .filter(|form| form.opcode != opcode::NOP)
                 {
-                    self.add(&mut cost, part, form, repeats(form, &stream.constants));
+                    let variant = variant(form, &stream.constants, only_counts);
+                    let repeats = repeats(form, &stream.constants);
+                    self.add(&mut cost, part, (form, variant), repeats);
                 }
             }
         }
         cost
     }
 
-    fn add(&self, cost: &mut StreamCost, part: Part, form: &Form, repeats: f64) {
-        let Some(&cycles) = self.cycles_per_op.get(&form.name()) else {
+    /// What a stream is expected to cost over so many lanes, none of them left out by a mask, in cycles.
+    pub fn cycles(&self, cost: &StreamCost, workload: &Workload) -> f64 {
+        let lanes = workload.lanes;
+        let lines = lanes * cost.lines_per_lane;
+        let calibrated = u64::from(calibration::SCROLLS) * cost.lines_per_lane;
+        let [line, near] = [lines, calibrated].map(|lines| self.line(lines * LINE_BYTES));
+        // Where nobody says it, all keys of a block match.
+        let blocks = workload.blocks.max(lanes.div_ceil(KEYS_PER_BLOCK));
+        cost.cycles(lanes)
+            + (line - near).max(0.0) * lines as f64
+            + cost.per_block_of_keys * blocks as f64
+    }
+
+    /// Cycles of a read from so many bytes: as from the smallest set that was measured and holds them.
+    fn line(&self, bytes: u64) -> f64 {
+        let holding = self.cycles_per_line.range(bytes..).next();
+        let found = holding.or_else(|| self.cycles_per_line.last_key_value());
+        found.map_or(0.0, |(_, &cycles)| cycles)
+    }
+
+    fn add(
+        &self,
+        cost: &mut StreamCost,
+        part: Part,
+        (form, variant): (&Form, Option<&str>),
+        repeats: f64,
+    ) {
+        let name = form.name();
+        let special = variant.map(|variant| format!("{name}.{variant}"));
+        let special = special.and_then(|name| self.cycles_per_op.get(&name));
+        let Some(&cycles) = special.or_else(|| self.cycles_per_op.get(&name)) else {
             return;
         };
         let (total, ops) = match part {
@@ -116,10 +188,35 @@ impl CostModel {
     }
 }
 
+/// Of an operation that yields lanes, how they are found where it is not as usual.
+fn variant(form: &Form, constants: &[Constant], only_counts: bool) -> Option<&'static str> {
+    match constant_of(form, constants) {
+        _ if !yields_lanes(form) => None,
+        Some(Constant::Lanes(LaneSpec::Points(_))) => Some(POINTS),
+        _ if only_counts => Some(COUNTED),
+        _ => None,
+    }
+}
+
+/// Whether lanes are found each by itself, and not one behind the other.
+fn finds_here_and_there(word: &Word, constants: &[Constant]) -> bool {
+    match word.sparse {
+        SparseOp::Assoc { .. } | SparseOp::Neighbr { .. } => true,
+        SparseOp::Lanes { lanes, .. } => matches!(
+            constants.get(lanes.index()),
+            Some(Constant::Lanes(LaneSpec::Points(_)))
+        ),
+        _ => false,
+    }
+}
+
+fn constant_of<'c>(form: &Form, constants: &'c [Constant]) -> Option<&'c Constant> {
+    form.constant.and_then(|id| constants.get(usize::from(id)))
+}
+
 /// How often an operation does its work in a lane: CDOT once for each query.
 fn repeats(form: &Form, constants: &[Constant]) -> f64 {
-    let constant = form.constant.and_then(|id| constants.get(usize::from(id)));
-    match constant {
+    match constant_of(form, constants) {
         Some(Constant::Queries(queries)) => queries.vectors.len() as f64,
         _ => 1.0,
     }
@@ -143,6 +240,10 @@ pub struct StreamCost {
     pub per_batch: f64,
     /// Cycles of `once` and `last`.
     pub fixed: f64,
+    /// Cycles of a block of keys that is tested to find lanes.
+    pub per_block_of_keys: f64,
+    /// Lines of memory that are read here and there to find a lane.
+    pub lines_per_lane: u64,
     /// Ops of a lane.
     pub ops_per_lane: u64,
     /// Ops of a batch besides those of its lanes.
@@ -157,7 +258,8 @@ impl StreamCost {
         lanes.div_ceil(self.lanes_of_batch.max(1))
     }
 
-    /// Cycles over so many lanes, none of them left out by a mask.
+    /// Cycles over so many lanes, none of them left out by a mask, that are found where calibration found
+    /// them and without testing keys: see [`CostModel::cycles`].
     pub fn cycles(&self, lanes: u64) -> f64 {
         self.fixed + self.per_batch * self.batches(lanes) as f64 + self.per_lane * lanes as f64
     }

@@ -26,6 +26,8 @@ fn model() -> CostModel {
         cycles_per_word: 10.0,
         cycles_per_batch: 100.0,
         cycles_per_op: BTreeMap::from(costs.map(|(name, cost)| (name.to_owned(), cost))),
+        cycles_per_block: 50.0,
+        cycles_per_line: BTreeMap::from([(1 << 20, 5.0), (8 << 20, 20.0)]),
     }
 }
 
@@ -37,6 +39,8 @@ fn a_stream_costs_the_sum_of_its_operations() {
         per_lane: 4.0 + 2.0 + 1.0 + 0.5 + 0.5 + 8.0 + 3.0 + 5.0,
         per_batch: 100.0 + 6.0 * 10.0,
         fixed: 4.0 * 10.0 + 1.0 + 10.0 + 3.0 + 5.0,
+        per_block_of_keys: 0.0,
+        lines_per_lane: 0,
         ops_per_lane: 8,
         ops_per_batch: 0,
         ops_fixed: 4,
@@ -48,11 +52,52 @@ fn a_stream_costs_the_sum_of_its_operations() {
 }
 
 #[test]
+fn lanes_that_lie_here_and_there_cost_what_their_memory_does() {
+    let stream = |lanes: LaneSpec| {
+        let mut stream = StreamBuilder::new(2);
+        let kind = LaneKind::of(&lanes);
+        let (to, lanes) = (P(0), stream.constant(Constant::Lanes(lanes)));
+        stream.each(Word::sparse(match kind {
+            LaneKind::Region => SparseOp::Assoc { to, lanes },
+            _ => SparseOp::Lanes { to, lanes },
+        }));
+        stream.build()
+    };
+    let mut costs = model();
+    costs.cycles_per_op.insert("SLANES.points".to_owned(), 6.0);
+    costs.cycles_per_op.insert("SASSOC".to_owned(), 3.0);
+    let check = |of: LaneSpec, lanes: u64, blocks: u64, per_lane: f64, more: f64| {
+        let workload = Workload {
+            lanes,
+            blocks,
+            cores: 1,
+            inline: Duration::ZERO,
+        };
+        let cost = costs.of_stream(&stream(of));
+        let batches = 110.0 * lanes.div_ceil(1024) as f64;
+        let expected = per_lane * lanes as f64 + more + batches;
+        let found = costs.cycles(&cost, &workload);
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    };
+    let points = || LaneSpec::Points((1..=9).map(point).collect());
+    let region = || LaneSpec::Region(Region::new([Constraint::FREE; 9]));
+    check(LaneSpec::All, 1 << 20, 0, 4.0, 0.0);
+    // What calibration looked at, and what is not larger, lies as near.
+    check(points(), 2048, 0, 6.0, 0.0);
+    // Three lines of a lane, each 15 cycles farther away.
+    check(points(), 10_000, 0, 6.0 + 45.0, 0.0);
+    check(points(), 1 << 20, 0, 6.0 + 45.0, 0.0);
+    check(region(), 100, 70, 3.0, 70.0 * 50.0);
+    check(region(), 128, 0, 3.0, 2.0 * 50.0);
+}
+
+#[test]
 fn sentrons_have_as_much_to_do_as_what_runs_inline() {
     let check = |lanes, cores, inline_us, expected| {
         let inline = Duration::from_micros(inline_us);
         let workload = Workload {
             lanes,
+            blocks: 0,
             cores,
             inline,
         };
@@ -90,6 +135,7 @@ fn hot_dimensions_are_those_that_lanes_are_chosen_by() {
         stream.each(Word::coordination(send(0)));
         let workload = Workload {
             lanes: 1,
+            blocks: 0,
             cores: 1,
             inline: Duration::ZERO,
         };
