@@ -15,7 +15,7 @@
 //! | What must come before what? | `dependencies`, by the `resource`s that operations name |
 //! | How do operations come into words? | `schedule` |
 //! | How do values get registers? | `allocate` |
-//! | What if there are too few? | `pressure`, `rematerialise` |
+//! | What if there are too few? | `pressure`, `rematerialise`, `search` |
 //! | What will it cost, and where should it run? | [`cost`], [`metadata`] |
 //!
 //! | tier | words | batches |
@@ -44,6 +44,7 @@ pub mod program;
 mod rematerialise;
 mod resource;
 mod schedule;
+mod search;
 mod simplify;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -119,8 +120,12 @@ fn words(
     }
     // Values that are merged, and numbers of `once`, live longer than those of the program as it is.
     attempt(&plain, tier)
-        .or_else(|_| attempt_with_repetitions(plain, tier))
+        .or_else(|_| attempt_with_repetitions(plain.clone(), tier))
         .or_else(|_| attempt_with_repetitions(draft, tier))
+        .or_else(|lacking| {
+            let ordered = search::within_registers(&plain).ok_or(lacking)?;
+            attempt(&ordered, tier)
+        })
         .map_err(|class| CompileError::Registers {
             class,
             limit: class.count(),

@@ -9,7 +9,7 @@ use crate::register::{Register, RegisterClass};
 /// Registers taken, a number for each class.
 pub(super) type Counts = [u16; CLASSES.len()];
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Pressure<'a> {
     lifetimes: &'a Lifetimes,
     part: Part,

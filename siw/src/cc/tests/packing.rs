@@ -1,7 +1,6 @@
 //! What programs become, word by word.
 
-use crate::cc::{CompileError, OptimizationTier, ProgramBuilder, compile};
-use crate::register::RegisterClass;
+use crate::cc::{OptimizationTier, ProgramBuilder, compile};
 use crate::*;
 
 /// The words of a stream, `expected` with one space between columns.
@@ -385,7 +384,7 @@ fn texts_are_gathered_again_when_registers_run_out() {
 }
 
 /// Five masks and four registers, where those that could make way for others are needed in the same
-/// place: once they went behind each other for ever.
+/// place.
 #[test]
 fn values_that_are_needed_together_do_not_make_way_for_each_other() {
     let mut program = ProgramBuilder::default();
@@ -449,14 +448,9 @@ fn values_that_are_needed_together_do_not_make_way_for_each_other() {
         from: message,
         mask: None,
     });
-    let class = RegisterClass::Mask;
-    let limit = class.count();
-    let is_compiled = OptimizationTier::ALL.map(|tier| {
+    for tier in OptimizationTier::ALL {
         let stream = compile(program.clone().build().unwrap(), tier);
-        let refusal = Err(CompileError::Registers { class, limit });
-        assert!(stream.is_ok() || stream == refusal, "{tier:?}: {stream:?}");
-        stream.is_ok()
-    });
-    // Only a word that reads and writes at once gets by with four.
-    assert_eq!(is_compiled, [false, false, true, true]);
+        // Another order than any rule makes gets by with four.
+        assert!(stream.is_ok(), "{tier:?}: {stream:?}");
+    }
 }
