@@ -19,6 +19,21 @@ pub(super) const STALL_FACTOR: u64 = 2;
 /// It is below what counts as a stall.
 const LONGEST_DELAY: Duration = Duration::from_millis(20);
 
+/// The name of the thread that merges.
+const MERGE_THREAD: &str = "sqd-merge";
+/// How far a merge's thread makes way for others, which have somebody waiting for them. A merge that
+/// falls behind for it slows writers down and so gets the processor back.
+const MERGE_NICENESS: i32 = 10;
+
+/// Lowers the priority of the calling thread if it is the one that merges.
+fn make_way(name: &str) {
+    // Elsewhere it would be the whole process's.
+    if cfg!(target_os = "linux") && name == MERGE_THREAD {
+        // Where it is refused merging is as important as all else.
+        let _ = rustix::process::nice(MERGE_NICENESS);
+    }
+}
+
 /// The two kinds of background work.
 #[derive(Debug, Default)]
 pub(super) struct Maintenance {
@@ -59,13 +74,14 @@ impl Worker {
     }
 
     /// Has `work` done by a thread of this name, or by this thread where there can be none.
-    fn start(&self, name: &str, handle: Option<Handle>, work: fn(&Shared), here: &Shared) {
+    fn start(&self, name: &'static str, handle: Option<Handle>, work: fn(&Shared), here: &Shared) {
         let Some(shared) = handle else {
             return work(here);
         };
-        let spawned = thread::Builder::new()
-            .name(name.into())
-            .spawn(move || work(&shared));
+        let spawned = thread::Builder::new().name(name.into()).spawn(move || {
+            make_way(name);
+            work(&shared);
+        });
         match spawned {
             Ok(thread) => {
                 let previous = self.inner.lock().thread.replace(thread);
@@ -131,7 +147,7 @@ impl Shared {
     pub(super) fn request_merge(&self) {
         let worker = &self.maintenance.merging;
         if worker.request() {
-            worker.start("sqd-merge", self.background(), Shared::run_merging, self);
+            worker.start(MERGE_THREAD, self.background(), Shared::run_merging, self);
         }
     }
 

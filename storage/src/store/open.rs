@@ -349,5 +349,6 @@ fn start_writer(
         next_lsn,
         old_logs,
         dirty,
+        recent: Default::default(),
     })
 }

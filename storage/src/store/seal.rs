@@ -131,6 +131,7 @@ impl Shared {
             manifests.header.sequence
         };
         add(&self.counters.seals, 1);
+        self.forget_recent();
         self.trim(frost, sequence)
     }
 

@@ -11,7 +11,7 @@ use crate::error::{Result, StoreError};
 use crate::log::{Group, LogWriter, Lsn, MAX_PAYLOAD_BYTES, Operation, Payload, Record};
 use crate::page_table::Location;
 use bytes::{Bytes, BytesMut};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,6 +29,27 @@ pub(super) struct Writer {
     pub(super) old_logs: Vec<u64>,
     /// Phexts changed since the last freeze.
     pub(super) dirty: BTreeSet<Arc<str>>,
+    /// The states before the current one. A reader whose snapshot is the last of its state takes apart
+    /// what the next commit replaced, a millisecond's work where that was a batch of hundreds: so the
+    /// writer lets go of a state later than readers do, which hold them for less than a few commits.
+    pub(super) recent: Recent,
+}
+
+/// States before the current one, the newest last.
+#[derive(Debug, Default)]
+pub(super) struct Recent(VecDeque<Arc<State>>);
+
+impl Recent {
+    /// How many are kept: what only they hold is small, as each sealing and merge forgets them.
+    const MOST: usize = 4;
+
+    /// Keeps one more. Gives the one that is not kept for it.
+    fn keep(&mut self, state: Arc<State>) -> Option<Arc<State>> {
+        self.0.push_back(state);
+        (self.0.len() > Recent::MOST)
+            .then(|| self.0.pop_front())
+            .flatten()
+    }
 }
 
 impl Writer {
@@ -92,7 +113,8 @@ impl Shared {
         requests: &[Request],
     ) -> Result<Vec<Result<Commit>>> {
         self.check_poison()?;
-        let mut state = State::clone(&self.state.load());
+        let before = self.state.load_full();
+        let mut state = State::clone(&before);
         let mut lsn = writer.next_lsn;
         let mut last_lsn = state.lsn;
         let mut user_bytes = 0;
@@ -141,7 +163,15 @@ impl Shared {
         state.lsn = lsn - 1;
         self.state.store(Arc::new(state));
         self.mark_durable(writer);
+        drop(writer.recent.keep(before));
         Ok(outcomes)
+    }
+
+    /// Lets go of earlier states, so that nothing but snapshots keeps what was sealed or merged since.
+    pub(super) fn forget_recent(&self) {
+        let recent = std::mem::take(&mut self.writer.lock().recent);
+        // Not under the lock: this is what takes long.
+        drop(recent);
     }
 
     /// Tells readers without the lock how far the log is durable, before anybody is told of the

@@ -243,6 +243,7 @@ impl Shared {
         if unused.is_empty() {
             return Ok(());
         }
+        self.forget_recent();
         self.remove_unretained(&unused)
     }
 }
