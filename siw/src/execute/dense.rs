@@ -1,7 +1,7 @@
 //! The D pipe: numbers and masks. Texts read as numbers are in [`super::vectors`].
 
 use super::kernels::{Binary, Source, fused};
-use super::registers::{NumberBuffer, Taken, Write};
+use super::registers::{BufferId, Held, Write};
 use super::{Executed, Sentron};
 use crate::{Comparison, ConstantId, DenseOp, Fold, K, NumberKind, Operand, P, R, Reduction};
 use phext_storage::page_table::Location;
@@ -104,6 +104,7 @@ impl Sentron<'_> {
         Ok(())
     }
 
+    #[inline(never)]
     fn copy(&mut self, to: R, from: Operand) {
         self.report.ops += self.width as u64;
         let write = match from {
@@ -116,14 +117,8 @@ impl Sentron<'_> {
         self.registers.defer(write);
     }
 
-    /// What an operation has filled, for a register.
-    #[inline]
-    pub(super) fn defer_numbers(&mut self, to: R, filled: Taken<NumberBuffer>) {
-        let buffer = self.registers.put_numbers(filled);
-        self.registers.defer(Write::Numbers(to, buffer));
-    }
-
     /// The number of a constant.
+    #[inline]
     pub(super) fn constant(&self, id: ConstantId) -> u64 {
         match self.stream.constants[id.index()] {
             crate::Constant::Number(number) => number,
@@ -131,86 +126,84 @@ impl Sentron<'_> {
         }
     }
 
-    /// The number of an operand that is one for all lanes.
-    fn scalar(&self, operand: Operand) -> Option<u64> {
-        match operand {
-            Operand::Constant(id) => Some(self.constant(id)),
-            Operand::Register(register) => self.registers.scalar(register),
-        }
-    }
-
-    /// The number of an operand that is a constant; 0 of a register.
-    fn scalar_constant(&self, operand: Operand) -> u64 {
-        match operand {
-            Operand::Constant(id) => self.constant(id),
-            Operand::Register(_) => 0,
-        }
-    }
-
     /// Lanes of the batch, filled up to whole vectors.
+    #[inline]
     pub(super) fn vectors(&self) -> usize {
         self.width.next_multiple_of(VECTOR)
     }
 
-    /// Of scalars the result is one.
-    fn binary(&mut self, op: Binary, to: R, left: R, right: Operand) {
-        self.report.ops += self.width as u64;
-        let scalars = (self.registers.scalar(left), self.scalar(right));
-        if let (Some(left), Some(right)) = scalars {
-            let write = Write::Scalar(to, op.apply(left, right));
-            return self.registers.defer(write);
-        }
-        self.make_lanes(left, right);
-        let mut out = self.registers.take_numbers();
-        let lanes = self.vectors();
-        let (left, right) = (self.lanes(left), self.source(right));
-        self.kernels
-            .zip(op, left, right, &mut out.buffer.0[..lanes]);
-        self.defer_numbers(to, out);
-    }
-
-    fn fuse(&mut self, kind: NumberKind, to: R, factors: [R; 2], addend: Operand) {
-        self.report.ops += self.width as u64;
-        let scalars = factors.map(|factor| self.registers.scalar(factor));
-        if let ([Some(left), Some(right)], Some(addend)) = (scalars, self.scalar(addend)) {
-            let write = Write::Scalar(to, fused(kind, left, right, addend));
-            return self.registers.defer(write);
-        }
-        let [left, right] = factors;
-        self.make_lanes(left, addend);
-        self.registers.as_lanes(right);
-        let mut out = self.registers.take_numbers();
-        let lanes = self.vectors();
-        let (left, right, addend) = (self.lanes(left), self.lanes(right), self.source(addend));
-        let to_lanes = &mut out.buffer.0[..lanes];
-        self.kernels.fuse(kind, left, right, addend, to_lanes);
-        self.defer_numbers(to, out);
-    }
-
-    /// Makes lanes of operands that are scalars in registers.
-    fn make_lanes(&mut self, left: R, right: Operand) {
-        self.registers.as_lanes(left);
-        if let Operand::Register(right) = right {
-            self.registers.as_lanes(right);
+    /// What an operand is now.
+    #[inline(always)]
+    fn held(&self, operand: Operand) -> Held {
+        match operand {
+            Operand::Constant(id) => Held::Scalar(self.constant(id)),
+            Operand::Register(register) => self.registers.held(register),
         }
     }
 
-    /// The lanes of a register, which were made.
-    #[inline]
-    fn lanes(&self, register: R) -> &[u64] {
-        let Some(buffer) = self.registers.lanes_of(register) else {
-            unreachable!("lanes were made of every register operand");
-        };
+    /// The lanes of a register; where it is a scalar, made of that.
+    #[inline(always)]
+    fn lanes_held(&mut self, register: R, held: Held) -> BufferId {
+        match held {
+            Held::Lanes(lanes) => lanes,
+            Held::Scalar(_) => self.registers.as_lanes(register),
+        }
+    }
+
+    #[inline(always)]
+    fn lanes_in(&self, buffer: BufferId) -> &[u64] {
         &self.registers.lane_numbers(buffer)[..self.vectors()]
     }
 
-    fn source(&self, operand: Operand) -> Source<'_> {
-        match operand {
-            Operand::Constant(id) => Source::Scalar(self.constant(id)),
-            Operand::Register(register) => Source::Lanes(self.lanes(register)),
+    #[inline(always)]
+    fn source(&self, held: Held) -> Source<'_> {
+        match held {
+            Held::Scalar(scalar) => Source::Scalar(scalar),
+            Held::Lanes(lanes) => Source::Lanes(self.lanes_in(lanes)),
         }
     }
 
+    /// Of scalars the result is one.
+    #[inline(never)]
+    fn binary(&mut self, op: Binary, to: R, left: R, right: Operand) {
+        self.report.ops += self.width as u64;
+        let (held, right) = (self.registers.held(left), self.held(right));
+        if let (Held::Scalar(left), Held::Scalar(right)) = (held, right) {
+            let write = Write::Scalar(to, op.apply(left, right));
+            return self.registers.defer(write);
+        }
+        let left = self.lanes_held(left, held);
+        let reads = [left, right.buffer_or(left)];
+        let mut out = self.registers.take_numbers_for(to, reads);
+        let lanes = self.vectors();
+        let (left, right) = (self.lanes_in(left), self.source(right));
+        self.kernels
+            .zip(op, left, right, &mut out.buffer.0[..lanes]);
+        self.registers.defer_numbers(to, out);
+    }
+
+    #[inline(never)]
+    fn fuse(&mut self, kind: NumberKind, to: R, factors: [R; 2], addend: Operand) {
+        self.report.ops += self.width as u64;
+        let held = factors.map(|factor| self.registers.held(factor));
+        let addend = self.held(addend);
+        if let ([Held::Scalar(left), Held::Scalar(right)], Held::Scalar(addend)) = (held, addend) {
+            let write = Write::Scalar(to, fused(kind, left, right, addend));
+            return self.registers.defer(write);
+        }
+        let left = self.lanes_held(factors[0], held[0]);
+        let right = self.lanes_held(factors[1], held[1]);
+        let reads = [left, right, addend.buffer_or(left)];
+        let mut out = self.registers.take_numbers_for(to, reads);
+        let lanes = self.vectors();
+        let (left, right) = (self.lanes_in(left), self.lanes_in(right));
+        let to_lanes = &mut out.buffer.0[..lanes];
+        self.kernels
+            .fuse(kind, left, right, self.source(addend), to_lanes);
+        self.registers.defer_numbers(to, out);
+    }
+
+    #[inline(never)]
     fn logic(&mut self, to: K, left: K, right: K, f: fn(u64, u64) -> u64) {
         self.report.ops += self.width as u64;
         let (left, right, out) = self.registers.masks_for_dense(left, right);
@@ -229,33 +222,38 @@ impl Sentron<'_> {
         self.registers.defer(Write::DenseMask(to));
     }
 
+    #[inline(never)]
     fn select(&mut self, to: R, mask: K, left: R, right: Operand) {
         self.report.ops += self.width as u64;
-        self.make_lanes(left, right);
-        let mut out = self.registers.take_numbers();
+        let (held, right) = (self.registers.held(left), self.held(right));
+        let left = self.lanes_held(left, held);
+        let reads = [left, right.buffer_or(left)];
+        let mut out = self.registers.take_numbers_for(to, reads);
         let lanes = self.vectors();
-        let (left, right) = (self.lanes(left), self.source(right));
+        let (left, right) = (self.lanes_in(left), self.source(right));
         let mask = self.registers.mask(mask);
         self.kernels
             .select(mask, left, right, &mut out.buffer.0[..lanes]);
-        self.defer_numbers(to, out);
+        self.registers.defer_numbers(to, out);
     }
 
+    #[inline(never)]
     fn compare(&mut self, to: K, comparison: Comparison, left: R, right: Operand) {
         self.report.ops += self.width as u64;
-        self.make_lanes(left, right);
-        let constant = self.scalar_constant(right);
+        let (held, right) = (self.registers.held(left), self.held(right));
+        let left = self.lanes_held(left, held);
         let width = self.vectors();
         let (numbers, mask) = self.registers.numbers_and_mask();
         let right = match right {
-            Operand::Register(right) => Source::Lanes(&numbers.lanes(right)[..width]),
-            Operand::Constant(_) => Source::Scalar(constant),
+            Held::Lanes(right) => Source::Lanes(&numbers.filled(right).0[..width]),
+            Held::Scalar(scalar) => Source::Scalar(scalar),
         };
-        let left = &numbers.lanes(left)[..width];
+        let left = &numbers.filled(left).0[..width];
         self.kernels.compare(comparison, left, right, mask);
         self.defer_mask(to);
     }
 
+    #[inline(never)]
     fn fold(&mut self, accumulator: R, fold: Fold, mask: Option<K>) {
         let start = self.registers.number_at(accumulator, 0);
         let lanes = fold.source().map(|source| self.registers.as_lanes(source));
@@ -272,6 +270,7 @@ impl Sentron<'_> {
         self.registers.defer(Write::Scalar(accumulator, folded));
     }
 
+    #[inline(never)]
     fn length(&mut self, to: R, at: P, mask: Option<K>) -> Executed<()> {
         let mut lengths = self.registers.take_numbers();
         let places = self.registers.places(at);
@@ -283,10 +282,11 @@ impl Sentron<'_> {
             };
         }
         self.report.ops += active.count();
-        self.defer_numbers(to, lengths);
+        self.registers.defer_numbers(to, lengths);
         Ok(())
     }
 
+    #[inline(never)]
     fn hash(&mut self, low: R, high: R, at: P, mask: Option<K>) -> Executed<()> {
         let mut halves = [self.registers.take_numbers(), self.registers.take_numbers()];
         let places = self.registers.places(at);
@@ -301,8 +301,8 @@ impl Sentron<'_> {
         }
         self.report.ops += active.count();
         let [left, right] = halves;
-        self.defer_numbers(low, left);
-        self.defer_numbers(high, right);
+        self.registers.defer_numbers(low, left);
+        self.registers.defer_numbers(high, right);
         Ok(())
     }
 }

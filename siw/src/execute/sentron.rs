@@ -343,10 +343,13 @@ impl<'a> Sentron<'a> {
         observer.begin(self.report.ops);
         let mut next = Next::Word;
         if !matches!(word.dense, DenseOp::Nop) {
+            self.registers.memory.at_once = dense_writes_at_once(word);
             self.evaluate_dense(&word.dense)?;
             observer.end(word, Pipe::Dense, self.width, self.report.ops);
         }
         if !matches!(word.sparse, SparseOp::Nop) {
+            let at_once = matches!(word.coordination, CoordinationOp::Nop);
+            self.registers.memory.at_once = at_once;
             self.evaluate_sparse(&word.sparse, outside)?;
             observer.end(word, Pipe::Sparse, self.width, self.report.ops);
         }
@@ -357,6 +360,21 @@ impl<'a> Sentron<'a> {
         self.registers.put_deferred();
         Ok(next)
     }
+}
+
+/// Whether no other operation of a word reads numbers, masks or texts, which a D operation writes.
+#[inline]
+fn dense_writes_at_once(word: &Word) -> bool {
+    let sparse_reads_none = matches!(
+        word.sparse,
+        SparseOp::Nop
+            | SparseOp::Lanes { .. }
+            | SparseOp::Assoc { .. }
+            | SparseOp::Neighbr { .. }
+            | SparseOp::Index { .. }
+            | SparseOp::Prefch { .. }
+    );
+    sparse_reads_none && matches!(word.coordination, CoordinationOp::Nop)
 }
 
 thread_local! {

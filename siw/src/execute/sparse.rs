@@ -58,23 +58,23 @@ impl<'a> Sentron<'a> {
     }
 
     fn index(&mut self, to: R, dimension: u8) {
-        let mut numbers = self.registers.take_numbers();
+        let mut numbers = self.registers.take_numbers_for(to, []);
         let components = self.registers.components(dimension);
         let lanes = &mut numbers.buffer.0[..self.width];
         self.kernels.widen(components, lanes);
         self.report.ops += self.width as u64;
-        self.defer_numbers(to, numbers);
+        self.registers.defer_numbers(to, numbers);
     }
 
     /// A number of each coordinate.
     fn per_coordinate(&mut self, to: R, at: P, number: impl Fn(&Coordinate) -> u64) {
-        let mut numbers = self.registers.take_numbers();
+        let mut numbers = self.registers.take_numbers_for(to, []);
         let places = self.registers.places(at);
         for (to, lane) in numbers.buffer.0.iter_mut().zip(places) {
             *to = number(&lane.coordinate);
         }
         self.report.ops += self.width as u64;
-        self.defer_numbers(to, numbers);
+        self.registers.defer_numbers(to, numbers);
     }
 
     fn test(&mut self, to: K, at: P, lanes: ConstantId) {

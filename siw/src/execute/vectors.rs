@@ -6,6 +6,7 @@ use crate::{Constant, ConstantId, K, R, T, TextMatch, TextOperand};
 use memchr::memmem::Finder;
 
 impl<'a> Sentron<'a> {
+    #[inline(never)]
     pub(super) fn match_texts(
         &mut self,
         to: K,
@@ -51,6 +52,7 @@ impl<'a> Sentron<'a> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn dot(&mut self, to: R, text: T, vector: ConstantId, mask: Option<K>) {
         let mut query = std::mem::take(&mut self.registers.memory.query);
         query.refill(self.constant_text(vector));
@@ -80,9 +82,10 @@ impl<'a> Sentron<'a> {
             };
         }
         self.report.ops += active.count();
-        self.defer_numbers(to, numbers);
+        self.registers.defer_numbers(to, numbers);
     }
 
+    #[inline(never)]
     pub(super) fn similarity(&mut self, to: R, left: T, right: TextOperand, mask: Option<K>) {
         let mut numbers = self.registers.take_numbers();
         let active = self.registers.active(mask, self.width);
@@ -95,7 +98,7 @@ impl<'a> Sentron<'a> {
             numbers.buffer.0[index] = equal.unwrap_or(0);
         }
         self.report.ops += active.count();
-        self.defer_numbers(to, numbers);
+        self.registers.defer_numbers(to, numbers);
     }
 
     /// The text of an operand in a lane.
@@ -106,6 +109,7 @@ impl<'a> Sentron<'a> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn bind(&mut self, to: T, left: T, right: TextOperand) {
         self.make_texts(
             to,
@@ -117,6 +121,7 @@ impl<'a> Sentron<'a> {
         );
     }
 
+    #[inline(never)]
     pub(super) fn bundle(&mut self, to: T, [left, middle]: [T; 2], right: TextOperand) {
         self.make_texts(
             to,

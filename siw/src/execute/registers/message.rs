@@ -64,7 +64,7 @@ pub(in crate::execute) struct Columns {
 
 impl Columns {
     /// Calls `f` with the buffers of numbers.
-    #[inline]
+    #[inline(always)]
     fn each_number(&self, mut f: impl FnMut(BufferId)) {
         let mut column = |column: Option<Column>| {
             if let Some(Column::Lanes(buffer)) = column {
@@ -101,7 +101,12 @@ impl Registers<'_> {
             self.text_pool.retain(texts);
         }
         columns.each_number(|numbers| self.memory.number_pool.retain(numbers));
-        self.put_content(to, Content::Columns(columns));
+        self.release_columns(to);
+        match self.content(to) {
+            // Field by field, most often: a copy as a whole waits for its fields to be written.
+            Content::Columns(held) => *held = columns,
+            other => other.put(Content::Columns(columns)),
+        }
     }
 
     fn column(&self, register: R) -> Column {
@@ -120,7 +125,7 @@ impl Registers<'_> {
     }
 
     /// The message refers to its buffers no more.
-    #[inline]
+    #[inline(always)]
     fn release_columns(&mut self, of: M) {
         let memory = &mut *self.memory;
         let Content::Columns(columns) = &memory.messages[of.index()] else {

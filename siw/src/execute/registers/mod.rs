@@ -11,15 +11,20 @@
 mod mask;
 mod message;
 mod pool;
+mod reads;
 mod rows;
 mod text;
+mod writes;
 
 pub(super) use mask::{Active, Mask};
 pub(super) use message::Content;
 pub(super) use pool::{BufferId, Pool, Taken, emptied};
+pub(super) use reads::{Held, Readable};
 pub(super) use rows::Order;
 pub use rows::{Message, Rows};
 pub(super) use text::Text;
+use writes::MOST_WRITES;
+pub(super) use writes::Write;
 
 use super::kernels::Row;
 use crate::{BATCH_LANES, Destination, K, M, P, R, T};
@@ -59,7 +64,10 @@ pub(super) struct Memory {
     numbers: [Number; R::COUNT],
     /// A bit for each of `numbers` that was written since the stream began.
     written: u16,
-    /// What the operations of the word at hand write, and how many writes that are.
+    /// Whether the operation at hand writes at once: none of its word that comes after it reads what it
+    /// writes.
+    pub(super) at_once: bool,
+    /// What the operations of the word at hand write else, and how many writes that are.
     deferred: [Write; MOST_WRITES],
     deferrals: usize,
     /// Those of the registers, and those that the D and the S operation of the word at hand write.
@@ -113,23 +121,6 @@ pub(super) struct Registers<'a> {
     pub(super) located: Vec<Location<'a>>,
 }
 
-/// Most writes of a word: of DHASH and of an S operation.
-const MOST_WRITES: usize = 3;
-
-/// What an operation writes, put in place when the whole word is done.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) enum Write {
-    #[default]
-    Nothing,
-    Scalar(R, u64),
-    Numbers(R, BufferId),
-    Texts(T, BufferId),
-    /// What was put into [`Registers::next_dense_mask`].
-    DenseMask(K),
-    /// What was put into [`Registers::next_sparse_mask`].
-    SparseMask(K),
-}
-
 impl<'a> Registers<'a> {
     #[inline(always)]
     pub(super) fn new(mut memory: Box<Memory>) -> Self {
@@ -175,81 +166,16 @@ impl<'a> Registers<'a> {
         memory
     }
 
-    /// Keeps what an operation writes until [`Self::put_deferred`]. In memory, field by field: a result
-    /// that is returned is copied as a whole, and waits for its fields to be written.
-    #[inline]
-    pub(super) fn defer(&mut self, write: Write) {
-        let memory = &mut *self.memory;
-        memory.deferred[memory.deferrals] = write;
-        memory.deferrals += 1;
-    }
-
-    /// Puts in place what the operations of a word write.
-    #[inline]
-    pub(super) fn put_deferred(&mut self) {
-        if self.memory.deferrals > 0 {
-            self.put_each_deferred();
-        }
-    }
-
-    fn put_each_deferred(&mut self) {
-        for index in 0..std::mem::take(&mut self.memory.deferrals) {
-            // Field by field, see above.
-            match self.memory.deferred[index] {
-                Write::Nothing => {}
-                Write::Scalar(to, number) => self.put_scalar(to, number),
-                Write::Numbers(to, lanes) => {
-                    let number = Number {
-                        scalar: None,
-                        lanes: Some(lanes),
-                    };
-                    self.put_number(to, number);
-                }
-                Write::Texts(to, buffer) => {
-                    if let Some(old) = self.memory.texts[to.index()].replace(buffer) {
-                        self.text_pool.release(old);
-                    }
-                }
-                // The mask that the register had is the next to be written.
-                Write::DenseMask(to) => self.memory.mask_places.0.swap(to.index(), NEXT_DENSE),
-                Write::SparseMask(to) => self.memory.mask_places.0.swap(to.index(), NEXT_SPARSE),
-            }
-        }
-    }
-
-    /// Gives a register places.
-    #[inline]
-    pub(super) fn put_places(&mut self, to: P, buffer: BufferId) {
-        if let Some(old) = self.memory.places[to.index()].replace(buffer) {
-            self.place_pool.release(old);
-        }
-    }
-
-    /// Gives a register a number that is one for all lanes.
-    #[inline]
-    pub(super) fn put_scalar(&mut self, to: R, number: u64) {
-        let number = Number {
-            scalar: Some(number),
-            lanes: None,
-        };
-        self.put_number(to, number);
-    }
-
-    #[inline]
-    fn put_number(&mut self, to: R, number: Number) {
-        let memory = &mut *self.memory;
-        memory.written |= 1 << to.index();
-        let old = memory.numbers[to.index()].lanes;
-        memory.numbers[to.index()] = number;
-        if let Some(old) = old {
-            memory.number_pool.release(old);
-        }
-    }
-
     /// The number of all lanes, if the register is a scalar.
     #[inline]
     pub(super) fn scalar(&self, register: R) -> Option<u64> {
         self.memory.numbers[register.index()].scalar
+    }
+
+    /// What a register has.
+    #[inline(always)]
+    pub(super) fn held(&self, register: R) -> Held {
+        self.memory.numbers[register.index()].held()
     }
 
     /// The lanes of a register, as far as they were made.
@@ -293,16 +219,6 @@ impl<'a> Registers<'a> {
         let lanes = self.as_lanes(register);
         self.memory.number_pool.retain(lanes);
         lanes
-    }
-
-    #[inline]
-    pub(super) fn take_numbers(&mut self) -> Taken<NumberBuffer> {
-        self.memory.number_pool.take()
-    }
-
-    #[inline]
-    pub(super) fn put_numbers(&mut self, taken: Taken<NumberBuffer>) -> BufferId {
-        self.memory.number_pool.put(taken)
     }
 
     /// An empty buffer of places that no register has yet, and where points are located on the way.
@@ -407,16 +323,12 @@ impl<'a> Registers<'a> {
         (left, right, self.next_dense_mask())
     }
 
-    /// The numbers of registers, and the mask that a D operation makes of them.
+    /// Buffers of numbers, and the mask that a D operation makes of them.
     #[inline]
-    pub(super) fn numbers_and_mask(&mut self) -> (Numbers<'_>, &mut Mask) {
+    pub(super) fn numbers_and_mask(&mut self) -> (&Pool<Option<NumberBuffer>>, &mut Mask) {
         let memory = &mut *self.memory;
         let place = memory.mask_places.0[NEXT_DENSE];
-        let numbers = Numbers {
-            registers: &memory.numbers,
-            pool: &memory.number_pool,
-        };
-        (numbers, &mut memory.masks[usize::from(place)])
+        (&memory.number_pool, &mut memory.masks[usize::from(place)])
     }
 
     /// Where the mask is made that the S operation of the word at hand writes.
@@ -429,75 +341,6 @@ impl<'a> Registers<'a> {
     /// The lanes that are active under a mask; without one, all are.
     #[inline]
     pub(super) fn active(&self, mask: Option<K>, width: usize) -> Active<'_> {
-        self.memory.active(mask, width)
-    }
-}
-
-impl Memory {
-    #[inline]
-    fn number_at(&self, register: R, lane: usize) -> u64 {
-        let number = &self.numbers[register.index()];
-        match (number.scalar, number.lanes) {
-            (Some(scalar), _) => scalar,
-            (None, Some(lanes)) => self.number_pool.filled(lanes).0[lane],
-            (None, None) => unreachable!("the validator has seen that {register:?} was written"),
-        }
-    }
-
-    #[inline]
-    fn place_buffer(&self, register: P) -> BufferId {
-        self.places[register.index()].expect("the validator has seen that places were written")
-    }
-
-    #[inline]
-    fn mask(&self, register: K) -> &Mask {
-        &self.masks[usize::from(self.mask_places.0[register.index()])]
-    }
-
-    #[inline]
-    fn active(&self, mask: Option<K>, width: usize) -> Active<'_> {
-        let mask = mask.map(|mask| self.mask(mask));
-        Active { mask, width }
-    }
-}
-
-/// The numbers of registers while a mask is written.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Numbers<'r> {
-    registers: &'r [Number; R::COUNT],
-    pool: &'r Pool<Option<NumberBuffer>>,
-}
-
-impl<'r> Numbers<'r> {
-    /// The lanes of a register, which were made.
-    #[inline]
-    pub(super) fn lanes(self, register: R) -> &'r [u64; BATCH_LANES] {
-        let lanes = self.registers[register.index()].lanes;
-        let lanes = lanes.expect("lanes were made of every register operand");
-        &self.pool.filled(lanes).0
-    }
-}
-
-/// What can be read while a buffer of texts is filled.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Readable<'r, 'a> {
-    memory: &'r Memory,
-    place_pool: &'r Pool<PlaceBuffer<'a>>,
-}
-
-impl<'r, 'a> Readable<'r, 'a> {
-    #[inline]
-    pub(super) fn number_at(self, register: R, lane: usize) -> u64 {
-        self.memory.number_at(register, lane)
-    }
-
-    #[inline]
-    pub(super) fn places(self, register: P) -> &'r [Lane<'a>] {
-        self.place_pool.get(self.memory.place_buffer(register))
-    }
-
-    #[inline]
-    pub(super) fn active(self, mask: Option<K>, width: usize) -> Active<'r> {
         self.memory.active(mask, width)
     }
 }

@@ -1,9 +1,10 @@
 //! Buffers that registers refer to by number.
 //!
-//! An operation never writes the buffer that a register has: it fills a spare one, and the register
-//! changes to that once the word is done. So the other operations of the word read what was there
-//! before, and a message may keep the columns it was packed from without a copy. A buffer that
-//! nothing refers to any more is spare.
+//! An operation fills a spare buffer, and its register changes to that once the word is done. So the
+//! other operations of the word read what was there before, and a message may keep the columns it was
+//! packed from without a copy. Where no other operation reads it and nothing else refers to it, an
+//! operation fills the buffer that its register has. A buffer that nothing refers to any more is
+//! spare.
 
 use std::fmt;
 
@@ -162,10 +163,23 @@ where
         Taken { id, buffer }
     }
 
+    /// A buffer out of the pool that only one register or message refers to, which is to change what it
+    /// holds.
+    #[inline(always)]
+    pub(in crate::execute) fn take_back(&mut self, id: BufferId) -> Option<Taken<B>> {
+        let slot = &mut self.slots[usize::from(id.0)];
+        if slot.uses != 1 {
+            return None;
+        }
+        let buffer = slot.buffer.take()?;
+        Some(Taken { id, buffer })
+    }
+
     /// Puts a buffer back that was filled. One register or message refers to it.
     #[inline]
     pub(in crate::execute) fn put(&mut self, taken: Taken<B>) -> BufferId {
-        *self.get_mut(taken.id) = Some(taken.buffer);
+        // What was there was taken, and is not asked whether it is to be dropped.
+        std::mem::forget(self.get_mut(taken.id).replace(taken.buffer));
         taken.id
     }
 

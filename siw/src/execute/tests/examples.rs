@@ -160,6 +160,42 @@ fn a_word_reads_before_it_writes() {
     assert_eq!(numbers(&outcome), [1, 2, 3, 4, 5]);
 }
 
+/// Where an operation may write the buffer that its register has, and where it may not.
+#[test]
+fn what_others_hold_stays() {
+    let lengths = D(length(R(2), None));
+    let moved = D(mov(R(3), Operand::Register(R(2))));
+    let (twice, over) = (D(add(R(2), R(2), R(2))), D(add(R(2), R(1), R(3))));
+    // A register that is read by what writes it.
+    let own = [lengths, twice, twice, C(pack_number(R(2))), C(send(None))];
+    check_numbers(&own, &[4, 8, 12, 16, 20, 24, 28, 32, 36]);
+    // One that shares its buffer with another.
+    let shared = [lengths, moved, over, over, C(pack_number(R(3)))];
+    check_numbers(
+        &[&shared[..], &[C(send(None))]].concat(),
+        &[1, 2, 3, 4, 5, 6, 7, 8, 9],
+    );
+    // One that was packed before, in the same word and in an earlier one.
+    let packed = over.with_coordination(pack_number(R(2)));
+    let same = [lengths, moved, packed, over, over, C(send(None))];
+    check_numbers(&same, &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    // One that had a scalar of which lanes were made.
+    let scalar = [
+        lengths,
+        D(add(R(4), R(1), R(2))),
+        D(mov(R(4), Operand::Constant(ZERO))),
+    ];
+    let scalar = [
+        &scalar[..],
+        &[D(add(R(4), R(4), R(2))), C(pack_number(R(4)))],
+    ]
+    .concat();
+    check_numbers(
+        &[&scalar[..], &[C(send(None))]].concat(),
+        &[1, 2, 3, 4, 5, 6, 7, 8, 9],
+    );
+}
+
 #[test]
 fn comparisons_are_unsigned() {
     let check = |comparison, expected: &[u64]| {
