@@ -69,7 +69,7 @@ static MODEL: OnceLock<CostModel> = OnceLock::new();
 
 impl CostModel {
     /// The model of this process: the one given to [`CostModel::install`], or else the result of a
-    /// calibration, which the first call waits for (about 100 ms).
+    /// calibration, which the first call waits for (about 150 ms).
     pub fn of_process() -> &'static Self {
         MODEL.get_or_init(Self::measure)
     }
