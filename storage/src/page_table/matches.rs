@@ -67,7 +67,8 @@ pub(super) fn matches(
         }
     }
     if part.has_coordinate_slots() {
-        matches.sort_unstable();
+        // One number to compare: no slot is there twice.
+        matches.sort_unstable_by_key(|found| found.slot);
         return Ok(Some(matches));
     }
     let with_coordinate = |found: Match| -> Result<(Coordinate, Match)> {
