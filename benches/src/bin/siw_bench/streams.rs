@@ -3,7 +3,7 @@
 use crate::dataset::{Dataset, point};
 use phext_siw::{
     Comparison, Constant, ConstantId, CoordinationOp, DenseOp, Destination, Extent, Fold, K,
-    LaneSpec, Level, M, NumberKind, Operand, P, R, Row, SparseOp, Stream, StreamBuilder, T, Word,
+    LaneSpec, M, NumberKind, Operand, P, R, Row, SparseOp, Stream, StreamBuilder, T, Word,
 };
 use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Constraint, Region};
@@ -43,7 +43,8 @@ impl Subject<'_> {
     }
 
     /// The stream of a tier. No word of a subject reads what another pipe of the word writes, so that
-    /// below tier 2 its operations come one by one. As from the compiler, only tier 3 prefetches.
+    /// below tier 2 its operations come one by one. The compiler's tier 3 would prefetch nothing in these:
+    /// points are there when they are found, and the others have few lanes, or read no text.
     pub(crate) fn at_tier(&self, tier: u8) -> Stream {
         let mut stream = StreamBuilder::new(tier);
         for constant in &self.constants {
@@ -53,9 +54,6 @@ impl Subject<'_> {
         stream.once(Word::dense(DenseOp::Mov { to: TOTAL, from }));
         stream.each(Word::sparse(self.lanes));
         for word in &self.each {
-            if tier < 3 && matches!(word.sparse, SparseOp::Prefch { .. }) {
-                continue;
-            }
             if tier >= 2 {
                 stream.each(*word);
                 continue;
@@ -337,10 +335,6 @@ fn get<'d>(name: &'static str, data: &'d Dataset, points: Vec<Coordinate>) -> Su
         ..Row::default()
     };
     let each = vec![
-        Word::sparse(SparseOp::Prefch {
-            at: PLACE,
-            level: Level::Text,
-        }),
         Word::sparse(SparseOp::Gather {
             to: TEXT,
             extent: Extent::Whole,

@@ -232,10 +232,10 @@ DNOP | SNOP | CSEND.sink m0 ; deps 1
 }
 
 #[test]
-fn one_point_is_not_prefetched() {
-    let point = LaneSpec::Points(vec![crate::tests::point(1)]);
+fn points_are_not_prefetched() {
+    let points = [1, 2].map(crate::tests::point);
     check(
-        &rows(point),
+        &rows(LaneSpec::Points(points.to_vec())),
         OptimizationTier::Tier3PhextOptimal,
         "\
 .tier 3
