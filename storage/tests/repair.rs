@@ -12,7 +12,10 @@ use phext_storage::{Loss, Options, RepairMode, RepairReport, Store, StoreError};
 use phext_storage::{check_with, repair, repair_with};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use support::{Model, apply, at, batch, contents, delete, open, put, root, small};
+use support::{
+    Model, apply, at, batch, contents, delete, lose_both_catalogs, lose_catalog, open, put, root,
+    small,
+};
 
 fn options() -> Options {
     Options {
@@ -147,17 +150,6 @@ fn equal_but_for(losses: &[Loss], held: &Model, expected: &Model) {
         *held == expected,
         "the store holds something else than was reported"
     );
-}
-
-fn lose_catalog(vfs: &MemoryVfs) {
-    vfs.rename_catalog(&root().join("catalog"), Path::new("/elsewhere"))
-        .unwrap();
-}
-
-/// Loses the copy of the catalog as well.
-fn lose_both_catalogs(vfs: &MemoryVfs) {
-    lose_catalog(vfs);
-    vfs.remove(&root().join("MANIFEST")).unwrap();
 }
 
 fn damage_chunk(vfs: &MemoryVfs) {

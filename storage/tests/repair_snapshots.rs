@@ -11,9 +11,12 @@ use phext_storage::vfs::{Fault, MemoryVfs, Vfs};
 use phext_storage::{
     Loss, Options, RepairMode, RepairReport, Store, StoreError, check_with, repair_with,
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use support::{Model, at, batch, contents, delete, is_in, open, put, root, small};
+use support::{
+    Model, at, batch, contents, delete, is_in, lose_both_catalogs, lose_catalog, open, put, root,
+    small,
+};
 
 fn options() -> Options {
     Options {
@@ -67,16 +70,6 @@ fn filled() -> Filled {
         early,
         late,
     }
-}
-
-fn lose_catalog(vfs: &MemoryVfs) {
-    vfs.rename_catalog(&root().join("catalog"), Path::new("/elsewhere"))
-        .unwrap();
-}
-
-fn lose_both_catalogs(vfs: &MemoryVfs) {
-    lose_catalog(vfs);
-    vfs.remove(&root().join("MANIFEST")).unwrap();
 }
 
 /// Repairs, after a dry run that says the same and changes nothing.

@@ -13,7 +13,7 @@ pub(crate) mod workload;
 
 use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Lane, LaneSpec};
-use phext_storage::vfs::Vfs;
+use phext_storage::vfs::{MemoryVfs, Vfs};
 use phext_storage::{Options, Phext, Snapshot, Store, StoreError, WriteBatch, WriteOp};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,18 @@ impl Drop for SetOnDrop<'_> {
 /// Where a store in memory lives.
 pub(crate) fn root() -> PathBuf {
     PathBuf::from("/store")
+}
+
+/// Loses the catalog of the store at [`root`].
+pub(crate) fn lose_catalog(vfs: &MemoryVfs) {
+    vfs.rename_catalog(&root().join("catalog"), Path::new("/elsewhere"))
+        .unwrap();
+}
+
+/// Loses the copy of the catalog as well.
+pub(crate) fn lose_both_catalogs(vfs: &MemoryVfs) {
+    lose_catalog(vfs);
+    vfs.remove(&root().join("MANIFEST")).unwrap();
 }
 
 /// A store that works on the caller's thread and seals after a few writes.
