@@ -5,7 +5,7 @@
 //! with many values. So each thread keeps the words of the last shapes that it compiled.
 
 use phext_siw::cc::{self, CompileError, Compiled, OptimizationTier, UnpackedProgram};
-use phext_siw::{Constant, LaneSpec, Stream};
+use phext_siw::{Constant, Stream};
 use std::cell::RefCell;
 
 /// Shapes that a thread keeps.
@@ -20,15 +20,20 @@ thread_local! {
 struct Shape {
     program: UnpackedProgram,
     tier: OptimizationTier,
-    /// Whether there is at most one lane: the compiler puts no prefetches then.
-    is_one: bool,
+    /// Whether the compiler may have put prefetches for the lanes, which their constant decides.
+    is_asked_ahead: bool,
     stream: Stream,
 }
 
 impl Shape {
-    fn fits(&self, program: &UnpackedProgram, tier: OptimizationTier, is_one: bool) -> bool {
+    fn fits(
+        &self,
+        program: &UnpackedProgram,
+        tier: OptimizationTier,
+        is_asked_ahead: bool,
+    ) -> bool {
         self.tier == tier
-            && self.is_one == is_one
+            && self.is_asked_ahead == is_asked_ahead
             && self.program.each == program.each
             && self.program.once == program.once
             && self.program.last == program.last
@@ -43,11 +48,11 @@ pub(crate) fn compile(
     program: UnpackedProgram,
     tier: OptimizationTier,
 ) -> Result<Compiled, CompileError> {
-    let is_one = is_one(&program);
+    let is_asked_ahead = is_asked_ahead(&program);
     SHAPES.with_borrow_mut(|shapes| {
         let known = shapes
             .iter()
-            .rposition(|shape| shape.fits(&program, tier, is_one));
+            .rposition(|shape| shape.fits(&program, tier, is_asked_ahead));
         if let Some(position) = known {
             let last = shapes.len() - 1;
             shapes.swap(position, last);
@@ -71,7 +76,7 @@ pub(crate) fn compile(
         shapes.push(Shape {
             program: shape,
             tier,
-            is_one,
+            is_asked_ahead,
             stream: compiled.stream.clone(),
         });
         compiled.stream.constants = constants;
@@ -79,20 +84,14 @@ pub(crate) fn compile(
     })
 }
 
-fn is_one(program: &UnpackedProgram) -> bool {
-    let lanes = program
-        .constants
-        .iter()
+fn is_asked_ahead(program: &UnpackedProgram) -> bool {
+    let mut constants = program.constants.iter();
+    constants
         .find_map(|constant| match constant {
-            Constant::Lanes(lanes) => Some(lanes),
+            Constant::Lanes(lanes) => Some(cc::is_asked_ahead(lanes)),
             _ => None,
-        });
-    match lanes {
-        Some(LaneSpec::Points(points)) => points.len() <= 1,
-        Some(LaneSpec::Range { from, to }) => from >= to,
-        Some(LaneSpec::Nearest(nearest)) => nearest.count <= 1,
-        _ => false,
-    }
+        })
+        .unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ mod tier;
 pub use cost::{CostModel, StreamCost};
 pub use error::{CompileError, OperationError};
 pub use metadata::{SIWMetadata, Workload};
+pub use prefetch::is_asked_ahead;
 pub use program::{Op, ProgramBuilder, UnpackedProgram, VIRTUAL_REGISTERS};
 pub use tier::OptimizationTier;
 

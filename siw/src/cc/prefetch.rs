@@ -15,7 +15,7 @@ pub(super) fn insert(draft: &mut Draft, constants: &[Constant]) {
     };
     let constant = lanes.constant.map(usize::from);
     let specification = constant.and_then(|id| constants.get(id));
-    if matches!(specification, Some(Constant::Lanes(lanes)) if is_there_already(lanes)) {
+    if matches!(specification, Some(Constant::Lanes(lanes)) if !is_asked_ahead(lanes)) {
         return;
     }
     let Some(at) = lanes.registers[0].map(P) else {
@@ -32,13 +32,14 @@ pub(super) fn insert(draft: &mut Draft, constants: &[Constant]) {
     each.splice(1..1, needed);
 }
 
-/// Whether there is nothing to ask for: points are found by their entries, which are asked for in groups
-/// for that, and a single lane leaves nothing to do in the meantime.
-fn is_there_already(lanes: &LaneSpec) -> bool {
+/// Whether tier 3 puts prefetches for such lanes. It does not for points, which are found by their
+/// entries and these asked for in groups for that, nor for a single lane, during whose wait there is
+/// nothing to do.
+pub fn is_asked_ahead(lanes: &LaneSpec) -> bool {
     match lanes {
-        LaneSpec::Points(_) => true,
-        LaneSpec::Range { from, to } => from >= to,
-        LaneSpec::Nearest(nearest) => nearest.count <= 1,
-        LaneSpec::All | LaneSpec::Union { .. } | LaneSpec::Region(_) => false,
+        LaneSpec::Points(_) => false,
+        LaneSpec::Range { from, to } => from < to,
+        LaneSpec::Nearest(nearest) => nearest.count > 1,
+        LaneSpec::All | LaneSpec::Union { .. } | LaneSpec::Region(_) => true,
     }
 }
