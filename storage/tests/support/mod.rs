@@ -55,13 +55,14 @@ pub(crate) fn root() -> PathBuf {
 /// Loses the catalog of the store at [`root`].
 pub(crate) fn lose_catalog(vfs: &MemoryVfs) {
     vfs.rename_catalog(&root().join("catalog"), Path::new("/elsewhere"))
-        .unwrap();
+        .expect("the store has a catalog");
 }
 
 /// Loses the copy of the catalog as well.
 pub(crate) fn lose_both_catalogs(vfs: &MemoryVfs) {
     lose_catalog(vfs);
-    vfs.remove(&root().join("MANIFEST")).unwrap();
+    vfs.remove(&root().join("MANIFEST"))
+        .expect("the catalog has a copy");
 }
 
 /// A store that works on the caller's thread and seals after a few writes.
