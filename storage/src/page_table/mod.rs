@@ -22,6 +22,7 @@ mod split;
 mod translation;
 mod walk;
 
+pub use crate::segment::BLOCK_SLOTS;
 pub use crate::segment::TextPlace;
 pub use access::{Access, Place, Strategy};
 pub use address::LineSpan;

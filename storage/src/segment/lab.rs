@@ -6,8 +6,7 @@ use super::leaves;
 use super::order::Order;
 use crate::coordinate::Coordinate;
 
-/// Slots of a block.
-pub const BLOCK_SLOTS: usize = layout::BLOCK_SLOTS;
+pub use super::layout::BLOCK_SLOTS;
 
 /// One dimension of a set of points.
 #[derive(Debug)]

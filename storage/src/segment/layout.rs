@@ -19,7 +19,7 @@ pub(super) const FILE_HEADER_BYTES: usize = 64;
 /// Sections and parts start at multiples of this.
 pub(super) const ALIGNMENT: u64 = 64;
 /// Slots in a key block.
-pub(super) const BLOCK_SLOTS: usize = 128;
+pub const BLOCK_SLOTS: usize = 128;
 /// Blocks in a group: what the zone map's second level bounds together.
 pub(crate) const GROUP_BLOCKS: usize = 64;
 

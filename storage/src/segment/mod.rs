@@ -59,6 +59,7 @@ pub(crate) use directory::Probe;
 #[cfg(feature = "fuzzing")]
 pub(crate) use file::reseal;
 pub(crate) use file::{Segment, file_id, file_name, write_metered, write_segment, write_urgent};
+pub use layout::BLOCK_SLOTS;
 pub(crate) use layout::GROUP_BLOCKS;
 pub(crate) use lookup::Candidate;
 pub(crate) use medium::is_absent;

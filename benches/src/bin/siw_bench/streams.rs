@@ -43,8 +43,8 @@ impl Subject<'_> {
     }
 
     /// The stream of a tier. No word of a subject reads what another pipe of the word writes, so that
-    /// below tier 2 its operations come one by one. The compiler's tier 3 would prefetch nothing in these:
-    /// points are there when they are found, and the others have few lanes, or read no text.
+    /// below tier 2 its operations come one by one. They have no prefetches: the compiler's tier 3 puts
+    /// none for points, nor where no record or text is read; it would ask for the records of scan-filter.
     pub(crate) fn at_tier(&self, tier: u8) -> Stream {
         let mut stream = StreamBuilder::new(tier);
         for constant in &self.constants {

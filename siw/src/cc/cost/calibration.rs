@@ -50,7 +50,7 @@ const QUERIES: ConstantId = ConstantId(8);
 const SHUFFLED: ConstantId = ConstantId(9);
 const SPARSE: ConstantId = ConstantId(10);
 
-/// The values of the last dimension: one of them is in each block of keys.
+/// The values of the last dimension.
 const SPREAD: u32 = 64;
 
 /// The first registers that operations write; the inputs are below.
@@ -291,14 +291,27 @@ impl Bench {
         self.time(&stream) - self.time(&empty)
     }
 
-    /// The nanoseconds of a lane of a region, and of a block of keys: of regions that are in all blocks,
-    /// one yields nearly all keys, the other one of each block.
+    /// The nanoseconds of a lane of a region, and of a block of keys: one region yields nearly all keys of
+    /// the blocks that it is looked for in, the other few, so that two times tell two costs.
     fn region(&self, tier: u8) -> [f64; 2] {
-        let blocks = f64::from(SCROLLS / SPREAD);
-        let (dense, sparse) = (self.found(tier, REGION), self.found(tier, SPARSE));
-        let dense_lanes = blocks * f64::from(SPREAD - 1);
-        let per_lane = ((dense - sparse) / (dense_lanes - blocks)).max(0.0);
-        [per_lane, (sparse / blocks - per_lane).max(0.0)]
+        let [dense, sparse] = [REGION, SPARSE].map(|lanes| self.found(tier, lanes));
+        let [dense_blocks, sparse_blocks] = [REGION, SPARSE].map(|lanes| self.blocks(lanes) as f64);
+        let sparse_lanes = f64::from(SCROLLS / SPREAD);
+        let dense_lanes = sparse_lanes * f64::from(SPREAD - 1);
+        let determinant = dense_lanes * sparse_blocks - sparse_lanes * dense_blocks;
+        let per_lane = (dense * sparse_blocks - sparse * dense_blocks) / determinant;
+        let per_block = (sparse * dense_lanes - dense * sparse_lanes) / determinant;
+        [per_lane.max(0.0), per_block.max(0.0)]
+    }
+
+    /// Blocks of keys that are tested to find all lanes of a constant.
+    fn blocks(&self, lanes: ConstantId) -> u64 {
+        let Constant::Lanes(lanes) = &self.constants[lanes.index()] else {
+            unreachable!("that constant names lanes");
+        };
+        let access = self.phext.access(lanes);
+        let access = access.expect("a store in memory has nothing to fail on");
+        access.iter().map(|access| access.blocks_tested).sum()
     }
 
     /// A stream that writes what an operation of `each` reads.
@@ -476,4 +489,23 @@ fn constants(points: Vec<Coordinate>) -> Vec<Constant> {
         Constant::Lanes(shuffled),
         Constant::Lanes(LaneSpec::Region(region(sparse))),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What tells the costs of a lane and of a block apart.
+    #[test]
+    fn a_sparse_region_is_looked_for_in_more_blocks_a_lane() {
+        let bench = Bench::new();
+        let [dense, sparse] = [REGION, SPARSE].map(|lanes| bench.blocks(lanes));
+        let all = u64::from(SCROLLS) / phext_storage::page_table::BLOCK_SLOTS as u64;
+        assert_eq!(dense, all);
+        assert!((1..=all).contains(&sparse), "{sparse} of {all}");
+        assert!(
+            10 * dense < sparse * u64::from(SPREAD - 1),
+            "{dense} {sparse}"
+        );
+    }
 }

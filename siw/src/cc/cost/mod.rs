@@ -25,6 +25,7 @@ use crate::execute::survey::only_counts;
 use crate::form::Form;
 use crate::table::opcode;
 use crate::{BATCH_LANES, Constant, LaneSpec, Part, SparseOp, Stream, Word};
+use phext_storage::page_table::BLOCK_SLOTS;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -61,8 +62,6 @@ const LINE_BYTES: u64 = 64;
 /// Lines that are read where a lane is found by itself: of the directory or a block of keys, of the
 /// record or the entry's head, and of the entry.
 const LINES_PER_LANE: u64 = 3;
-/// Keys of a block.
-const KEYS_PER_BLOCK: u64 = 64;
 
 /// The model of this process.
 static MODEL: OnceLock<CostModel> = OnceLock::new();
@@ -152,7 +151,7 @@ impl CostModel {
         let calibrated = u64::from(calibration::SCROLLS) * cost.lines_per_lane;
         let [line, near] = [lines, calibrated].map(|lines| self.line(lines * LINE_BYTES));
         // Where nobody says it, all keys of a block match.
-        let blocks = workload.blocks.max(lanes.div_ceil(KEYS_PER_BLOCK));
+        let blocks = workload.blocks.max(lanes.div_ceil(BLOCK_SLOTS as u64));
         cost.cycles(lanes)
             + (line - near).max(0.0) * lines as f64
             + cost.per_block_of_keys * blocks as f64

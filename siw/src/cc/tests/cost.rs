@@ -88,7 +88,7 @@ fn lanes_that_lie_here_and_there_cost_what_their_memory_does() {
     check(points(), 10_000, 0, 6.0 + 45.0, 0.0);
     check(points(), 1 << 20, 0, 6.0 + 45.0, 0.0);
     check(region(), 100, 70, 3.0, 70.0 * 50.0);
-    check(region(), 128, 0, 3.0, 2.0 * 50.0);
+    check(region(), 256, 0, 3.0, 2.0 * 50.0);
 }
 
 #[test]

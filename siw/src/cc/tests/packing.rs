@@ -18,6 +18,21 @@ fn check(program: &ProgramBuilder, tier: OptimizationTier, expected: &str) {
     assert_eq!(text, expected, "{}", program.clone().build().unwrap());
 }
 
+/// Sends a number at the end.
+fn send(program: &mut ProgramBuilder, number: R) {
+    let message = program.message();
+    let row = Row {
+        number: Some(number),
+        ..Row::default()
+    };
+    program.last(CoordinationOp::Pack { to: message, row });
+    program.last(CoordinationOp::Send {
+        to: Destination::Sink,
+        from: message,
+        mask: None,
+    });
+}
+
 /// Scrolls of chapter 2 longer than 100 bytes: their rows, and how many bytes they have together.
 fn long_scrolls() -> ProgramBuilder {
     let mut program = ProgramBuilder::default();
@@ -298,17 +313,7 @@ fn operations_go() {
         fold,
         mask: None,
     });
-    let message = program.message();
-    let row = Row {
-        number: Some(total),
-        ..Row::default()
-    };
-    program.last(CoordinationOp::Pack { to: message, row });
-    program.last(CoordinationOp::Send {
-        to: Destination::Sink,
-        from: message,
-        mask: None,
-    });
+    send(&mut program, total);
     check(
         &program,
         OptimizationTier::Tier2SiwPacked,
@@ -363,17 +368,7 @@ fn texts_are_gathered_again_when_registers_run_out() {
             mask,
         });
     }
-    let message = program.message();
-    let row = Row {
-        number: Some(total),
-        ..Row::default()
-    };
-    program.last(CoordinationOp::Pack { to: message, row });
-    program.last(CoordinationOp::Send {
-        to: Destination::Sink,
-        from: message,
-        mask,
-    });
+    send(&mut program, total);
     let gathers = OptimizationTier::ALL.map(|tier| {
         let stream = compile(program.clone().build().unwrap(), tier).unwrap();
         let is_gather = |word: &&Word| matches!(word.sparse, SparseOp::Gather { .. });
@@ -437,17 +432,7 @@ fn values_that_are_needed_together_do_not_make_way_for_each_other() {
     count(&mut program, fifth);
     let eighth = both(&mut program, first, seventh);
     count(&mut program, eighth);
-    let message = program.message();
-    let row = Row {
-        number: Some(total),
-        ..Row::default()
-    };
-    program.last(CoordinationOp::Pack { to: message, row });
-    program.last(CoordinationOp::Send {
-        to: Destination::Sink,
-        from: message,
-        mask: None,
-    });
+    send(&mut program, total);
     for tier in OptimizationTier::ALL {
         let stream = compile(program.clone().build().unwrap(), tier);
         // Another order than any rule makes gets by with four.
