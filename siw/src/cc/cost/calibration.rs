@@ -49,6 +49,7 @@ const TEXTS: ConstantId = ConstantId(7);
 const QUERIES: ConstantId = ConstantId(8);
 const SHUFFLED: ConstantId = ConstantId(9);
 const SPARSE: ConstantId = ConstantId(10);
+const SINGLE: ConstantId = ConstantId(11);
 
 /// The values of the last dimension.
 const SPREAD: u32 = 64;
@@ -203,7 +204,7 @@ impl Bench {
     fn over(&self, tier: u8, lanes: ConstantId, each: &[Word]) -> Stream {
         let to = P(0);
         let source = match lanes {
-            REGION | SPARSE => SparseOp::Assoc { to, lanes },
+            REGION | SPARSE | SINGLE => SparseOp::Assoc { to, lanes },
             NEAREST => SparseOp::Neighbr { to, lanes },
             _ => SparseOp::Lanes { to, lanes },
         };
@@ -291,13 +292,18 @@ impl Bench {
         self.time(&stream) - self.time(&empty)
     }
 
-    /// The nanoseconds of a lane of a region, and of a block of keys: one region yields nearly all keys of
-    /// the blocks that it is looked for in, the other few, so that two times tell two costs.
+    /// The nanoseconds of a lane of a region, and of a block of keys. One region yields nearly all keys of
+    /// the blocks that it is looked for in, another few, which tells the two costs apart; what a third takes
+    /// that yields one key is what any takes, but for that key.
     fn region(&self, tier: u8) -> [f64; 2] {
-        let [dense, sparse] = [REGION, SPARSE].map(|lanes| self.found(tier, lanes));
-        let [dense_blocks, sparse_blocks] = [REGION, SPARSE].map(|lanes| self.blocks(lanes) as f64);
+        let regions = [REGION, SPARSE, SINGLE];
+        let [dense, sparse, single] = regions.map(|lanes| self.found(tier, lanes));
+        let blocks = regions.map(|lanes| self.blocks(lanes) as f64);
         let sparse_lanes = f64::from(SCROLLS / SPREAD);
-        let dense_lanes = sparse_lanes * f64::from(SPREAD - 1);
+        let dense_lanes = sparse_lanes * f64::from(SPREAD - 1) - 1.0;
+        let (dense, sparse) = (dense - single, sparse - single);
+        let (dense_lanes, sparse_lanes) = (dense_lanes - 1.0, sparse_lanes - 1.0);
+        let (dense_blocks, sparse_blocks) = (blocks[0] - blocks[2], blocks[1] - blocks[2]);
         let determinant = dense_lanes * sparse_blocks - sparse_lanes * dense_blocks;
         let per_lane = (dense * sparse_blocks - sparse * dense_blocks) / determinant;
         let per_block = (sparse * dense_lanes - dense * sparse_lanes) / determinant;
@@ -439,7 +445,8 @@ fn word(form: &Form) -> Option<Word> {
     })
 }
 
-/// Distinct coordinates in order, spread over chapters, sections and scrolls.
+/// Distinct coordinates in order, spread over chapters, sections and scrolls. The last one has a component
+/// that no other has.
 fn point(index: u32) -> Coordinate {
     let components = [
         1,
@@ -450,7 +457,7 @@ fn point(index: u32) -> Coordinate {
         1,
         index / 512 + 1,
         index / SPREAD % 8 + 1,
-        index % SPREAD + 1,
+        index % SPREAD + 1 + u32::from(index == SCROLLS - 1),
     ];
     Coordinate::new(components).expect("all components are above 0 and small")
 }
@@ -464,6 +471,7 @@ fn constants(points: Vec<Coordinate>) -> Vec<Constant> {
     };
     let dense = Constraint::range(2, SPREAD).expect("not one component but several");
     let sparse = Constraint::equal(SPREAD / 2).expect("it is a component");
+    let single = Constraint::equal(SPREAD + 1).expect("it is a component");
     let shuffled = (0..SCROLLS).map(|n| points[(n * 1237 % SCROLLS) as usize]);
     let shuffled = LaneSpec::Points(shuffled.collect());
     let nearest = Nearest {
@@ -488,6 +496,7 @@ fn constants(points: Vec<Coordinate>) -> Vec<Constant> {
         }),
         Constant::Lanes(shuffled),
         Constant::Lanes(LaneSpec::Region(region(sparse))),
+        Constant::Lanes(LaneSpec::Region(region(single))),
     ]
 }
 
@@ -499,10 +508,11 @@ mod tests {
     #[test]
     fn a_sparse_region_is_looked_for_in_more_blocks_a_lane() {
         let bench = Bench::new();
-        let [dense, sparse] = [REGION, SPARSE].map(|lanes| bench.blocks(lanes));
+        let [dense, sparse, single] = [REGION, SPARSE, SINGLE].map(|lanes| bench.blocks(lanes));
         let all = u64::from(SCROLLS) / phext_storage::page_table::BLOCK_SLOTS as u64;
         assert_eq!(dense, all);
-        assert!((1..=all).contains(&sparse), "{sparse} of {all}");
+        assert_eq!(single, 1);
+        assert!((2..=all).contains(&sparse), "{sparse} of {all}");
         assert!(
             10 * dense < sparse * u64::from(SPREAD - 1),
             "{dense} {sparse}"
