@@ -58,6 +58,11 @@ const HELD: [Figure; 16] = [
     ("mapped_bytes", "Segment files that are mapped", |s| {
         s.mapped_bytes
     }),
+    (
+        "huge_page_bytes",
+        "Bytes of those that were brought into huge pages",
+        |s| s.huge_page_bytes,
+    ),
     ("log_bytes", "The log file that is written to", |s| {
         s.log_bytes
     }),

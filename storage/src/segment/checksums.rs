@@ -113,6 +113,13 @@ impl ChunkTable {
         self.verified[index / 64].fetch_and(!bit, Ordering::SeqCst);
     }
 
+    /// Has chunks verified again when they are next touched.
+    pub(super) fn forget(&self, chunks: Range<usize>) {
+        for index in chunks {
+            self.verified[index / 64].fetch_and(!(1 << (index % 64)), Ordering::SeqCst);
+        }
+    }
+
     /// Number of chunks that are barred.
     pub(super) fn bad_chunks(&self) -> u64 {
         let words = self.bad.iter();

@@ -13,6 +13,7 @@ use super::builder::{PartSource, write_part};
 #[cfg(feature = "fuzzing")]
 use super::checksums::chunk_checksum;
 use super::checksums::{CHUNK_BYTES, ChunkTable};
+use super::huge;
 use super::layout::{FILE_HEADER_BYTES, FILE_MAGIC, VERSION, u32_at, u64_at};
 use super::part::Part;
 use super::writer::{Meter, Pace, SegmentWriter};
@@ -54,6 +55,7 @@ pub(crate) struct Segment {
     chunks: ChunkTable,
     /// A merge met damage in it.
     is_set_aside: AtomicBool,
+    huge: huge::Progress,
 }
 
 impl Segment {
@@ -102,6 +104,7 @@ impl Segment {
             parts: Vec::new(),
             chunks,
             is_set_aside: AtomicBool::new(false),
+            huge: huge::Progress::default(),
         };
         Ok((segment, trailer))
     }
@@ -124,6 +127,16 @@ impl Segment {
     /// Where the checksummed bytes end.
     pub(super) fn data_end(&self) -> usize {
         self.data_end
+    }
+
+    /// The mapped file.
+    pub(super) fn mapping(&self) -> &Mapping {
+        &self.map
+    }
+
+    /// How far it was brought into huge pages.
+    pub(super) fn huge(&self) -> &huge::Progress {
+        &self.huge
     }
 
     /// The chunks' checksums, and what is known of the chunks.
@@ -186,8 +199,13 @@ impl Segment {
 
     /// Verifies every chunk that was not verified before.
     pub(crate) fn verify(&self) -> Result<()> {
+        self.verify_range(0..self.data_end)
+    }
+
+    /// Verifies the chunks under a range that were not verified before.
+    pub(super) fn verify_range(&self, range: Range<usize>) -> Result<()> {
         self.chunks
-            .verify(&self.path, &self.map, self.data_end, 0..self.data_end)
+            .verify(&self.path, &self.map, self.data_end, range)
     }
 
     /// Bytes of the file, verified.

@@ -33,6 +33,7 @@ mod dictionary;
 mod directory;
 mod file;
 mod heap;
+mod huge;
 mod key_hash;
 mod keys;
 #[cfg(feature = "lab")]

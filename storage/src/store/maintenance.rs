@@ -5,6 +5,7 @@
 //! no threads. Without background threads both run on the thread whose write made them due.
 
 use super::Shared;
+use super::huge::Haste;
 use super::merge::{Attempt, share};
 use crate::error::{Result, StoreError};
 use crate::sync::{Condvar, Mutex};
@@ -21,24 +22,27 @@ const LONGEST_DELAY: Duration = Duration::from_millis(20);
 
 /// The name of the thread that merges.
 const MERGE_THREAD: &str = "sqd-merge";
-/// How far a merge's thread makes way for others, which have somebody waiting for them. A merge that
+/// The name of the thread that brings segments into huge pages.
+const HUGE_PAGE_THREAD: &str = "sqd-huge-pages";
+/// How far a merge's thread, or one that brings segments into huge pages, makes way for others, which have somebody waiting for them. A merge that
 /// falls behind for it slows writers down and so gets the processor back.
 const MERGE_NICENESS: i32 = 10;
 
-/// Lowers the priority of the calling thread if it is the one that merges.
+/// Lowers the priority of the calling thread unless it is the one that seals.
 fn make_way(name: &str) {
     // Elsewhere it would be the whole process's.
-    if cfg!(target_os = "linux") && name == MERGE_THREAD {
+    if cfg!(target_os = "linux") && matches!(name, MERGE_THREAD | HUGE_PAGE_THREAD) {
         // Where it is refused merging is as important as all else.
         let _ = rustix::process::nice(MERGE_NICENESS);
     }
 }
 
-/// The two kinds of background work.
+/// The kinds of background work.
 #[derive(Debug, Default)]
 pub(super) struct Maintenance {
     sealing: Worker,
     merging: Worker,
+    enlarging: Worker,
 }
 
 /// At most one thread that works until nobody asks for more.
@@ -151,6 +155,28 @@ impl Shared {
         }
     }
 
+    /// Sees to it that large segments are soon in huge pages, where the store has threads.
+    pub(super) fn request_huge_pages(&self) {
+        let worker = &self.maintenance.enlarging;
+        let is_due = || !self.small_paged().is_empty() && self.vfs.has_room_for_maps();
+        if let Some(handle) = self.background()
+            && is_due()
+            && worker.request()
+        {
+            worker.start(HUGE_PAGE_THREAD, Some(handle), Shared::run_enlarging, self);
+        }
+    }
+
+    fn run_enlarging(&self) {
+        let worker = &self.maintenance.enlarging;
+        worker.run(|| {
+            self.unless_it_panics("bringing segments into huge pages", || {
+                self.enlarge_pages(Haste::Background, || worker.is_closed());
+                Ok(())
+            })
+        });
+    }
+
     fn run_sealing(&self) {
         self.maintenance.sealing.run(|| {
             self.attempt("sealing", || {
@@ -175,6 +201,7 @@ impl Shared {
                 while !matches!(self.merge(self.budget())?, Attempt::Idle)
                     && !self.maintenance.merging.is_closed()
                 {}
+                self.request_huge_pages();
                 Ok(())
             })
         });
@@ -249,5 +276,6 @@ impl Shared {
         self.pace.close();
         self.maintenance.sealing.close();
         self.maintenance.merging.close();
+        self.maintenance.enlarging.close();
     }
 }

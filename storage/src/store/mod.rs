@@ -16,6 +16,7 @@ mod check;
 mod checkpoint;
 mod commit;
 mod durable;
+mod huge;
 mod ingest;
 mod maintenance;
 mod manifest;
@@ -85,6 +86,7 @@ struct Shared {
     retained: Mutex<retain::Retained>,
     loaded: Mutex<named::Loaded>,
     scrub: Mutex<scrub::Scrub>,
+    enlarging: Mutex<()>,
     pace: merge::Pace,
     counters: statistics::Counters,
     poison: OnceLock<String>,
@@ -201,7 +203,8 @@ impl Store {
             .map_err(|error| self.shared.poison_unless_full(error))
     }
 
-    /// Merges until nothing more would make the store smaller or reads cheaper.
+    /// Merges until nothing more would make the store smaller or reads cheaper, and brings large
+    /// segments into huge pages where the system has them.
     ///
     /// # Errors
     /// The first damage that was met, as [`StoreError::Corrupt`], after everything else was merged: the
@@ -212,11 +215,13 @@ impl Store {
         loop {
             let attempt = self.shared.merge(merge::Effort::Asked);
             match attempt.map_err(|error| self.shared.poison_unless_full(error))? {
-                merge::Attempt::Idle => return damage.map_or(Ok(()), Err),
+                merge::Attempt::Idle => break,
                 merge::Attempt::Merged => {}
                 merge::Attempt::GivenUp(error) => damage = damage.or(Some(error)),
             }
         }
+        self.shared.enlarge_pages(huge::Haste::Asked, || false);
+        damage.map_or(Ok(()), Err)
     }
 
     /// A setting of the store's user, by name.

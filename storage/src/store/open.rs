@@ -108,6 +108,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
         retained: Mutex::default(),
         loaded: Mutex::default(),
         scrub: Mutex::default(),
+        enlarging: Mutex::default(),
         pace: super::merge::Pace::new(options.merge_bytes_per_second),
         counters: super::statistics::Counters::default(),
         poison: replayed

@@ -84,6 +84,10 @@ pub struct Options {
     /// Bytes of text that an ingest gathers for a part. It holds up to three times as much, and about
     /// 300 bytes for each scroll in them.
     pub ingest_part_bytes: u64,
+    /// Segments of at least this many bytes are brought into huge pages once no merge is due, where the
+    /// system has such pages for files and enough memory for all that is mapped. [`u64::MAX`] is
+    /// never.
+    pub huge_page_segment_bytes: u64,
 }
 
 impl Default for Options {
@@ -98,6 +102,7 @@ impl Default for Options {
             merge_memory_bytes: 512 << 20,
             log_reserve_bytes: 4 << 20,
             ingest_part_bytes: 256 << 20,
+            huge_page_segment_bytes: 128 << 20,
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Statistics {
     pub catalog_bytes: u64,
     /// Of segment files in use, which are mapped: address space, not memory of the process.
     pub mapped_bytes: u64,
+    /// Of those, the bytes that were brought into huge pages. The system may have taken some apart since.
+    pub huge_page_bytes: u64,
     /// Of the log file that is written to.
     pub log_bytes: u64,
     /// Written by users: texts, and coordinates at 36 bytes each.
@@ -183,6 +185,7 @@ impl Shared {
             table_bytes: segments.iter().map(|segment| segment.table_bytes()).sum(),
             catalog_bytes: self.manifests.lock().heap_bytes(),
             mapped_bytes: segments.iter().map(|segment| segment.byte_len()).sum(),
+            huge_page_bytes: segments.iter().map(|segment| segment.huge_bytes()).sum(),
             log_bytes: self.writer.lock().log.len(),
             user_bytes: get(&counters.user_bytes),
             logged_bytes: get(&counters.logged_bytes),

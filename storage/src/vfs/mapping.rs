@@ -61,6 +61,12 @@ impl Mapping {
         }
     }
 
+    /// The map, where it is of a file.
+    #[cfg(target_os = "linux")]
+    pub(super) fn file(&self) -> Option<&memmap2::Mmap> {
+        self.file.as_ref().map(|file| &file.map)
+    }
+
     /// Asks for bytes to be read in soon, with as few reads as the system can make of it.
     pub fn will_need(&self, range: Range<usize>) {
         if let Some(file) = &self.file {

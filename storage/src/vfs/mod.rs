@@ -10,6 +10,8 @@
 //! | a created, renamed or removed entry | [`Vfs::sync_dir`] of its directory |
 //! | a change of the catalog | [`Catalog::apply`] returning |
 
+#[cfg(target_os = "linux")]
+mod huge;
 mod mapping;
 mod medium;
 mod memory;
@@ -27,6 +29,9 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::time::SystemTime;
+
+/// Bytes of a huge page, where there are any.
+pub const HUGE_PAGE_BYTES: usize = 2 << 20;
 
 /// A file system as the engine sees it.
 pub trait Vfs: Debug + Send + Sync {
@@ -70,6 +75,22 @@ pub trait Vfs: Debug + Send + Sync {
     fn read_medium(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>>;
     /// Tells the system that a file's cached bytes will not be read again soon.
     fn release(&self, path: &Path) -> io::Result<()>;
+    /// Whether the system can be expected to keep all that is mapped in memory.
+    fn has_room_for_maps(&self) -> bool {
+        false
+    }
+    /// Has the system hold [`HUGE_PAGE_BYTES`] of a map of the file at `path`, from `start`, in a huge
+    /// page, for which it may read them from the medium again. Says whether it was asked to.
+    ///
+    /// # Errors
+    /// Where these bytes can no longer be read.
+    fn enlarge_pages(&self, _path: &Path, _map: &Mapping, _start: usize) -> io::Result<bool> {
+        Ok(false)
+    }
+    /// Bytes of a map that are mapped by huge pages now.
+    fn bytes_in_huge_pages(&self, _map: &Mapping) -> u64 {
+        0
+    }
 }
 
 /// What a directory entry says of a file.

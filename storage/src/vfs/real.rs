@@ -6,6 +6,8 @@
     reason = "this module is the door through which the rest of the program reaches std::fs"
 )]
 
+#[cfg(target_os = "linux")]
+use super::huge;
 use super::medium;
 use super::sled_catalog::SledCatalog;
 use super::{Catalog, File, Mapping, Metadata, Vfs};
@@ -152,6 +154,22 @@ impl Vfs for RealVfs {
         let file = fs::File::open(path)?;
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
         Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn has_room_for_maps(&self) -> bool {
+        huge::has_room()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn enlarge_pages(&self, path: &Path, map: &Mapping, start: usize) -> io::Result<bool> {
+        let enlarge = |file| huge::enlarge(path, file, start);
+        map.file().map_or(Ok(false), enlarge)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn bytes_in_huge_pages(&self, map: &Mapping) -> u64 {
+        map.file().map_or(0, huge::bytes_in_huge_pages)
     }
 }
 

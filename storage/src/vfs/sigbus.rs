@@ -74,6 +74,16 @@ impl Slot {
     }
 }
 
+/// Bytes of all maps that are known.
+#[cfg(target_os = "linux")]
+pub(super) fn mapped_bytes() -> u64 {
+    let used = MAPS
+        .iter()
+        .filter(|slot| slot.start.load(Ordering::Acquire) > CLAIMED);
+    used.map(|slot| slot.length.load(Ordering::Relaxed) as u64)
+        .sum()
+}
+
 /// Keeps a map known to the handler while it lives.
 #[derive(Debug)]
 pub(super) struct Registration {

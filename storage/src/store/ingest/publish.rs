@@ -55,6 +55,7 @@ impl Shared {
         drop(frost);
         self.remove_segments(before.iter())
             .map_err(|error| self.poison_unless_full(error))?;
+        self.request_huge_pages();
         Ok(summary)
     }
 
