@@ -1,9 +1,11 @@
 //! The calibration run.
 //!
 //! An operation costs what streams with it take longer than the same streams without it. Each time
-//! is the least of a few, which is the one that nothing disturbed.
+//! is the least of a few, one behind the other. What disturbs all of these is over when the whole run is
+//! done again: of several runs each cost is the median ([`super::median`]).
 
 use super::super::resource::yields_lanes;
+use super::clock::{cycles_per_nanosecond, fastest};
 use super::{CostModel, counts_lanes, memory, repeats};
 use crate::constant::ConstantKind;
 use crate::execute::{Collected, Flow, ResultRow, execute};
@@ -25,7 +27,6 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Scrolls of the calibration, two batches.
 pub(super) const SCROLLS: u32 = 2048;
@@ -34,8 +35,13 @@ const TEXT: &[u8; 96] = b"@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrst
 /// How often an operation is in a stream, and one that takes little beside what finds the lanes.
 const COPIES: usize = 8;
 const MANY_COPIES: usize = 32;
-/// Runs of which the fastest counts.
-const RUNS: usize = 4;
+/// Times of which the least counts.
+const TIMES: usize = 2;
+/// The same of streams that only find lanes, of which few are timed and of brief ones the differences count.
+const FINDING_TIMES: usize = 5;
+/// What an operation takes at least, in nanoseconds, that is told apart from the rest of its stream when it
+/// is there once.
+const TOLD_APART: f64 = 30_000.0;
 
 /// Constants of all streams of the calibration.
 const ZERO: ConstantId = ConstantId(0);
@@ -52,7 +58,7 @@ const SPARSE: ConstantId = ConstantId(10);
 const SINGLE: ConstantId = ConstantId(11);
 
 /// The values of the last dimension.
-const SPREAD: u32 = 64;
+const SPREAD: u32 = 128;
 
 /// The first registers that operations write; the inputs are below.
 const OUTPUTS: [u8; 5] = [8, 4, 3, 3, 3];
@@ -60,9 +66,14 @@ const OUTPUTS: [u8; 5] = [8, 4, 3, 3, 3];
 const TOTAL: u8 = 7;
 const COLLECTED: u8 = 2;
 
-pub(super) fn measure() -> CostModel {
+/// Calibrates so often, over the same store.
+pub(super) fn measure<const RUNS: usize>() -> [CostModel; RUNS] {
     let bench = Bench::new();
-    let cycles_per_nanosecond = (cycles_per_nanosecond() * 1e3).round() / 1e3;
+    std::array::from_fn(|_| calibrate(&bench))
+}
+
+fn calibrate(bench: &Bench) -> CostModel {
+    let cycles_per_nanosecond = (cycles_per_nanosecond(TIMES) * 1e3).round() / 1e3;
     // More digits would say more than was measured.
     let cycles = |time: f64| (time.max(0.0) * cycles_per_nanosecond * 1e3).round() / 1e3;
     let lanes = f64::from(SCROLLS);
@@ -110,32 +121,6 @@ pub(super) fn measure() -> CostModel {
         cycles_per_batch: cycles(per_batch),
         cycles_per_op,
     }
-}
-
-/// Times a chain of multiplications and additions that each wait for the one before: three cycles
-/// and one.
-fn cycles_per_nanosecond() -> f64 {
-    const STEPS: u32 = 20_000;
-    const CYCLES: f64 = 4.0;
-    let factor = black_box(0x9E37_79B9_7F4A_7C15_u64);
-    let nanoseconds = fastest(|| {
-        let mut value = black_box(1_u64);
-        for _ in 0..STEPS {
-            value = value.wrapping_mul(factor) ^ factor;
-        }
-        black_box(value);
-    });
-    CYCLES * f64::from(STEPS) / nanoseconds.max(1.0)
-}
-
-/// The least nanoseconds of a few runs.
-pub(super) fn fastest(mut run: impl FnMut()) -> f64 {
-    let time = |_| {
-        let start = Instant::now();
-        run();
-        start.elapsed().as_nanos() as f64
-    };
-    (0..RUNS).map(time).fold(f64::INFINITY, f64::min)
 }
 
 fn load(to: u8) -> DenseOp {
@@ -225,7 +210,11 @@ impl Bench {
 
     /// The least nanoseconds of a valid stream.
     fn time(&self, stream: &Stream) -> f64 {
-        fastest(|| {
+        self.time_of(TIMES, stream)
+    }
+
+    fn time_of(&self, times: usize, stream: &Stream) -> f64 {
+        fastest(times, || {
             let mut sink = |row: &ResultRow<'_>| {
                 black_box(row);
                 Ok(Flow::Continue)
@@ -260,8 +249,9 @@ impl Bench {
             let time = self.time(&copied(copies)) - base;
             (time, time / (times * copies as f64 * repeats))
         };
-        if part == Part::Each && is_collected {
-            return Some(timed(1).1);
+        let (time, each) = timed(1);
+        if part == Part::Each && (is_collected || time > TOLD_APART) {
+            return Some(each);
         }
         let (time, each) = timed(COPIES);
         // The difference of two times that are nearly the same says little.
@@ -289,7 +279,8 @@ impl Bench {
             each: Vec::new(),
             ..stream.clone()
         };
-        self.time(&stream) - self.time(&empty)
+        let [found, empty] = [stream, empty].map(|stream| self.time_of(FINDING_TIMES, &stream));
+        found - empty
     }
 
     /// The nanoseconds of a lane of a region, and of a block of keys. One region yields nearly all keys of
@@ -455,7 +446,7 @@ fn point(index: u32) -> Coordinate {
         1,
         1,
         1,
-        index / 512 + 1,
+        index / (8 * SPREAD) + 1,
         index / SPREAD % 8 + 1,
         index % SPREAD + 1 + u32::from(index == SCROLLS - 1),
     ];

@@ -17,6 +17,8 @@
 //! [`Workload::blocks`]: super::Workload::blocks
 
 mod calibration;
+mod clock;
+mod median;
 mod memory;
 
 use super::Workload;
@@ -57,6 +59,8 @@ pub struct CostModel {
 const POINTS: &str = "points";
 const COUNTED: &str = "counted";
 
+/// Calibrations of which the median counts.
+const CALIBRATIONS: usize = 3;
 /// Bytes of a cache line.
 const LINE_BYTES: u64 = 64;
 /// Lines that are read where a lane is found by itself: of the directory or a block of keys, of the
@@ -68,7 +72,7 @@ static MODEL: OnceLock<CostModel> = OnceLock::new();
 
 impl CostModel {
     /// The model of this process: the one given to [`CostModel::install`], or else the result of a
-    /// calibration, which the first call waits for (about 150 ms).
+    /// calibration, which the first call waits for (about 200 ms).
     pub fn of_process() -> &'static Self {
         MODEL.get_or_init(Self::measure)
     }
@@ -86,7 +90,7 @@ impl CostModel {
 
     /// A calibration of its own.
     pub fn measure() -> Self {
-        calibration::measure()
+        median::median(&calibration::measure::<CALIBRATIONS>())
     }
 
     /// The model as JSON.
