@@ -21,8 +21,9 @@
 //! take 20 or 24 KiB of the 32 that the cache has; the mix also reads, every eight words, one of nine
 //! arrays of components, 2 KiB each, so that not all of it stays there.
 //!
-//! The computing ones and gather, L1 and L2, are synthetic: long programs over few lanes, so that
-//! finding the lanes counts little. They say what the pipes can do, the others what a query gets of it.
+//! The last three are queries, and what is measured are the streams that they are compiled to at each tier.
+//! The others are synthetic: the computing ones and gather, L1 and L2, are long programs over few lanes, so
+//! that finding the lanes counts little. They say what the pipes can do, the queries what is had of it.
 //!
 //! Beside them is what the cost model expects ([`phext_siw::cc::CostModel`]), which is calibrated before. It
 //! is told how many lanes there are and how many blocks of keys are tested for them, and knows of no mask.

@@ -1,15 +1,15 @@
 //! Rounds of measurements, and what counts of them.
 
 use crate::streams::Subject;
+use phext_query::OptimizationTier;
 use phext_siw::Stream;
 use phext_siw::cc::{CostModel, SIWMetadata, Workload};
 use phext_siw::cycles::{Frequency, thread_time};
 use phext_siw::execute::{Collected, ExecuteError, Flow, Report, ResultRow, execute};
+use std::error::Error;
 use std::hint::black_box;
 use std::time::Duration;
 
-/// The tiers, in the order of the figures.
-pub(crate) const TIERS: [u8; 4] = [0, 1, 2, 3];
 /// How long a stream is run again and again for one figure.
 const SPAN: Duration = Duration::from_millis(8);
 /// Rounds after which no more are tried.
@@ -33,18 +33,17 @@ pub(crate) struct Measurement {
 }
 
 /// Measures a subject in rounds, each of all tiers in turn.
-pub(crate) fn measure(subject: &Subject<'_>, rounds: usize) -> Result<Measurement, ExecuteError> {
-    let streams = TIERS.map(|tier| subject.at_tier(tier));
+pub(crate) fn measure(subject: &Subject<'_>, rounds: usize) -> Result<Measurement, Box<dyn Error>> {
+    let streams = OptimizationTier::ALL.map(|tier| subject.at_tier(tier));
+    let streams = streams.into_iter().collect::<Result<Vec<_>, _>>()?;
     let report = run(subject, &streams[0])?;
-    let blocks = subject.blocks()?;
+    let blocks = subject.blocks(&streams[0])?;
     let mut measurement = Measurement {
         name: subject.name,
-        is_query: subject.is_query,
+        is_query: subject.is_query(),
         ops: report.ops,
         ops_per_cycle: [0.0; 4],
-        expected: streams
-            .each_ref()
-            .map(|stream| expected(stream, report.lanes, blocks)),
+        expected: std::array::from_fn(|tier| expected(&streams[tier], report.lanes, blocks)),
         hertz: 0.0,
         discarded: 0,
     };

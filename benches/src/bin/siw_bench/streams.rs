@@ -1,12 +1,14 @@
 //! The streams that are measured.
 
 use crate::dataset::{Dataset, point};
+use phext_query::{
+    Constraint, Fields, Filter, OptimizationTier, Output, Plan, Query, QueryError, Region, Target,
+};
 use phext_siw::{
     Comparison, Constant, ConstantId, CoordinationOp, DenseOp, Destination, Extent, Fold, K,
     LaneSpec, M, NumberKind, Operand, P, R, Row, SparseOp, Stream, StreamBuilder, T, Word,
 };
 use phext_storage::coordinate::Coordinate;
-use phext_storage::page_table::{Constraint, Region};
 use phext_storage::{Phext, StoreError};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -20,39 +22,67 @@ const MESSAGE: M = M(0);
 const TOTAL: R = R(15);
 const LENGTH: R = R(0);
 
-/// A stream, packed, and what it runs over.
+/// What is measured, and what it runs over.
 pub(crate) struct Subject<'d> {
     pub(crate) name: &'static str,
-    pub(crate) is_query: bool,
     pub(crate) phext: &'d Phext,
+    asked: Asked,
+}
+
+enum Asked {
+    /// A stream that no query has.
+    Words(Words),
+    /// A query, whose streams are those that it runs.
+    Query(Box<Query>),
+}
+
+/// A stream, packed.
+struct Words {
     constants: Vec<Constant>,
-    /// What finds the batches; not packed with anything.
-    lanes: SparseOp,
     each: Vec<Word>,
-    last: Vec<Word>,
 }
 
 impl Subject<'_> {
-    /// Blocks of keys that are tested to find the lanes.
-    pub(crate) fn blocks(&self) -> Result<u64, StoreError> {
-        let Constant::Lanes(lanes) = &self.constants[LANES.index()] else {
-            unreachable!("that constant names the lanes");
-        };
-        let access = self.phext.access(lanes)?;
-        Ok(access.iter().map(|access| access.blocks_tested).sum())
+    pub(crate) fn is_query(&self) -> bool {
+        matches!(self.asked, Asked::Query(_))
     }
 
-    /// The stream of a tier. No word of a subject reads what another pipe of the word writes, so that
-    /// below tier 2 its operations come one by one. They have no prefetches: the compiler's tier 3 puts
-    /// none for points, nor where no record or text is read; it would ask for the records of scan-filter.
-    pub(crate) fn at_tier(&self, tier: u8) -> Stream {
+    /// The stream of a tier.
+    pub(crate) fn at_tier(&self, tier: OptimizationTier) -> Result<Stream, QueryError> {
+        match &self.asked {
+            Asked::Words(words) => Ok(words.at_tier(tier.number())),
+            Asked::Query(query) => {
+                let query = Query {
+                    tier,
+                    ..Query::clone(query)
+                };
+                Ok(Plan::new(&query)?.stream().clone())
+            }
+        }
+    }
+
+    /// Blocks of keys that are tested to find the lanes of a stream.
+    pub(crate) fn blocks(&self, stream: &Stream) -> Result<u64, StoreError> {
+        let lanes = stream.constants.iter().find_map(|constant| match constant {
+            Constant::Lanes(lanes) => Some(lanes),
+            _ => None,
+        });
+        let access = self.phext.access(lanes.expect("all streams have lanes"))?;
+        Ok(access.iter().map(|access| access.blocks_tested).sum())
+    }
+}
+
+impl Words {
+    /// No word reads what another pipe of the word writes, so that below tier 2 its operations come one by
+    /// one. There are no prefetches: the compiler's tier 3 puts none for points.
+    fn at_tier(&self, tier: u8) -> Stream {
         let mut stream = StreamBuilder::new(tier);
         for constant in &self.constants {
             stream.constant(constant.clone());
         }
         let from = Operand::Constant(ZERO);
         stream.once(Word::dense(DenseOp::Mov { to: TOTAL, from }));
-        stream.each(Word::sparse(self.lanes));
+        stream.each(Word::sparse(SLANES));
         for word in &self.each {
             if tier >= 2 {
                 stream.each(*word);
@@ -67,9 +97,6 @@ impl Subject<'_> {
                 stream.each(one);
             }
         }
-        for word in &self.last {
-            stream.last(*word);
-        }
         stream.build()
     }
 }
@@ -77,16 +104,11 @@ impl Subject<'_> {
 const ZERO: ConstantId = ConstantId(0);
 const SEVEN: ConstantId = ConstantId(1);
 const LANES: ConstantId = ConstantId(2);
-const BOUND: ConstantId = ConstantId(3);
 
-fn constants(lanes: LaneSpec) -> Vec<Constant> {
-    vec![
-        Constant::Number(0),
-        Constant::Number(7),
-        Constant::Lanes(lanes),
-        Constant::Number(290),
-    ]
-}
+/// The longest scroll that scan-filter leaves out.
+const BOUND: u64 = 290;
+/// The last component of what wildcard count counts.
+const SCROLL: u32 = 42;
 
 const SLANES: SparseOp = SparseOp::Lanes {
     to: PLACE,
@@ -94,33 +116,46 @@ const SLANES: SparseOp = SparseOp::Lanes {
 };
 
 pub(crate) fn all(data: &Dataset) -> Vec<Subject<'_>> {
+    let on_data = |name, asked| Subject {
+        name,
+        phext: &data.phext,
+        asked,
+    };
+    let query = |name, query| on_data(name, Asked::Query(Box::new(query)));
+    let over = |name, points, each| on_data(name, words_over(points, each));
     vec![
-        synthetic("compute, L1", Phext::empty(), 512, compute(4)),
-        synthetic("compute, L2", Phext::empty(), 1024, compute(14)),
-        synthetic("gather, L1", &data.phext, 128, gather()),
-        synthetic("gather, L2", &data.phext, 4096, gather()),
-        Subject {
-            is_query: false,
-            ..get("gather, L3", data, random_points(data, 20_000))
-        },
-        synthetic(MIX, Phext::empty(), 512, mixed()),
-        scan_filter(data),
-        wildcard_count(data),
-        batch_get(data),
+        computing("compute, L1", 512, compute(4)),
+        computing("compute, L2", 1024, compute(14)),
+        over("gather, L1", first_points(128), gather()),
+        over("gather, L2", first_points(4096), gather()),
+        over("gather, L3", random_points(data, 20_000), send_texts()),
+        computing(MIX, 512, mixed()),
+        query("scan-filter", scan_filter()),
+        query("wildcard count", wildcard_count()),
+        query("batch get", batch_get(data)),
     ]
 }
 
-fn synthetic<'d>(name: &'static str, phext: &'d Phext, lanes: u32, each: Vec<Word>) -> Subject<'d> {
-    let points = (0..lanes).map(|n| point(n * 3)).collect();
+/// Words that read nothing of a phext but where its lanes lie.
+fn computing(name: &'static str, lanes: u32, each: Vec<Word>) -> Subject<'static> {
     Subject {
         name,
-        is_query: false,
-        phext,
-        constants: constants(LaneSpec::Points(points)),
-        lanes: SLANES,
-        each,
-        last: Vec::new(),
+        phext: Phext::empty(),
+        asked: words_over(first_points(lanes), each),
     }
+}
+
+fn words_over(points: Vec<Coordinate>, each: Vec<Word>) -> Asked {
+    let constants = vec![
+        Constant::Number(0),
+        Constant::Number(7),
+        Constant::Lanes(LaneSpec::Points(points)),
+    ];
+    Asked::Words(Words { constants, each })
+}
+
+fn first_points(count: u32) -> Vec<Coordinate> {
+    (0..count).map(|n| point(n * 3)).collect()
 }
 
 /// The operation of the D pipe at a place of a long program over some registers.
@@ -242,99 +277,14 @@ fn gather() -> Vec<Word> {
     (0..64).map(|_| gather.with_dense(length)).collect()
 }
 
-fn send(mask: Option<K>) -> CoordinationOp {
-    CoordinationOp::Send {
-        to: Destination::Sink,
-        from: MESSAGE,
-        mask,
-    }
-}
-
-fn scan_filter(data: &Dataset) -> Subject<'_> {
-    let row = Row {
-        coordinate: Some(PLACE),
-        length: Some(LENGTH),
-        ..Row::default()
-    };
-    let each = vec![
-        Word::dense(DenseOp::Len {
-            to: LENGTH,
-            at: PLACE,
-            mask: None,
-        }),
-        Word::dense(DenseOp::Cmp {
-            to: K(0),
-            comparison: Comparison::Gt,
-            left: LENGTH,
-            right: Operand::Constant(BOUND),
-        })
-        .with_coordination(CoordinationOp::Pack { to: MESSAGE, row }),
-        Word::dense(count(Some(K(0)))).with_coordination(send(Some(K(0)))),
-    ];
-    Subject {
-        name: "scan-filter",
-        is_query: true,
-        phext: &data.phext,
-        constants: constants(LaneSpec::All),
-        lanes: SLANES,
-        each,
-        last: Vec::new(),
-    }
-}
-
-fn count(mask: Option<K>) -> DenseOp {
-    DenseOp::Red {
-        accumulator: TOTAL,
-        fold: Fold::Count,
-        mask,
-    }
-}
-
-fn wildcard_count(data: &Dataset) -> Subject<'_> {
-    let mut constraints: [Constraint; 9] = std::array::from_fn(|_| Constraint::FREE);
-    constraints[8] = Constraint::equal(42).expect("a component from 1");
-    let row = Row {
-        number: Some(TOTAL),
-        ..Row::default()
-    };
-    Subject {
-        name: "wildcard count",
-        is_query: true,
-        phext: &data.phext,
-        constants: constants(LaneSpec::Region(Region::new(constraints))),
-        lanes: SparseOp::Assoc {
-            to: PLACE,
-            lanes: LANES,
-        },
-        each: vec![Word::dense(count(None))],
-        last: vec![
-            Word::coordination(CoordinationOp::Pack { to: MESSAGE, row }),
-            Word::coordination(send(None)),
-        ],
-    }
-}
-
-fn random_points(data: &Dataset, count: usize) -> Vec<Coordinate> {
-    let mut random = StdRng::seed_from_u64(1);
-    let points = (0..count).map(|_| point(random.random_range(0..data.scrolls)));
-    points.collect()
-}
-
-fn batch_get(data: &Dataset) -> Subject<'_> {
-    let mut points = random_points(data, 1_000);
-    points.sort_unstable();
-    points.dedup();
-    get("batch get", data, points)
-}
-
-/// The texts of points.
-fn get<'d>(name: &'static str, data: &'d Dataset, points: Vec<Coordinate>) -> Subject<'d> {
+/// The texts of points, as rows.
+fn send_texts() -> Vec<Word> {
     let row = Row {
         coordinate: Some(PLACE),
         text: Some(TEXT),
         ..Row::default()
     };
-    let each = vec![
+    vec![
         Word::sparse(SparseOp::Gather {
             to: TEXT,
             extent: Extent::Whole,
@@ -342,15 +292,38 @@ fn get<'d>(name: &'static str, data: &'d Dataset, points: Vec<Coordinate>) -> Su
             mask: None,
         }),
         Word::coordination(CoordinationOp::Pack { to: MESSAGE, row }),
-        Word::coordination(send(None)),
-    ];
-    Subject {
-        name,
-        is_query: true,
-        phext: &data.phext,
-        constants: constants(LaneSpec::Points(points)),
-        lanes: SLANES,
-        each,
-        last: Vec::new(),
+        Word::coordination(CoordinationOp::Send {
+            to: Destination::Sink,
+            from: MESSAGE,
+            mask: None,
+        }),
+    ]
+}
+
+fn scan_filter() -> Query {
+    Query {
+        filters: vec![Filter::Length(BOUND + 1..=u64::MAX)],
+        ..Query::all(Fields::LENGTH)
     }
+}
+
+fn wildcard_count() -> Query {
+    let mut constraints: [Constraint; 9] = std::array::from_fn(|_| Constraint::FREE);
+    constraints[8] = Constraint::equal(SCROLL).expect("a component from 1");
+    Query {
+        target: Target::Region(Region::new(constraints)),
+        output: Output::Count,
+        ..Query::default()
+    }
+}
+
+fn batch_get(data: &Dataset) -> Query {
+    let points = random_points(data, 1_000);
+    Query::rows(Target::Points(points), Fields::TEXT)
+}
+
+fn random_points(data: &Dataset, count: usize) -> Vec<Coordinate> {
+    let mut random = StdRng::seed_from_u64(1);
+    let points = (0..count).map(|_| point(random.random_range(0..data.scrolls)));
+    points.collect()
 }
