@@ -129,6 +129,42 @@ fn every_flipped_bit_of_a_segment_is_found_or_harmless() {
 }
 
 #[test]
+fn a_damaged_chunk_is_told_at_opening_and_costs_its_scrolls_only() {
+    let vfs = MemoryVfs::new();
+    let text = |n: u32| format!("{n} {}", "x".repeat(1000));
+    let store = open(&vfs, options(0)).unwrap();
+    let puts = (1..400).map(|n| put(at(n, 1), text(n))).collect();
+    store.commit(batch("a", puts)).unwrap();
+    store.seal().unwrap();
+    drop(store);
+    let (path, length) = files_in(&vfs, "segments").remove(0);
+    vfs.damage(&path, length / 2, 1);
+
+    for (verify_at_open_bytes, told) in [(1 << 30, 1), (0, 0)] {
+        let store = open(&vfs.after_crash(1), options(verify_at_open_bytes)).unwrap();
+        assert_eq!(store.statistics().damaged_chunks, told);
+        let snapshot = store.snapshot();
+        let phext = snapshot.phext("a").unwrap();
+        let mut refused = 0;
+        for n in 1..400 {
+            let found = phext.locate(&at(n, 1));
+            match found.and_then(|found| found.text().map(<[u8]>::to_vec)) {
+                Ok(served) => assert_eq!(served, text(n).as_bytes()),
+                Err(error) => {
+                    assert!(names(&error, "segments"), "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        assert!((60..70).contains(&refused), "{refused} of 64 KiB");
+        assert_eq!(store.statistics().damaged_chunks, 1);
+        store
+            .commit(batch("a", vec![put(at(1000, 1), "written all the same")]))
+            .unwrap();
+    }
+}
+
+#[test]
 fn every_flipped_bit_of_the_log_is_found_or_harmless() {
     let (vfs, states) = filled();
     let [.., before_last, expected] = &states[..] else {

@@ -100,6 +100,13 @@ impl ChunkTable {
         Ok(())
     }
 
+    /// Verifies every chunk that was not verified before, and bars those that are damaged. Gives the first
+    /// damage.
+    pub(super) fn verify_each(&self, path: &Path, map: &Mapping, data_end: usize) -> Result<()> {
+        let verify = |index| self.verify_chunks(path, map, data_end, index..=index);
+        (0..self.len()).map(verify).fold(Ok(()), Result::and)
+    }
+
     /// Whether `chunk` is what chunk `index` was written with.
     pub(super) fn matches(&self, index: usize, chunk: &[u8]) -> bool {
         chunk_checksum(self.segment, index, chunk) == self.checksums[index]

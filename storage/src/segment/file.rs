@@ -208,6 +208,13 @@ impl Segment {
             .verify(&self.path, &self.map, self.data_end, range)
     }
 
+    /// Verifies every chunk that was not verified before; reads of those that are damaged fail from now
+    /// on, and of the others they do not. Gives the first damage.
+    pub(crate) fn verify_each(&self) -> Result<()> {
+        self.chunks
+            .verify_each(&self.path, &self.map, self.data_end)
+    }
+
     /// Bytes of the file, verified.
     #[inline]
     pub(super) fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {

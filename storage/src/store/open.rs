@@ -183,7 +183,10 @@ impl<'a> Segments<'a> {
         let segment = Segment::open(self.vfs, &self.paths.segments, id)?;
         if segment.byte_len() <= self.verify_bytes {
             self.verify_bytes -= segment.byte_len();
-            segment.verify()?;
+            if let Err(damage) = segment.verify_each() {
+                let chunks = segment.bad_chunks();
+                tracing::error!(%damage, chunks, "a segment is damaged: run `sqd check`");
+            }
         }
         self.open.insert(id, Arc::clone(&segment));
         Ok(segment)

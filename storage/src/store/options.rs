@@ -69,8 +69,9 @@ pub struct Options {
     /// Whether sealing and merging run on threads of their own. Without, they run on the thread
     /// whose write made them due, which makes a test's sequence of operations repeatable.
     pub background: bool,
-    /// Segments are verified in full when the store is opened, until this many bytes were read; the
-    /// rest is verified chunk by chunk when touched.
+    /// Segments are verified in full when the store is opened, until this many bytes were read, so that
+    /// damage is told then; the rest is verified chunk by chunk when touched. Either way reads of a
+    /// damaged chunk fail and others do not.
     pub verify_at_open_bytes: u64,
     /// Bytes a second that merging writes while it is on time; more where it is late, and without a
     /// limit where it is very late. 0 is no limit.

@@ -40,15 +40,20 @@ pub(super) struct Writer {
 pub(super) struct Recent(VecDeque<Arc<State>>);
 
 impl Recent {
-    /// How many are kept: what only they hold is small, as each sealing and merge forgets them.
     const MOST: usize = 4;
+    /// Bytes of replaced scrolls above which a state is not kept: together they hold at most four times as
+    /// many. Sealings and merges, which replace more, forget them all.
+    const MOST_REPLACED_BYTES: u64 = 4 << 20;
 
-    /// Keeps one more. Gives the one that is not kept for it.
-    fn keep(&mut self, state: Arc<State>) -> Option<Arc<State>> {
+    /// Keeps one more, which holds scrolls of these bytes that its successor does not. Gives those that
+    /// are kept no longer.
+    fn keep(&mut self, state: Arc<State>, replaced_bytes: u64) -> Recent {
+        if replaced_bytes > Recent::MOST_REPLACED_BYTES {
+            return std::mem::take(self);
+        }
         self.0.push_back(state);
-        (self.0.len() > Recent::MOST)
-            .then(|| self.0.pop_front())
-            .flatten()
+        let superfluous = self.0.len().saturating_sub(Recent::MOST);
+        Recent(self.0.drain(..superfluous).collect())
     }
 }
 
@@ -163,7 +168,7 @@ impl Shared {
         state.lsn = lsn - 1;
         self.state.store(Arc::new(state));
         self.mark_durable(writer);
-        drop(writer.recent.keep(before));
+        drop(writer.recent.keep(before, replaced_bytes(&outcomes)));
         Ok(outcomes)
     }
 
@@ -182,6 +187,15 @@ impl Shared {
             self.poison_unless_full(error);
         }
     }
+}
+
+/// Bytes of the scrolls that these batches took the place of.
+fn replaced_bytes(outcomes: &[Result<Commit>]) -> u64 {
+    let commits = outcomes.iter().flatten();
+    commits
+        .flat_map(|commit| &commit.previous_lengths)
+        .flatten()
+        .sum()
 }
 
 fn fail(requests: Vec<Request>, error: &StoreError) {
@@ -353,5 +367,62 @@ impl State {
             .get_mut(name)
             .expect("it was there, or was just inserted");
         (&mut self.active_bytes, Arc::make_mut(phext))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vfs::MemoryVfs;
+    use std::path::Path;
+
+    /// A commit of one scroll, and the state before it.
+    fn put(shared: &Shared, text: &[u8]) -> std::sync::Weak<State> {
+        let before = Arc::downgrade(&shared.state.load_full());
+        let operation = WriteOp::Put {
+            coordinate: crate::coordinate::Coordinate::ORIGIN,
+            text: Bytes::copy_from_slice(text),
+        };
+        let batch = WriteBatch {
+            phext: "a".to_owned(),
+            operations: vec![operation],
+        };
+        let lead = |requests| shared.lead(requests);
+        shared.queue.commit(batch, lead).unwrap();
+        before
+    }
+
+    fn shared() -> Shared {
+        let options = Options {
+            background: false,
+            ..Options::default()
+        };
+        super::super::open::open(Arc::new(MemoryVfs::new()), Path::new("/store"), options).unwrap()
+    }
+
+    fn alive(states: &[std::sync::Weak<State>]) -> Vec<bool> {
+        let alive = |state: &std::sync::Weak<State>| state.strong_count() > 0;
+        states.iter().map(alive).collect()
+    }
+
+    #[test]
+    fn the_writer_keeps_the_last_four_states_until_it_forgets_them() {
+        let shared = shared();
+        let states: Vec<_> = (0..6).map(|n| put(&shared, &[b'a' + n])).collect();
+        assert_eq!(alive(&states), [false, false, true, true, true, true]);
+        shared.forget_recent();
+        assert_eq!(alive(&states), [false; 6]);
+    }
+
+    #[test]
+    fn a_state_that_holds_much_is_not_kept() {
+        let shared = shared();
+        let large = vec![b'x'; Recent::MOST_REPLACED_BYTES as usize + 1];
+        let states = [
+            put(&shared, b"small"),
+            put(&shared, &large),
+            put(&shared, b"small again"),
+        ];
+        assert_eq!(alive(&states), [false; 3]);
     }
 }
