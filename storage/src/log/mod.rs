@@ -18,7 +18,7 @@ mod writer;
 
 pub(crate) use payload::{Group, Operation, Payload};
 pub(crate) use record::{MAX_PAYLOAD_BYTES, Record};
-pub(crate) use writer::{LogWriter, NewLog};
+pub(crate) use writer::{KEPT_BUFFER_BYTES, LogWriter, NewLog};
 
 use std::path::{Path, PathBuf};
 

@@ -113,7 +113,6 @@ impl Group {
 }
 
 impl Operation {
-    /// What the operation takes in a payload, at most.
     /// What its user wrote: coordinate and text.
     pub(crate) fn user_bytes(&self) -> usize {
         const COORDINATE_BYTES: usize = DIMENSIONS * 4;

@@ -24,6 +24,9 @@ pub(crate) struct LogWriter {
 /// that a log which is hardly used takes little.
 const LEAST_RESERVE_BYTES: u64 = 4 << 10;
 
+/// What a buffer of the log keeps of its memory between commits, in bytes.
+pub(crate) const KEPT_BUFFER_BYTES: usize = 1 << 20;
+
 /// A log file without its header: recovery removes one that a crash left so.
 #[derive(Debug)]
 pub(crate) struct NewLog {
@@ -146,6 +149,7 @@ impl LogWriter {
     /// Forgets what was queued.
     pub(crate) fn discard(&mut self) {
         self.buffer.clear();
+        self.buffer.shrink_to(KEPT_BUFFER_BYTES);
     }
 
     /// Reserves room for what is queued. An error here leaves the log as it was.
@@ -160,7 +164,7 @@ impl LogWriter {
         written.map_err(|e| StoreError::io("write", &self.path, e))?;
         self.sync()?;
         self.end += self.buffer.len() as u64;
-        self.buffer.clear();
+        self.discard();
         Ok(())
     }
 

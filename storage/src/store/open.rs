@@ -353,6 +353,7 @@ fn start_writer(
         next_lsn,
         old_logs,
         dirty,
+        payload: Vec::new(),
         recent: Default::default(),
     })
 }

@@ -8,7 +8,9 @@ use super::options::Options;
 use super::state::{Phext, State, memtable_bytes};
 use super::statistics::add;
 use crate::error::{Result, StoreError};
-use crate::log::{Group, LogWriter, Lsn, MAX_PAYLOAD_BYTES, Operation, Payload, Record};
+use crate::log::{
+    Group, KEPT_BUFFER_BYTES, LogWriter, Lsn, MAX_PAYLOAD_BYTES, Operation, Payload, Record,
+};
 use crate::page_table::Location;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeSet, VecDeque};
@@ -29,6 +31,8 @@ pub(super) struct Writer {
     pub(super) old_logs: Vec<u64>,
     /// Phexts changed since the last freeze.
     pub(super) dirty: BTreeSet<Arc<str>>,
+    /// Where a payload is encoded; empty between records.
+    pub(super) payload: Vec<u8>,
     /// The states before the current one. A reader whose snapshot is the last of its state takes apart
     /// what the next commit replaced, a millisecond's work where that was a batch of hundreds: so the
     /// writer lets go of a state later than readers do, which hold them for less than a few commits.
@@ -60,13 +64,20 @@ impl Recent {
 impl Writer {
     /// Gathers a record for the next flush of the log.
     pub(super) fn push(&mut self, payload: &Payload, lsn: Lsn) {
-        let mut bytes = Vec::new();
-        payload.encode(&mut bytes);
+        payload.encode(&mut self.payload);
         self.log.push(&Record {
             lsn,
             durable_lsn: self.next_lsn - 1,
-            payload: &bytes,
+            payload: &self.payload,
         });
+        self.payload.clear();
+        self.payload.shrink_to(KEPT_BUFFER_BYTES);
+    }
+
+    fn mark_dirty(&mut self, phext: &str) {
+        if !self.dirty.contains(phext) {
+            self.dirty.insert(Arc::from(phext));
+        }
     }
 }
 
@@ -133,7 +144,7 @@ impl Shared {
                         .iter()
                         .map(Operation::user_bytes)
                         .sum::<usize>();
-                    writer.dirty.insert(Arc::from(group.name.as_str()));
+                    writer.mark_dirty(&group.name);
                     writer.push(&Payload::Batch(vec![group]), lsn);
                     last_lsn = lsn;
                     lsn += 1;
