@@ -37,6 +37,7 @@ const ALL: &[(&str, &str)] = &[
     ("nearest", "median query at most 400 us"),
     ("put", "at most 1.3 x bare append"),
     ("group", "64 writers at least 20 x one"),
+    ("callbacks", "64 writers without threads at least 20 x one"),
     ("load, sorted", "at most 1.5 x lmdb"),
     ("load, unsorted", "at most 1.5 x lmdb load, sorted"),
     ("space", "at most 1.25 x text and 40 bytes a scroll"),

@@ -105,6 +105,12 @@ pub(crate) trait Engine: Sync {
 
     /// Puts one record. It is durable when this returns.
     fn put(&self, put: &Put) -> Outcome;
+
+    /// Does the puts of several writers that have no thread, each the next one of its own when the last
+    /// is durable. Gives their latencies in nanoseconds.
+    fn put_by_callbacks(&self, _writers: Vec<Vec<Put>>) -> Outcome<Vec<u64>> {
+        not_supported("puts by callbacks")
+    }
 }
 
 /// The name of the row of [`Engine::second_reader`], which only sqd has.

@@ -35,7 +35,8 @@ pub(super) fn judge(report: &Report, dataset: &DatasetFigures) -> Vec<Bar> {
         bars.extend(judge.faster_than_best_peer(workload, 100.0));
         bars.extend(judge.median_query(workload));
     }
-    bars.extend(judge.group(20.0));
+    bars.extend(judge.many_writers("group", "64 writers", 20.0));
+    bars.extend(judge.many_writers("callbacks", "64 writers without threads", 20.0));
     bars.extend(judge.space());
     bars
 }
@@ -107,11 +108,11 @@ impl Judge<'_> {
         ))
     }
 
-    fn group(&self, limit: f64) -> Option<Bar> {
-        let (one, many) = (self.ns("put", SUBJECT)?, self.ns("group", SUBJECT)?);
+    fn many_writers(&self, workload: &str, writers: &str, limit: f64) -> Option<Bar> {
+        let (one, many) = (self.ns("put", SUBJECT)?, self.ns(workload, SUBJECT)?);
         Some(self.bar(
-            "group",
-            format!("64 writers at least {limit} x one"),
+            workload,
+            format!("{writers} at least {limit} x one"),
             format!("{:.1} x ({many:.0} ns, {one:.0} ns a put)", one / many),
             one >= limit * many,
         ))

@@ -8,13 +8,14 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Sn
 use crate::engine::{Engine, Kind, Load, Outcome, Put, Reader, Sizing};
 use crate::key::Packed;
 use crate::ordered::{Ordered, OrderedReader};
+use crate::workload::Workload;
 
 pub(crate) const KIND: Kind = Kind {
     name: "fjall",
     settings: "fjall 3; cache of 2 x the data, flushed and compacted after the load, one snapshot per cell",
     put_durability: "insert, then fdatasync of the journal (PersistMode::SyncData)",
     load_durability: "sorted: ingestion of tables, synced by it; else batches of 4,096, journal synced at the end",
-    supports: |_| true,
+    supports: |workload| workload != Workload::Callbacks,
     open: |directory, sizing| Ok(Box::new(Fjall::open(directory, sizing)?)),
 };
 

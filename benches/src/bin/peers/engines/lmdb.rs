@@ -9,13 +9,14 @@ use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, PutFlags, RoTxn, WithTl
 use crate::engine::{Engine, Kind, Load, Outcome, Put, Reader, Sizing};
 use crate::key::Packed;
 use crate::ordered::{Ordered, OrderedReader};
+use crate::workload::Workload;
 
 pub(crate) const KIND: Kind = Kind {
     name: "lmdb",
     settings: "heed 0.23, LMDB 0.9; one unnamed database, map of 4 x the data, one read transaction per cell",
     put_durability: "fdatasync of data and synchronous write of the meta page, each put",
     load_durability: "one transaction, synced at its end; APPEND where keys come sorted",
-    supports: |_| true,
+    supports: |workload| workload != Workload::Callbacks,
     open: |directory, sizing| Ok(Box::new(Lmdb::open(directory, sizing)?)),
 };
 

@@ -5,6 +5,7 @@ use crate::engine::Kind;
 mod append;
 mod directory;
 mod fjall;
+mod in_flight;
 mod lmdb;
 mod redb;
 #[cfg(feature = "rocksdb")]

@@ -8,13 +8,14 @@ use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
 use crate::engine::{Engine, Kind, Load, Outcome, Put, Reader, Sizing};
 use crate::key::{PACKED_BYTES, Packed};
 use crate::ordered::{Ordered, OrderedReader};
+use crate::workload::Workload;
 
 pub(crate) const KIND: Kind = Kind {
     name: "redb",
     settings: "redb 4; cache of 2 x the data, compacted after the load, one read transaction per cell",
     put_durability: "fsync at each commit (Durability::Immediate, one phase)",
     load_durability: "one transaction, synced at its end",
-    supports: |_| true,
+    supports: |workload| workload != Workload::Callbacks,
     open: |directory, sizing| Ok(Box::new(Redb::open(directory, sizing)?)),
 };
 

@@ -11,13 +11,14 @@ use rocksdb::{
 use crate::engine::{Engine, Kind, Load, Outcome, Put, Reader, Sizing};
 use crate::key::Packed;
 use crate::ordered::{Ordered, OrderedReader};
+use crate::workload::Workload;
 
 pub(crate) const KIND: Kind = Kind {
     name: "rocksdb",
     settings: "rocksdb 0.25; block cache of 2 x the data, bloom filter of 10 bits, compacted after the load, one snapshot per cell",
     put_durability: "fdatasync of the write-ahead log at each put (sync=true)",
     load_durability: "batches of 4,096, write-ahead log synced at the end",
-    supports: |_| true,
+    supports: |workload| workload != Workload::Callbacks,
     open: |directory, sizing| Ok(Box::new(Rocks::open(directory, sizing)?)),
 };
 

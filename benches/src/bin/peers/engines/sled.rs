@@ -8,13 +8,14 @@ use sled::Db;
 use crate::engine::{Engine, Kind, Load, Outcome, Put, Reader, Sizing};
 use crate::key::Packed;
 use crate::ordered::{Ordered, OrderedReader};
+use crate::workload::Workload;
 
 pub(crate) const KIND: Kind = Kind {
     name: "sled",
     settings: "sled 0.34; cache of 2 x the data; has no snapshots: reads see the tree as it is",
     put_durability: "insert, then flush: sync_file_range, not an fsync",
     load_durability: "inserts, one flush at the end: sync_file_range, not an fsync",
-    supports: |_| true,
+    supports: |workload| workload != Workload::Callbacks,
     open: |directory, sizing| Ok(Box::new(Sled::open(directory, sizing)?)),
 };
 

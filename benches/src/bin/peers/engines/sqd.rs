@@ -7,6 +7,7 @@ use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Lane, LaneSpec, Location};
 use phext_storage::{IngestMode, Options, Phext, Store, WriteBatch, WriteOp};
 
+use super::in_flight;
 use crate::engine::{Engine, Kind, Load, Outcome, Put, Reader, Sizing};
 use crate::key::Key;
 use crate::query::{Batch, NearestQuestion, Prefix, RegionQuestion};
@@ -20,7 +21,9 @@ pub(crate) const KIND: Kind = Kind {
     supports: |_| true,
     open: |directory, _: Sizing| {
         let store = Store::open(directory, Options::default())?;
-        Ok(Box::new(Sqd { store }))
+        Ok(Box::new(Sqd {
+            store: Arc::new(store),
+        }))
     },
 };
 
@@ -29,7 +32,7 @@ const PHEXT: &str = "scrolls";
 const LANES: usize = 64;
 
 struct Sqd {
-    store: Store,
+    store: Arc<Store>,
 }
 
 impl Sqd {
@@ -70,15 +73,24 @@ impl Engine for Sqd {
     }
 
     fn put(&self, put: &Put) -> Outcome {
-        let operation = WriteOp::Put {
-            coordinate: put.key.coordinate,
-            text: put.text.clone(),
-        };
-        self.store.commit(WriteBatch {
-            phext: PHEXT.to_owned(),
-            operations: vec![operation],
-        })?;
+        self.store.commit(batch(put))?;
         Ok(())
+    }
+
+    fn put_by_callbacks(&self, writers: Vec<Vec<Put>>) -> Outcome<Vec<u64>> {
+        in_flight::put_all(&self.store, writers)
+    }
+}
+
+/// A batch of this one put.
+pub(super) fn batch(put: &Put) -> WriteBatch {
+    let operation = WriteOp::Put {
+        coordinate: put.key.coordinate,
+        text: put.text.clone(),
+    };
+    WriteBatch {
+        phext: PHEXT.to_owned(),
+        operations: vec![operation],
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) enum Workload {
     Put,
     /// The same from 64 threads.
     Group,
+    /// The same from 64 writers without a thread, of which each goes on when it is called back.
+    Callbacks,
     /// All records into an empty store, durable at the end: sorted, and in random order.
     Load,
     /// Bytes on disk of a loaded store.
@@ -69,7 +71,7 @@ impl Workload {
     ];
 
     /// Those that write single records.
-    pub(crate) const WRITES: [Workload; 2] = [Workload::Put, Workload::Group];
+    pub(crate) const WRITES: [Workload; 3] = [Workload::Put, Workload::Group, Workload::Callbacks];
 
     /// Mixes of both, in the order in which YCSB has them run.
     pub(crate) const MIXES: [Workload; 6] = [
@@ -85,7 +87,7 @@ impl Workload {
     pub(crate) fn verified_by(self) -> Option<&'static str> {
         match self {
             Workload::Load => Some("a scan of the loaded store"),
-            Workload::Put | Workload::Group => Some("reading back"),
+            Workload::Put | Workload::Group | Workload::Callbacks => Some("reading back"),
             Workload::Space => None,
             Workload::Open => Some("the first text is there"),
             mix if Workload::MIXES.contains(&mix) => {
@@ -105,7 +107,7 @@ impl Workload {
             Workload::Range => "100 records",
             Workload::Scan | Workload::Load => "record",
             Workload::Prefix | Workload::Wildcard | Workload::Box | Workload::Nearest => "query",
-            Workload::Put | Workload::Group => "put",
+            Workload::Put | Workload::Group | Workload::Callbacks => "put",
             Workload::Space => "store",
             Workload::Open => "open",
             Workload::YcsbA

@@ -1,4 +1,4 @@
-//! Durable puts on a loaded store, from one thread and from many.
+//! Durable puts on a loaded store, from one thread, from many, and from writers without a thread.
 
 use std::sync::Barrier;
 use std::time::Instant;
@@ -10,14 +10,14 @@ use crate::tally::{Tally, text_sum};
 use crate::workload::{Measured, Workload};
 
 const PUTS: usize = 300;
-/// Threads of [`Workload::Group`].
+/// Threads of [`Workload::Group`], and writers of [`Workload::Callbacks`].
 pub(crate) const WRITERS: usize = 64;
 const PUTS_PER_WRITER: usize = 16;
 
 /// The puts of a round: new texts for distinct stored keys.
 pub(crate) struct Puts {
     puts: Vec<Put>,
-    writers: usize,
+    workload: Workload,
     expected: Tally,
 }
 
@@ -25,9 +25,9 @@ impl Puts {
     /// The puts of a workload.
     pub(crate) fn new(workload: Workload, dataset: &Dataset, round: usize) -> Puts {
         let random = &mut dataset.random(workload as u64, round);
-        let (wanted, writers) = match workload {
-            Workload::Put => (PUTS, 1),
-            Workload::Group => (WRITERS * PUTS_PER_WRITER, WRITERS),
+        let wanted = match workload {
+            Workload::Put => PUTS,
+            Workload::Group | Workload::Callbacks => WRITERS * PUTS_PER_WRITER,
             _ => unreachable!("{workload:?} puts nothing"),
         };
         let count = wanted.min(dataset.keys.len());
@@ -47,7 +47,7 @@ impl Puts {
         };
         Puts {
             puts: ranks.iter().map(&mut put).collect(),
-            writers,
+            workload,
             expected,
         }
     }
@@ -58,10 +58,10 @@ impl Puts {
     /// Where the engine fails, or does not give back what was put.
     pub(crate) fn measure(&self, engine: &dyn Engine) -> Outcome<Measured> {
         let written = written_bytes();
-        let (elapsed_ns, mut latencies_ns) = if self.writers == 1 {
-            self.by_one_thread(engine)?
-        } else {
-            self.by_many_threads(engine)?
+        let (elapsed_ns, mut latencies_ns) = match self.workload {
+            Workload::Group => self.by_many_threads(engine)?,
+            Workload::Callbacks => self.by_callbacks(engine)?,
+            _ => self.by_one_thread(engine)?,
         };
         let written_bytes = written_bytes()
             .zip(written)
@@ -86,18 +86,16 @@ impl Puts {
 
     /// Time runs from when all threads are ready until the last one ends.
     fn by_many_threads(&self, engine: &dyn Engine) -> Outcome<(u64, Vec<u64>)> {
-        let ready = Barrier::new(self.writers + 1);
-        let each = self.puts.len().div_ceil(self.writers);
+        let ready = Barrier::new(self.of_writers().len() + 1);
         std::thread::scope(|scope| {
-            let writer = |writer: usize| {
-                let puts = self.puts.chunks(each).nth(writer).unwrap_or(&[]);
+            let writer = |puts| {
                 let ready = &ready;
                 scope.spawn(move || {
                     ready.wait();
                     put_all(engine, puts)
                 })
             };
-            let writers: Vec<_> = (0..self.writers).map(writer).collect();
+            let writers: Vec<_> = self.of_writers().map(writer).collect();
             ready.wait();
             let start = Instant::now();
             let mut latencies = Vec::with_capacity(self.puts.len());
@@ -107,6 +105,18 @@ impl Puts {
             }
             Ok((start.elapsed().as_nanos() as u64, latencies))
         })
+    }
+
+    fn by_callbacks(&self, engine: &dyn Engine) -> Outcome<(u64, Vec<u64>)> {
+        let writers = self.of_writers().map(<[Put]>::to_vec).collect();
+        let start = Instant::now();
+        let latencies = engine.put_by_callbacks(writers)?;
+        Ok((start.elapsed().as_nanos() as u64, latencies))
+    }
+
+    /// What each of many writers puts.
+    fn of_writers(&self) -> std::slice::Chunks<'_, Put> {
+        self.puts.chunks(self.puts.len().div_ceil(WRITERS).max(1))
     }
 
     fn verify(&self, engine: &dyn Engine) -> Outcome {
