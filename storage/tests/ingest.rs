@@ -484,6 +484,10 @@ fn large_loads_come_back_whatever_their_order() {
     check_threaded(&scrolls, "out of order at the end");
     scrolls.reverse();
     check_threaded(&scrolls, "from the end");
+    scrolls.extend(many());
+    let long = String::from_utf8(vec![b'l'; 300_000]).unwrap();
+    scrolls.insert(20_000, (at(9, 9), long));
+    check_threaded(&scrolls, "from the end and over again, more than a part");
 }
 
 #[test]
@@ -517,6 +521,9 @@ fn a_large_load_that_is_dropped_leaves_nothing() {
         ingest.push(*coordinate, text.as_bytes()).unwrap();
     }
     assert!(!segment_files(&vfs).is_empty(), "a part was begun");
+    for (coordinate, text) in many()[..10_000].iter().rev() {
+        ingest.push(*coordinate, text.as_bytes()).unwrap();
+    }
     drop(ingest);
     assert_eq!(segment_files(&vfs), [""; 0]);
 }

@@ -29,6 +29,9 @@ pub(super) const TEXT_BY_BLOCK: u64 = 8;
 pub(super) const ENTRY_BYTES: u64 = 64;
 /// How far ahead texts are asked for that lie in no order.
 const AHEAD: usize = 12;
+/// Cache lines of room that are asked for before a text comes.
+const ROOM_LINES: usize = 4;
+const LINE_BYTES: usize = 64;
 /// From so many entries on a second thread helps to sort a range.
 const PARALLEL_ENTRIES: usize = 1 << 17;
 
@@ -207,7 +210,19 @@ impl Arena {
         let chunk = &mut self.ranges[range].chunk;
         let (block, start) = (chunk.block, chunk.room.start);
         chunk.room.start += text.len();
-        Ok(self.copy(block, start, text))
+        let next = chunk.room.start;
+        let place = self.copy(block, start, text);
+        self.prefetch_room(block, next);
+        Ok(place)
+    }
+
+    /// Asks for the room of a range's next text: there are more ranges than streams of stores that a
+    /// processor recognises.
+    fn prefetch_room(&self, block: usize, start: usize) {
+        let bytes = &self.blocks[block].bytes;
+        for line in 0..ROOM_LINES {
+            prefetch(bytes, start + line * LINE_BYTES);
+        }
     }
 
     fn copy(&mut self, block: usize, start: usize, text: &[u8]) -> Place {
@@ -276,7 +291,7 @@ impl Arena {
 
     /// Whether it holds this much text, or entries that take about as much memory.
     pub(super) fn is_full(&self, bytes: u64) -> bool {
-        self.text_bytes >= bytes || self.length as u64 * ENTRY_BYTES >= bytes
+        fills(self.text_bytes, self.length, bytes)
     }
 
     /// Number of scrolls.
@@ -383,6 +398,11 @@ impl Arena {
         prefetch(block, start);
         prefetch(block, start + last);
     }
+}
+
+/// Whether so much text, or the entries of so many scrolls, fill an arena of this size.
+pub(super) fn fills(text_bytes: u64, scrolls: usize, bytes: u64) -> bool {
+    text_bytes >= bytes || scrolls as u64 * ENTRY_BYTES >= bytes
 }
 
 impl ArenaRange {

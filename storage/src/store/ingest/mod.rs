@@ -9,6 +9,7 @@
 //! | module | question |
 //! |---|---|
 //! | [`arena`] | what was pushed, in which order? |
+//! | [`filling`] | who parts what comes in no order? |
 //! | [`stream`] | what was written as it came, in order? |
 //! | [`run`] | where do scrolls wait that came out of order and exceed memory? |
 //! | [`pipeline`] | who builds parts, and how many at once? |
@@ -20,6 +21,7 @@
 //! of order, full arenas are sorted and put aside as runs, and `finish` merges the runs into parts. Nothing is visible before [`Ingest::finish`]; dropping an ingest removes what it wrote.
 
 mod arena;
+mod filling;
 mod overlap;
 mod pipeline;
 mod publish;
@@ -32,6 +34,7 @@ use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
 use crate::log::Lsn;
 use arena::Arena;
+use filling::{BATCH_BYTES, Filler};
 use pipeline::{Pipeline, Target, out_of_memory};
 use run::{Run, merge};
 use std::sync::Arc;
@@ -40,6 +43,11 @@ use stream::Stream;
 /// Bytes of text in order after which the rest is expected to come in order as well, and is written as
 /// it comes.
 const ORDERED_BYTES: u64 = 4 << 20;
+
+/// Bytes of text in no order after which the rest is expected to be worth a thread that fills the arena.
+const FILLER_BYTES: u64 = 4 << 20;
+/// Parts of at least this size leave room for what waits for that thread.
+const FILLED_PART_BYTES: u64 = 16 << 20;
 
 /// The most memory that an ingest takes with parts of this size: for texts, an arena for each builder
 /// and the one that is filled, and room in them that waits; and for as many scrolls as arenas hold at
@@ -51,7 +59,11 @@ pub(super) fn most_bytes(part_bytes: u64) -> u64 {
     let entries = part_bytes / arena::ENTRY_BYTES;
     let builders = pipeline::BUILDERS as u64 * (BUILDER_BYTES + arena::PLACE_BYTES);
     let waiting = arenas * part_bytes / arena::TEXT_BY_CHUNKS + part_bytes / arena::TEXT_BY_BLOCK;
-    arenas * part_bytes + waiting + entries * (arenas * arena::HELD_BYTES + builders)
+    let batches = match part_bytes >= FILLED_PART_BYTES {
+        true => filling::HELD_BYTES,
+        false => 0,
+    };
+    arenas * part_bytes + waiting + batches + entries * (arenas * arena::HELD_BYTES + builders)
 }
 
 /// What becomes of the scrolls that a phext holds before an ingest.
@@ -88,6 +100,10 @@ pub struct Ingest<'store> {
     shared: &'store Shared,
     mode: IngestMode,
     arena: Arena,
+    /// Has the arena, once scrolls came in no order for a while.
+    filler: Option<Filler>,
+    /// Whether a thread may fill the arena.
+    can_fill: bool,
     /// The part that is written as its scrolls come.
     stream: Option<Stream>,
     /// The greatest coordinate so far, while each exceeded the one before.
@@ -113,10 +129,13 @@ impl Store {
         validate_name(phext)?;
         self.shared.check_poison()?;
         let target = self.shared.ingest_target(phext);
+        let options = &self.shared.options;
         Ok(Ingest {
             shared: &self.shared,
             mode,
             arena: Arena::default(),
+            filler: None,
+            can_fill: options.background && options.ingest_part_bytes >= FILLED_PART_BYTES,
             stream: None,
             ascending: Ascending::UpTo(None),
             runs: 0,
@@ -172,12 +191,53 @@ impl Ingest<'_> {
     }
 
     fn push_out_of_order(&mut self, coordinate: Coordinate, text: &[u8]) -> Result<()> {
+        if let Some(filler) = &mut self.filler
+            && text.len() <= BATCH_BYTES
+        {
+            return match filler.push(coordinate, text)? {
+                true => self.empty_full_filler(),
+                false => Ok(()),
+            };
+        }
+        self.end_filler()?;
         self.end_stream()?;
         self.gather(coordinate, text)?;
-        match self.arena.is_full(self.part_bytes()) {
-            true => self.empty_arena(),
-            false => Ok(()),
+        if self.arena.is_full(self.part_bytes()) {
+            return self.empty_arena();
         }
+        if self.can_fill && self.arena.is_full(FILLER_BYTES) {
+            self.start_filler();
+        }
+        Ok(())
+    }
+
+    fn start_filler(&mut self) {
+        match Filler::start(&mut self.arena) {
+            Ok(filler) => self.filler = Some(filler),
+            Err(error) => {
+                self.can_fill = false;
+                tracing::warn!(%error, "an ingest has fewer threads than it could use");
+            }
+        }
+    }
+
+    fn empty_full_filler(&mut self) -> Result<()> {
+        let bytes = self.part_bytes();
+        match &self.filler {
+            Some(filler) if filler.is_full(bytes) => {
+                self.end_filler()?;
+                self.empty_arena()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the arena back, with all that was pushed.
+    fn end_filler(&mut self) -> Result<()> {
+        if let Some(filler) = self.filler.take() {
+            self.arena = filler.end()?;
+        }
+        Ok(())
     }
 
     fn gather(&mut self, coordinate: Coordinate, text: &[u8]) -> Result<()> {
@@ -230,6 +290,7 @@ impl Ingest<'_> {
     /// [`StoreError::Io`] or [`StoreError::Poisoned`] from the publication itself it may be there,
     /// as a whole, when the store is opened again.
     pub fn finish(mut self) -> Result<IngestSummary> {
+        self.end_filler()?;
         let in_order = matches!(self.ascending, Ascending::UpTo(_));
         self.end_stream()?;
         if !in_order && self.pipeline.has_begun() {

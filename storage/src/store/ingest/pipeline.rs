@@ -283,7 +283,11 @@ fn run(built: &Mutex<Built>, job: Job) {
         (Arc::clone(&built.shared), built.target.clone())
     };
     let work = || match job {
-        Job::Build(piece) => piece.build(&shared, &target, built),
+        Job::Build(piece) => {
+            let outcome = piece.build(&shared, &target, built);
+            piece.release();
+            outcome
+        }
         Job::Finish(stream) => stream.finish(&shared, &target, built),
         Job::PutAside(number, mut arena) => {
             arena.sort();
@@ -303,7 +307,7 @@ pub(super) fn out_of_memory(error: std::io::Error) -> StoreError {
     StoreError::io("map memory for", Path::new("an ingest"), error)
 }
 
-fn abandoned() -> StoreError {
+pub(super) fn abandoned() -> StoreError {
     StoreError::Poisoned {
         cause: "an ingest was abandoned; the log says where".to_owned(),
     }
@@ -336,6 +340,18 @@ impl Piece {
         let part = Segment::open(&*shared.vfs, directory, id)?.part(0)?;
         built.lock().parts.push(part);
         Ok(())
+    }
+
+    /// Gives the memory of a large arena back on a thread of its own: it takes as long as a sync, and
+    /// nobody has to wait for it.
+    fn release(self) {
+        if let Some(arena) = Arc::into_inner(self.arena)
+            && arena.byte_len() >= PIECE_BYTES
+        {
+            let thread = std::thread::Builder::new().name("sqd-ingest-memory".to_owned());
+            // Without a thread it goes with the closure.
+            let _ = thread.spawn(move || drop(arena));
+        }
     }
 }
 
