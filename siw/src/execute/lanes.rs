@@ -184,11 +184,17 @@ fn locate<'a>(
     for group in points.chunks(LOOKED_UP) {
         located.clear();
         phext.locate_batch(group, located)?;
-        let lanes = group.iter().zip(located.iter());
-        out.extend(lanes.map(|(&coordinate, &location)| Lane {
+        let start = out.len();
+        let location = Location::Absent;
+        out.extend(group.iter().map(|&coordinate| Lane {
             coordinate,
             location,
         }));
+        // Not put together first: a lane is copied with the gap between its halves, so that the copy waits
+        // for what was written beside that.
+        for (lane, &location) in out[start..].iter_mut().zip(located.iter()) {
+            lane.location = location;
+        }
     }
     Ok(())
 }
