@@ -323,6 +323,46 @@ fn a_failing_operation_leaves_an_ingest_whole_or_absent() {
 }
 
 #[test]
+fn nothing_is_published_after_a_push_that_failed() {
+    let scrolls: Vec<_> = (3..40)
+        .map(|n| (at(1, n * 7 % 41), "x".repeat(20)))
+        .collect();
+    let mut failed = 0;
+    for failing in 0..30 {
+        let vfs = MemoryVfs::new();
+        let store = open(&vfs, tiny()).unwrap();
+        store
+            .commit(batch("a", vec![put(at(1, 1), "one")]))
+            .unwrap();
+        let before = contents(&store.snapshot()).unwrap();
+        let mut ingest = store.ingest("a", IngestMode::Add).unwrap();
+        vfs.set_fault(Some(Fault::Fail {
+            at: vfs.operations() + failing,
+            kind: std::io::ErrorKind::Other,
+        }));
+        let mut pushes = scrolls
+            .iter()
+            .map(|(at, text)| ingest.push(*at, text.as_bytes()));
+        let Some(error) = pushes.find_map(Result::err) else {
+            continue;
+        };
+        drop(pushes);
+        failed += 1;
+        vfs.set_fault(None);
+        let again = ingest.push(at(9, 9), b"later").unwrap_err();
+        let end = ingest.finish().unwrap_err();
+        assert_eq!(again.to_string(), error.to_string());
+        assert_eq!(end.to_string(), error.to_string());
+        assert_eq!(
+            contents(&store.snapshot()).unwrap(),
+            before,
+            "operation {failing}"
+        );
+    }
+    assert!(failed > 3, "{failed} of 30 failed in a push");
+}
+
+#[test]
 fn a_full_medium_refuses_an_ingest_and_keeps_nothing_of_it() {
     let prepared = |vfs: &MemoryVfs| {
         let store = open(vfs, tiny()).unwrap();

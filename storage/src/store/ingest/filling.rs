@@ -43,7 +43,7 @@ impl Filler {
     /// Takes the arena. It comes back from [`Self::end`], and stays where there is no thread to be had.
     ///
     /// # Errors
-    /// There is none.
+    /// The system has no thread left.
     pub(super) fn start(arena: &mut Arena) -> io::Result<Filler> {
         let (give, given) = sync_channel::<Arena>(1);
         let (batches, waiting) = sync_channel::<Batch>(WAITING_BATCHES);

@@ -111,6 +111,8 @@ pub struct Ingest<'store> {
     /// Runs put aside. None while scrolls come in order.
     runs: u64,
     pipeline: Pipeline,
+    /// Why a push failed. Earlier scrolls may have gone with it, so nothing is published after it.
+    failure: Option<StoreError>,
 }
 
 /// Whether scrolls came in coordinate order so far.
@@ -140,6 +142,7 @@ impl Store {
             ascending: Ascending::UpTo(None),
             runs: 0,
             pipeline: Pipeline::new(Arc::clone(&self.shared), target),
+            failure: None,
         })
     }
 }
@@ -150,8 +153,8 @@ impl Ingest<'_> {
     /// [`crate::phext::validate_text`].
     ///
     /// # Errors
-    /// [`StoreError::ScrollTooLarge`], and failures of the file system. Nothing of the ingest can be
-    /// used after the latter.
+    /// [`StoreError::ScrollTooLarge`], after which others can be pushed; and failures of the file system,
+    /// after which this and [`Self::finish`] give the same error.
     pub fn push(&mut self, coordinate: Coordinate, text: &[u8]) -> Result<()> {
         let (length, limit) = (text.len() as u64, self.shared.options.max_scroll_bytes);
         if length > limit {
@@ -161,11 +164,20 @@ impl Ingest<'_> {
                 limit,
             });
         }
+        self.check_failure()?;
         self.note_order(coordinate);
-        match self.ascending {
+        let pushed = match self.ascending {
             Ascending::UpTo(_) => self.push_in_order(coordinate, text),
             Ascending::NoLonger => self.push_out_of_order(coordinate, text),
+        };
+        if let Err(error) = &pushed {
+            self.failure = Some(error.clone());
         }
+        pushed
+    }
+
+    fn check_failure(&self) -> Result<()> {
+        self.failure.clone().map_or(Ok(()), Err)
     }
 
     fn push_in_order(&mut self, coordinate: Coordinate, text: &[u8]) -> Result<()> {
@@ -286,10 +298,11 @@ impl Ingest<'_> {
     /// Publishes everything pushed and returns when it is durable.
     ///
     /// # Errors
-    /// Where it cannot be written, [`StoreError::DiskFull`] among them: the phext is as it was. After
+    /// Where it cannot be written, or a push failed, [`StoreError::DiskFull`] among them: the phext is as it was. After
     /// [`StoreError::Io`] or [`StoreError::Poisoned`] from the publication itself it may be there,
     /// as a whole, when the store is opened again.
     pub fn finish(mut self) -> Result<IngestSummary> {
+        self.check_failure()?;
         self.end_filler()?;
         let in_order = matches!(self.ascending, Ascending::UpTo(_));
         self.end_stream()?;
