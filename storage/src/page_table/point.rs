@@ -77,24 +77,31 @@ impl Phext {
         }
         let probe = probe();
         if self.parts.len() < TRANSLATED_PARTS {
-            let found = self.in_parts(coordinate, probe)?;
-            return Ok(found.map_or(Location::Absent, |(location, _)| location));
+            return Ok(match self.in_parts(coordinate, probe)? {
+                Some((view, found)) => location(view, found),
+                None => Location::Absent,
+            });
         }
         self.translate(coordinate, probe)
     }
 
     /// Where the scroll at a coordinate is, asking the translation cache first.
+    #[inline(never)]
     fn translate(&self, coordinate: &Coordinate, probe: Probe) -> Result<Location<'_>> {
         let hinted = self.hinted(coordinate, probe)?;
         translation::count(hinted.is_some());
         if let Some(location) = hinted {
             return Ok(location);
         }
-        let found = self.in_parts(coordinate, probe)?;
-        Ok(found.map_or(Location::Absent, |(location, hint)| {
-            translation::insert(probe.hash(), hint);
-            location
-        }))
+        let Some((view, found)) = self.in_parts(coordinate, probe)? else {
+            return Ok(Location::Absent);
+        };
+        let hint = Hint {
+            part: view.part.uid(),
+            offset: found.offset,
+        };
+        translation::insert(probe.hash(), hint);
+        Ok(location(view, found))
     }
 
     /// Where the scrolls at these coordinates are, in the same order. Faster than one by one where
@@ -158,36 +165,44 @@ impl Phext {
         Ok(found.and_then(|found| current(view, found)))
     }
 
-    /// The scroll in the newest part that has it, and how it is found again.
-    #[inline]
+    /// The entry in the newest part that has it. Always inlined: a result so long is put together in
+    /// memory, and a point query waited there for what was just written.
+    #[inline(always)]
     fn in_parts(
         &self,
         coordinate: &Coordinate,
         probe: Probe,
-    ) -> Result<Option<(Location<'_>, Hint)>> {
+    ) -> Result<Option<(&PartView, Found)>> {
         for view in &self.parts {
             if let Some(found) = view.part.find(coordinate, probe)?
-                && let Some(location) = current(view, found)
+                && is_current(view, found)
             {
-                let hint = Hint {
-                    part: view.part.uid(),
-                    offset: found.offset,
-                };
-                return Ok(Some((location, hint)));
+                return Ok(Some((view, found)));
             }
         }
         Ok(None)
     }
 }
 
-/// The location of an entry, unless its slot is shadowed.
+/// Whether the slot of an entry is not shadowed.
 #[inline]
-fn current(view: &PartView, found: Found) -> Option<Location<'_>> {
-    (!view.shadow.contains(found.slot)).then_some(Location::Entry {
+fn is_current(view: &PartView, found: Found) -> bool {
+    !view.shadow.contains(found.slot)
+}
+
+#[inline]
+fn location(view: &PartView, found: Found) -> Location<'_> {
+    Location::Entry {
         view,
         slot: found.slot,
         text: found.text,
-    })
+    }
+}
+
+/// The location of an entry, unless its slot is shadowed.
+#[inline]
+fn current(view: &PartView, found: Found) -> Option<Location<'_>> {
+    is_current(view, found).then(|| location(view, found))
 }
 
 /// The coordinates of a group that are not found yet, by index.

@@ -63,9 +63,15 @@ impl ChunkTable {
         words as u64 * 8
     }
 
+    /// Whether `range` lies in one chunk, which was found good.
+    #[inline]
+    pub(super) fn is_known(&self, range: &Range<usize>) -> bool {
+        let chunk = range.start / CHUNK_BYTES;
+        range.end.wrapping_sub(1) / CHUNK_BYTES == chunk && self.is_verified(chunk)
+    }
+
     /// Makes sure that the chunks under `range` of a map are good. The checksum table begins at
     /// `data_end`.
-    #[inline]
     pub(super) fn verify(
         &self,
         path: &Path,

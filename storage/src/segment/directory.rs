@@ -159,21 +159,42 @@ pub(super) fn candidates(
     bucket: &[u8; BUCKET_BYTES],
     probe: Probe,
 ) -> impl Iterator<Item = u64> + '_ {
-    let fingerprint = probe.fingerprint();
-    let mut matches = 0u32;
-    for entry in 0..BUCKET_ENTRIES {
-        let stored = u16::from_le_bytes([bucket[entry * 2], bucket[entry * 2 + 1]]);
-        matches |= u32::from(stored == fingerprint) << entry;
-    }
-    let count = u32::from(bucket[META_AT] & COUNT_MASK).min(BUCKET_ENTRIES as u32);
-    matches &= (1 << count) - 1;
+    let mut matches = matches(bucket, probe.fingerprint());
+    let count = usize::from(bucket[META_AT] & COUNT_MASK).min(BUCKET_ENTRIES);
     std::iter::from_fn(move || {
-        (matches != 0).then(|| {
-            let entry = matches.trailing_zeros() as usize;
+        while matches != 0 {
+            let bit = matches.trailing_zeros() as usize;
             matches &= matches - 1;
-            u40_at(bucket, OFFSETS_AT + entry * OFFSET_BYTES)
-        })
+            let entry = bit % LANE_BITS * LANES + bit / LANE_BITS;
+            // Room that is not taken has a fingerprint too, which is 0.
+            if entry < count {
+                return Some(u40_at(bucket, OFFSETS_AT + entry * OFFSET_BYTES));
+            }
+        }
+        None
     })
+}
+
+/// Fingerprints in a word, and the bits of each.
+const LANES: usize = 4;
+const LANE_BITS: usize = 16;
+
+/// Where a bucket has a fingerprint, four of them compared in a word: bit `b` of lane `l` is that of
+/// entry `4 b + l`.
+#[inline]
+fn matches(bucket: &[u8; BUCKET_BYTES], fingerprint: u16) -> u64 {
+    const ONE_A_LANE: u64 = 0x0001_0001_0001_0001;
+    const ALL_BUT_HIGHEST: u64 = 0x7fff * ONE_A_LANE;
+    let searched = u64::from(fingerprint) * ONE_A_LANE;
+    let (words, _) = bucket.as_chunks::<8>();
+    // The lowest bit of each lane in which the two are the same.
+    let same = |word: [u8; 8]| {
+        let differing = u64::from_le_bytes(word) ^ searched;
+        let carried = (differing & ALL_BUT_HIGHEST) + ALL_BUT_HIGHEST;
+        !(carried | differing | ALL_BUT_HIGHEST) >> (LANE_BITS - 1)
+    };
+    let last = u64::from(u16::from_le_bytes([words[2][0], words[2][1]]) == fingerprint);
+    same(words[0]) | same(words[1]) << 1 | last << 2
 }
 
 /// The heap offsets of all entries of a bucket.
@@ -245,6 +266,32 @@ mod tests {
             .map(|n| look_up(&directory, &absent(n)).0.len())
             .sum();
         assert!(candidates < 50, "{candidates} false candidates");
+    }
+
+    #[test]
+    fn every_entry_of_a_bucket_is_told_from_the_others() {
+        let fingerprints = [0, 1, 0x7fff, 0x8000, 0xffff, 0x100, 0xff, 0x8001, 2];
+        for (entry, fingerprint) in fingerprints.into_iter().enumerate() {
+            for other in [0, 1, 0x7fff, 0x8000, 0xffff] {
+                let mut bucket = [0; BUCKET_BYTES];
+                for at in 0..BUCKET_ENTRIES {
+                    let stored: u16 = if at == entry { fingerprint } else { other };
+                    bucket[at * 2..at * 2 + 2].copy_from_slice(&stored.to_le_bytes());
+                    bucket[OFFSETS_AT + at * OFFSET_BYTES] = at as u8;
+                }
+                for count in 0..=BUCKET_ENTRIES {
+                    bucket[META_AT] = count as u8;
+                    let probe = Probe {
+                        hash: u64::from(fingerprint),
+                    };
+                    let mut found: Vec<u64> = candidates(&bucket, probe).collect();
+                    found.sort_unstable();
+                    let is_it = |at: &u64| *at == entry as u64 || other == fingerprint;
+                    let expected: Vec<u64> = (0..count as u64).filter(is_it).collect();
+                    assert_eq!(found, expected, "{fingerprint:x} among {other:x}, {count}");
+                }
+            }
+        }
     }
 
     #[test]

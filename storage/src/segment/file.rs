@@ -218,6 +218,18 @@ impl Segment {
     /// Bytes of the file, verified.
     #[inline]
     pub(super) fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
+        // Nearly all reads are of a chunk that was touched before.
+        if self.chunks.is_known(&range)
+            && range.end <= self.data_end
+            && let Some(bytes) = self.map.get(range.clone())
+        {
+            return Ok(bytes);
+        }
+        self.verified_now(range)
+    }
+
+    #[cold]
+    fn verified_now(&self, range: Range<usize>) -> Result<&[u8]> {
         self.chunks
             .verify(&self.path, &self.map, self.data_end, range.clone())?;
         Ok(&self.map[..self.data_end][range])

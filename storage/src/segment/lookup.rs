@@ -144,8 +144,10 @@ impl Part {
     #[inline]
     pub(crate) fn prefetch_entry(&self, offset: u64) {
         let heap = self.unverified(Section::Heap);
-        for line in 0..PREFETCH_LINES {
-            prefetch(heap, offset as usize + line * LINE_BYTES);
+        let entry = heap.get(offset as usize..).unwrap_or_default();
+        match entry.first_chunk::<{ PREFETCH_LINES * LINE_BYTES }>() {
+            Some(lines) => (0..PREFETCH_LINES).for_each(|line| prefetch(lines, line * LINE_BYTES)),
+            None => prefetch(entry, 0),
         }
     }
 

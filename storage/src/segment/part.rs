@@ -438,12 +438,12 @@ impl Part {
     #[inline]
     pub(super) fn bytes(&self, section: Section, at: usize, length: usize) -> Result<&[u8]> {
         let range = &self.sections[section as usize];
-        match at.checked_add(length) {
-            Some(end) if end <= range.len() => {
-                self.segment.bytes(range.start + at..range.start + end)
-            }
-            _ => Err(self.corrupt(section, at.min(range.len()), "an offset leads outside it")),
+        let section_bytes = range.end - range.start;
+        if at <= section_bytes && length <= section_bytes - at {
+            let start = range.start + at;
+            return self.segment.bytes(start..start + length);
         }
+        Err(self.corrupt(section, at.min(section_bytes), "an offset leads outside it"))
     }
 
     /// Damage `at` bytes into a section.
