@@ -102,10 +102,10 @@ impl<'a> Lanes<'a> {
         match self {
             Self::Cursor(cursor) => cursor.next_batch(out, most),
             Self::Point(point) => {
-                if let Some((&coordinate, begun)) = point.take() {
-                    let location = phext.locate_begun(&coordinate, begun)?;
+                if let Some((coordinate, begun)) = point.take() {
+                    let location = phext.locate_begun(coordinate, begun)?;
                     out.push(Lane {
-                        coordinate,
+                        coordinate: *coordinate,
                         location,
                     });
                 }

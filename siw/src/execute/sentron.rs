@@ -10,7 +10,7 @@
 use super::dots::Dots;
 use super::group::{Collective, Step};
 use super::kernels::Kernels;
-use super::registers::{Content, Memory, Registers};
+use super::registers::{Content, IdleRegisters, Registers};
 use super::survey::Survey;
 use super::tally::Tallies;
 use super::top::Top;
@@ -24,7 +24,7 @@ use std::cell::Cell;
 
 /// The memory of a sentron that runs nothing.
 #[derive(Debug, Default)]
-pub struct Idle(Box<Memory>);
+pub struct Idle(IdleRegisters);
 
 /// Who a running stream has to do with.
 pub struct Outside<'s> {

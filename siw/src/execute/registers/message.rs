@@ -95,10 +95,10 @@ impl Registers<'_> {
             number: row.number.map(|r| self.column(r)),
         };
         if let Some(places) = columns.coordinate {
-            self.place_pool.retain(places);
+            self.buffers.places.retain(places);
         }
         if let Some(texts) = columns.text {
-            self.text_pool.retain(texts);
+            self.buffers.texts.retain(texts);
         }
         columns.each_number(|numbers| self.memory.number_pool.retain(numbers));
         self.release_columns(to);
@@ -132,10 +132,10 @@ impl Registers<'_> {
             return;
         };
         if let Some(places) = columns.coordinate {
-            self.place_pool.release(places);
+            self.buffers.places.release(places);
         }
         if let Some(texts) = columns.text {
-            self.text_pool.release(texts);
+            self.buffers.texts.release(texts);
         }
         let number_pool = &mut memory.number_pool;
         columns.each_number(|numbers| number_pool.release(numbers));
@@ -187,11 +187,11 @@ impl Registers<'_> {
             Column::Lanes(buffer) => self.lane_numbers(buffer)[row],
         };
         let wide = |(low, high)| u128::from(number(high)) << 64 | u128::from(number(low));
-        let text = |buffer| self.text_pool.get(buffer)[row].bytes(&self.memory.arena);
+        let text = |buffer| self.buffers.texts.get(buffer)[row].bytes(&self.memory.arena);
         ResultRow {
             coordinate: columns
                 .coordinate
-                .map(|buffer| self.place_pool.get(buffer)[row].coordinate),
+                .map(|buffer| self.buffers.places.get(buffer)[row].coordinate),
             text: columns.text.and_then(text),
             length: columns.length.map(number),
             checksum: columns.checksum.map(wide),

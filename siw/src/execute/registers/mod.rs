@@ -8,6 +8,7 @@
 //!
 //! Buffers outlive the batch and the stream: once a sentron has run a while, it allocates nothing.
 
+mod buffers;
 mod mask;
 mod message;
 mod pool;
@@ -16,9 +17,10 @@ mod rows;
 mod text;
 mod writes;
 
+use buffers::Buffers;
 pub(super) use mask::{Active, Mask};
 pub(super) use message::Content;
-pub(super) use pool::{BufferId, Pool, Taken, emptied};
+pub(super) use pool::{BufferId, Pool, Taken};
 pub(super) use reads::{Held, Readable};
 pub(super) use rows::Order;
 pub use rows::{Message, Rows};
@@ -56,8 +58,7 @@ pub(super) struct Number {
     pub(super) lanes: Option<BufferId>,
 }
 
-/// What does not borrow from a snapshot, and the memory of what does while no stream runs. Boxed, so
-/// that little is moved when a stream starts and ends.
+/// What does not borrow from a snapshot. Boxed, so that little is moved when a stream starts and ends.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     number_pool: Pool<Option<NumberBuffer>>,
@@ -79,9 +80,6 @@ pub(super) struct Memory {
     messages: [Content; M::COUNT],
     /// A bit for each of `messages` that was written since the stream began.
     occupied: u8,
-    idle_places: Pool<PlaceBuffer<'static>>,
-    idle_texts: Pool<TextBuffer<'static>>,
-    idle_located: Vec<Location<'static>>,
     /// Per dimension, the components of the lanes of the batch, where the stream indexes it.
     components: [Vec<u32>; DIMENSIONS],
     /// Texts made in the batch.
@@ -111,34 +109,33 @@ impl Default for MaskPlaces {
     }
 }
 
+/// The memory of registers while no stream runs.
+#[derive(Debug, Default)]
+pub(super) struct IdleRegisters {
+    memory: Box<Memory>,
+    buffers: Box<Buffers<'static>>,
+}
+
 /// The values of all registers. What was never written is not read: the validator has seen to it.
 #[derive(Debug)]
 pub(super) struct Registers<'a> {
     pub(super) memory: Box<Memory>,
-    place_pool: Pool<PlaceBuffer<'a>>,
-    text_pool: Pool<TextBuffer<'a>>,
-    /// Where points are that become lanes.
-    pub(super) located: Vec<Location<'a>>,
+    buffers: Box<Buffers<'a>>,
 }
 
 impl<'a> Registers<'a> {
     #[inline(always)]
-    pub(super) fn new(mut memory: Box<Memory>) -> Self {
+    pub(super) fn new(idle: IdleRegisters) -> Self {
         Self {
-            place_pool: std::mem::take(&mut memory.idle_places),
-            text_pool: std::mem::take(&mut memory.idle_texts),
-            located: std::mem::take(&mut memory.idle_located),
-            memory,
+            memory: idle.memory,
+            buffers: idle.buffers,
         }
     }
 
     /// Keeps the memory.
     #[inline]
-    pub(super) fn into_idle(self) -> Box<Memory> {
+    pub(super) fn into_idle(self) -> IdleRegisters {
         let mut memory = self.memory;
-        // Put away at the end: what was just written cannot be copied yet.
-        let idle_places = self.place_pool.recycled(emptied);
-        let idle_texts = self.text_pool.recycled(emptied);
         memory.number_pool.reset();
         while memory.written != 0 {
             let register = memory.written.trailing_zeros() as usize;
@@ -154,16 +151,14 @@ impl<'a> Registers<'a> {
         }
         // A stream that failed in the middle of a word has left some.
         memory.deferrals = 0;
-        if self.located.capacity() > 0 {
-            memory.idle_located = emptied(self.located);
-        }
         memory.scattered.clear();
         memory.sent.clear();
         memory.received.clear();
         memory.arena.clear();
-        memory.idle_places = idle_places;
-        memory.idle_texts = idle_texts;
-        memory
+        IdleRegisters {
+            memory,
+            buffers: self.buffers.into_idle(),
+        }
     }
 
     /// The number of all lanes, if the register is a scalar.
@@ -226,21 +221,25 @@ impl<'a> Registers<'a> {
     pub(super) fn claim_places(
         &mut self,
     ) -> (BufferId, &mut PlaceBuffer<'a>, &mut Vec<Location<'a>>) {
-        let id = self.place_pool.claim();
-        let places = self.place_pool.get_mut(id);
+        let Buffers {
+            places, located, ..
+        } = &mut *self.buffers;
+        let id = places.claim();
+        let places = places.get_mut(id);
         places.clear();
-        (id, places, &mut self.located)
+        (id, places, located)
     }
 
     /// An empty buffer of texts, and what it may be filled from.
     #[inline]
     pub(super) fn claim_texts(&mut self) -> (BufferId, &mut TextBuffer<'a>, Readable<'_, 'a>) {
-        let id = self.text_pool.claim();
-        let texts = self.text_pool.get_mut(id);
+        let Buffers { places, texts, .. } = &mut *self.buffers;
+        let id = texts.claim();
+        let texts = texts.get_mut(id);
         texts.clear();
         let readable = Readable {
             memory: &self.memory,
-            place_pool: &self.place_pool,
+            place_pool: places,
         };
         (id, texts, readable)
     }
@@ -252,12 +251,12 @@ impl<'a> Registers<'a> {
     }
 
     pub(super) fn put_texts(&mut self, id: BufferId, texts: TextBuffer<'a>) {
-        *self.text_pool.get_mut(id) = texts;
+        *self.buffers.texts.get_mut(id) = texts;
     }
 
     /// Makes arrays of the components of places, of the dimensions whose bits are set.
     pub(super) fn load_components(&mut self, of: P, dimensions: u16) {
-        let places = self.place_pool.get(self.memory.place_buffer(of));
+        let places = self.buffers.places.get(self.memory.place_buffer(of));
         for (dimension, column) in self.memory.components.iter_mut().enumerate() {
             if dimensions >> dimension & 1 == 1 {
                 let component = |lane: &Lane<'_>| lane.coordinate.components()[dimension];
@@ -276,17 +275,17 @@ impl<'a> Registers<'a> {
     /// No register takes these places.
     #[inline]
     pub(super) fn release_places(&mut self, buffer: BufferId) {
-        self.place_pool.release(buffer);
+        self.buffers.places.release(buffer);
     }
 
     /// The places of a buffer that no register has yet.
     pub(super) fn places_of(&self, buffer: BufferId) -> &[Lane<'a>] {
-        self.place_pool.get(buffer)
+        self.buffers.places.get(buffer)
     }
 
     #[inline]
     pub(super) fn places(&self, register: P) -> &[Lane<'a>] {
-        self.place_pool.get(self.place_buffer(register))
+        self.buffers.places.get(self.place_buffer(register))
     }
 
     #[inline]
@@ -301,7 +300,7 @@ impl<'a> Registers<'a> {
 
     #[inline]
     pub(super) fn texts(&self, register: T) -> &[Text<'a>] {
-        self.text_pool.get(self.text_buffer(register))
+        self.buffers.texts.get(self.text_buffer(register))
     }
 
     #[inline]

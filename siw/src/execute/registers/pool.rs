@@ -131,23 +131,13 @@ impl<B: Default> Pool<B> {
         }
     }
 
-    /// A pool of the same buffers, all spare, `empty` making each one that of the other pool. Does not
-    /// allocate where a buffer of the one kind takes the memory of the other.
+    /// Empties all buffers and makes them spare.
     #[inline]
-    pub(in crate::execute) fn recycled<C>(self, empty: impl Fn(B) -> C) -> Pool<C> {
-        let last = (self.slots.len() as u16).wrapping_sub(1);
-        let slots = self.slots.into_iter().zip(0_u16..);
-        let slots = slots.map(|(slot, id)| Slot {
-            buffer: empty(slot.buffer),
-            uses: 0,
-            next: if id == last { NONE } else { id + 1 },
-        });
-        let slots: Vec<_> = slots.collect();
-        Pool {
-            spare: if slots.is_empty() { NONE } else { 0 },
-            slots,
-            used: 0,
+    pub(in crate::execute) fn empty(&mut self, empty: impl Fn(&mut B)) {
+        for slot in &mut self.slots {
+            empty(&mut slot.buffer);
         }
+        self.reset();
     }
 }
 
@@ -191,16 +181,6 @@ where
     }
 }
 
-/// An empty vector of another type of the same size, in the memory of this one.
-#[inline]
-pub(in crate::execute) fn emptied<A, B>(mut vector: Vec<A>) -> Vec<B> {
-    vector.clear();
-    vector
-        .into_iter()
-        .map(|_| unreachable!("it was cleared"))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,17 +210,5 @@ mod tests {
         assert_eq!(again, taken);
         assert_eq!(again.map(|id| **pool.filled(id)), [0; 3]);
         assert!(!taken.contains(&pool.claim()));
-    }
-
-    #[test]
-    fn recycled_vectors_keep_their_memory() {
-        let texts = vec!["borrowed".to_owned()];
-        let mut borrowed: Vec<&str> = Vec::with_capacity(100);
-        borrowed.push(&texts[0]);
-        let before = (borrowed.as_ptr().addr(), borrowed.capacity());
-        let kept: Vec<&'static str> = emptied(borrowed);
-        drop(texts);
-        assert_eq!((kept.as_ptr().addr(), kept.capacity()), before);
-        assert!(kept.is_empty());
     }
 }

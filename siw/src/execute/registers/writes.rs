@@ -74,7 +74,7 @@ impl Registers<'_> {
             }
             Write::Texts(to, buffer) => {
                 if let Some(old) = self.memory.texts[to.index()].replace(buffer) {
-                    self.text_pool.release(old);
+                    self.buffers.texts.release(old);
                 }
             }
             // The mask that the register had is the next to be written.
@@ -87,7 +87,7 @@ impl Registers<'_> {
     #[inline]
     pub(in crate::execute) fn put_places(&mut self, to: P, buffer: BufferId) {
         if let Some(old) = self.memory.places[to.index()].replace(buffer) {
-            self.place_pool.release(old);
+            self.buffers.places.release(old);
         }
     }
 
