@@ -37,7 +37,9 @@ impl Survey {
             }
             survey.accumulates |= matches!(
                 word.coordination,
-                CoordinationOp::Top { .. } | CoordinationOp::Tally { .. }
+                CoordinationOp::Top { .. }
+                    | CoordinationOp::Tally { .. }
+                    | CoordinationOp::Dot { .. }
             );
         }
         survey
