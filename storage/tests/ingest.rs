@@ -4,6 +4,7 @@
 //! |---|---|
 //! | model | do ingests among commits, seals, merges and reopenings give what a map gives? |
 //! | power cut | is the phext as before or holds the whole ingest, with every acknowledged commit? |
+//! | failed push | is nothing published, and the same error given again? |
 //! | full medium | is the error named, and the store as it was, with no file left over? |
 //! | concurrency | is an ingest one entry of the commit order for writers of the same phext? |
 

@@ -1,7 +1,7 @@
 //! Holding a mapped file in huge pages.
 //!
 //! The system keeps a file in the pieces in which it was written or read ahead, and maps those by
-//! pages of 4 KiB, so that a random read of a large store mostly waits for page tables. A piece of
+//! pages of 4 KiB, so that a random read of a large store waits for page tables as well. A piece of
 //! 2 MiB, aligned alike in the file and in memory, it can map by one entry. It makes such a piece of
 //! what it has (`MADV_COLLAPSE`, where it was built for files), or reads one from the medium for a map
 //! that asks for huge pages, once nothing of the piece is cached.
