@@ -9,6 +9,7 @@
 //! | `log_sync` | the sync of the log | sampled crash states, power cuts, the order of system calls |
 //! | `segment_sync` | the sync of a segment's bytes | sampled crash states |
 //! | `directory_sync` | the sync of the directory of segments | sampled crash states |
+//! | `spare_sync` | the sync of the log's directory before a log file is used again | sampled crash states |
 //! | `catalog_sync` | the fsync of the catalog's files | power cuts |
 //! | `handover` | handing the lead to a thread that waits | interleavings |
 //! | `publication_lock` | the writer's lock around the publication of a sealed segment | interleavings |

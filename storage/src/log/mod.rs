@@ -1,7 +1,7 @@
 //! The write-ahead log: what was acknowledged and not yet sealed into segments.
 //!
 //! ```text
-//! log/00000007.log   header | record | record | ... | zeros (space reserved ahead)
+//! log/00000007.log   header | record | record | ... | zeros, or what the file held before
 //! record             length u32 | crc32c u32 | lsn u64 | durable lsn u64 | payload
 //! ```
 //!
@@ -13,11 +13,13 @@ mod payload;
 mod record;
 pub(crate) mod recovery;
 pub(crate) mod salvage;
+mod spare;
 pub(crate) mod tail;
 mod writer;
 
 pub(crate) use payload::{Group, Operation, Payload};
 pub(crate) use record::{MAX_PAYLOAD_BYTES, Record};
+pub(crate) use spare::{OldLog, Spare, remove_spare};
 pub(crate) use writer::{KEPT_BUFFER_BYTES, LogWriter, NewLog};
 
 use std::path::{Path, PathBuf};

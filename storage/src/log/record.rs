@@ -2,10 +2,12 @@
 
 use super::Lsn;
 use crate::error::{Result, StoreError};
+use std::ops::Range;
 use std::path::Path;
 
 const MAGIC: [u8; 8] = *b"SQDLOG\r\n";
 const VERSION: u32 = 1;
+const FIRST_LSN_AT: usize = 32;
 
 /// Length of the file header in bytes.
 pub(crate) const HEADER_BYTES: usize = 64;
@@ -21,8 +23,10 @@ pub(crate) struct Header {
     pub(crate) number: u64,
     /// Random; part of every checksum in the file.
     pub(crate) salt: u64,
-    /// The LSN of the first record.
+    /// The LSN of the first record; 0 while it is not known.
     pub(crate) first_lsn: Lsn,
+    /// Whether the file was another log before, whose bytes may lie behind its end.
+    pub(crate) is_reused: bool,
 }
 
 impl Header {
@@ -30,15 +34,21 @@ impl Header {
         let mut bytes = [0; HEADER_BYTES];
         bytes[0..8].copy_from_slice(&MAGIC);
         bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[12..16].copy_from_slice(&u32::from(self.is_reused).to_le_bytes());
         bytes[16..24].copy_from_slice(&self.number.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.salt.to_le_bytes());
-        bytes[32..40].copy_from_slice(&self.first_lsn.to_le_bytes());
+        bytes[FIRST_LSN_AT..40].copy_from_slice(&self.first_lsn.to_le_bytes());
+        if self.is_reused {
+            let crc = crc32c::crc32c(&bytes[..FIRST_LSN_AT]);
+            bytes[40..44].copy_from_slice(&crc.to_le_bytes());
+        }
         let crc = crc32c::crc32c(&bytes[..60]);
         bytes[60..64].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
 
-    /// Reads a header. `None` where the bytes are not a complete header of this file.
+    /// Reads a header. `None` where the bytes are not a complete header of this file, or are that of
+    /// one that has not begun.
     pub(crate) fn decode(path: &Path, number: u64, bytes: &[u8]) -> Result<Option<Header>> {
         let Some(bytes) = bytes.get(..HEADER_BYTES) else {
             return Ok(None);
@@ -58,9 +68,26 @@ impl Header {
         let header = Header {
             number: u64_at(bytes, 16),
             salt: u64_at(bytes, 24),
-            first_lsn: u64_at(bytes, 32),
+            first_lsn: u64_at(bytes, FIRST_LSN_AT),
+            is_reused: u32_at(bytes, 12) != 0,
         };
-        Ok((header.number == number).then_some(header))
+        Ok((header.number == number && header.first_lsn > 0).then_some(header))
+    }
+
+    /// The salt of a file that was another log before, where the header says that much: in one that was
+    /// being written when the power failed, the first LSN and the checksum may be those of before, or
+    /// neither.
+    pub(crate) fn salt_of_reused(number: u64, bytes: &[u8]) -> Option<u64> {
+        let bytes = bytes.get(..HEADER_BYTES)?;
+        let header = Header {
+            number,
+            salt: u64_at(bytes, 24),
+            first_lsn: 0,
+            is_reused: true,
+        };
+        let expected = header.encode();
+        let is_same = |range: Range<usize>| bytes[range.clone()] == expected[range];
+        (is_same(0..FIRST_LSN_AT) && is_same(40..60)).then_some(header.salt)
     }
 }
 
@@ -192,6 +219,7 @@ mod tests {
             number: 3,
             salt: SALT,
             first_lsn: 9,
+            is_reused: false,
         };
         let bytes = header.encode();
         assert_eq!(Header::decode(path, 3, &bytes).unwrap(), Some(header));

@@ -11,7 +11,7 @@
 //! that ended there.
 
 use super::record::{FRAME_BYTES, HEADER_BYTES, Header};
-use super::{LogWriter, Lsn, Payload, Record, file_number, file_path};
+use super::{LogWriter, Lsn, Payload, Record, file_number, file_path, remove_spare};
 use crate::error::{Result, StoreError};
 use crate::vfs::{File, Vfs};
 use bytes::Bytes;
@@ -92,6 +92,7 @@ pub(crate) fn recover(
         vfs.remove(path)
             .map_err(|e| StoreError::io("remove", path, e))?;
     }
+    remove_spare(vfs, directory)?;
     let mut recovered = Recovered {
         numbers: examined
             .files
@@ -108,6 +109,9 @@ pub(crate) fn recover(
         make_durable(vfs, &examined.files[*index], read)?;
     }
     if let Some((index, read)) = examined.reads.last() {
+        if let Some((path, offset)) = &recovered.truncated {
+            tracing::warn!(path = %path.display(), offset, "cutting a torn tail off the log");
+        }
         let writer = resume(vfs, &examined.files[*index], read.end, reserve_bytes)?;
         recovered.writer = Some(writer);
     }
@@ -146,8 +150,7 @@ pub(crate) fn examine(vfs: &dyn Vfs, directory: &Path, known: Known) -> Result<E
         let proven = next_file.map_or(known.durable_lsn, |next| next - 1);
         let read = read_records(file, known.sealed_lsn, proven, &mut examined)?;
         expected = Some(read.next);
-        let has_torn_tail = file.bytes[read.end..].iter().any(|&byte| byte != 0);
-        if next_file.is_none() && has_torn_tail {
+        if next_file.is_none() && has_torn_tail(file, &read) {
             examined.torn_tail = Some((file.path.clone(), read.end as u64));
         }
         examined.reads.push((index, read));
@@ -177,7 +180,7 @@ fn read_files(vfs: &dyn Vfs, directory: &Path) -> Result<(Vec<LogFile>, Option<P
         let path = file_path(directory, number);
         match read_file(vfs, &path, number)? {
             Ok(file) => files.push(file),
-            Err(bytes) if numbers.last() == Some(&number) && holds_no_record(&bytes) => {
+            Err(bytes) if numbers.last() == Some(&number) && holds_no_record(number, &bytes) => {
                 unfinished = Some(path);
             }
             Err(_) => {
@@ -212,9 +215,24 @@ pub(super) fn read_file(
     })
 }
 
-/// A header is durable before the first record is written, so a file without one has none.
-fn holds_no_record(bytes: &[u8]) -> bool {
-    bytes.iter().skip(HEADER_BYTES).all(|&byte| byte == 0)
+/// Whether this is what a crash left of a file that had not begun. A header is durable before the first
+/// record is written, so such a file has none.
+fn holds_no_record(number: u64, bytes: &[u8]) -> bool {
+    let records = bytes.get(HEADER_BYTES..).unwrap_or_default();
+    match Header::salt_of_reused(number, bytes) {
+        Some(salt) => (0..records.len()).all(|at| Record::decode(salt, &records[at..]).is_none()),
+        None => records.iter().all(|&byte| byte == 0),
+    }
+}
+
+/// Whether behind the records lies a part of one more, which was never acknowledged.
+fn has_torn_tail(file: &LogFile, read: &Read) -> bool {
+    let tail = &file.bytes[read.end..];
+    if !file.header.is_reused {
+        return tail.iter().any(|&byte| byte != 0);
+    }
+    // What the file held before is of records that came before this one.
+    tail.get(8..16) == Some(&read.next.to_le_bytes()[..])
 }
 
 /// Where the records of a file end.
@@ -331,10 +349,8 @@ fn make_durable(vfs: &dyn Vfs, log: &LogFile, read: &Read) -> Result<()> {
 /// Cuts the last file behind its records and makes it ready for more.
 fn resume(vfs: &dyn Vfs, log: &LogFile, end: usize, reserve_bytes: u64) -> Result<LogWriter> {
     let file = open(vfs, &log.path)?;
-    if log.bytes[end..].iter().any(|&byte| byte != 0) {
-        tracing::warn!(path = %log.path.display(), offset = end, "cut a torn tail off the log");
-    }
-    // Also drops reserved space, which is reserved again as records are appended.
+    // Also drops reserved space, which is reserved again as records are appended, and what a file that
+    // is used again held before.
     file.truncate(end as u64)
         .map_err(|e| StoreError::io("truncate", &log.path, e))?;
     file.sync_data()

@@ -1,6 +1,7 @@
 //! Appending to the log.
 
 use super::record::{HEADER_BYTES, Header, Record};
+use super::spare::{OldLog, Spare, spare_path};
 use super::{Lsn, file_path};
 use crate::canary;
 use crate::error::{Result, StoreError};
@@ -14,6 +15,8 @@ pub(crate) struct LogWriter {
     path: PathBuf,
     header: Header,
     end: u64,
+    /// The file's space was written before up to here.
+    written: u64,
     reserved: u64,
     /// Space is reserved in multiples of this many bytes.
     reserve_bytes: u64,
@@ -24,10 +27,15 @@ pub(crate) struct LogWriter {
 /// that a log which is hardly used takes little.
 const LEAST_RESERVE_BYTES: u64 = 4 << 10;
 
+/// At most this many bytes are written ahead of the end, in zeros, with the commit that reaches what was
+/// written before. As many again as there are where that is less.
+const MOST_AHEAD_BYTES: u64 = 256 << 10;
+const BLOCK_BYTES: u64 = 4 << 10;
+
 /// What a buffer of the log keeps of its memory between commits, in bytes.
 pub(crate) const KEPT_BUFFER_BYTES: usize = 1 << 20;
 
-/// A log file without its header: recovery removes one that a crash left so.
+/// A log file that has not begun: recovery removes one that a crash left so.
 #[derive(Debug)]
 pub(crate) struct NewLog {
     writer: LogWriter,
@@ -43,55 +51,68 @@ impl NewLog {
         reserve_bytes: u64,
     ) -> Result<NewLog> {
         let path = file_path(directory, number);
-        let salt = getrandom::u64().map_err(|error| {
-            StoreError::io(
-                "draw a random salt for",
-                &path,
-                std::io::Error::other(error),
-            )
-        })?;
-        let header = Header {
-            number,
-            salt,
-            first_lsn: 0,
-        };
+        let header = new_header(&path, number)?;
         let file = vfs
             .create(&path)
             .map_err(|e| StoreError::io("create", &path, e))?;
         let writer = LogWriter::resume(file, path, header, 0, reserve_bytes);
-        let mut new = NewLog { writer };
-        match new.prepare(vfs, directory) {
-            Ok(()) => Ok(new),
-            Err(error) => {
-                new.remove(vfs);
-                Err(error)
-            }
-        }
+        NewLog { writer }.prepared(vfs, |new| {
+            new.writer.reserve(HEADER_BYTES as u64)?;
+            new.writer.sync()?;
+            sync(vfs, directory)
+        })
     }
 
-    fn prepare(&mut self, vfs: &dyn Vfs, directory: &Path) -> Result<()> {
-        self.writer.reserve(HEADER_BYTES as u64)?;
-        self.writer.sync()?;
-        vfs.sync_dir(directory)
-            .map_err(|e| StoreError::io("sync", directory, e))
+    /// As [`NewLog::create`], from a spare whose name is durable.
+    pub(crate) fn reuse(
+        vfs: &dyn Vfs,
+        directory: &Path,
+        number: u64,
+        reserve_bytes: u64,
+        spare: &Spare,
+    ) -> Result<NewLog> {
+        let path = spare_path(directory);
+        let header = Header {
+            is_reused: true,
+            ..new_header(&path, number)?
+        };
+        let file = vfs
+            .open(&path)
+            .map_err(|e| StoreError::io("open", &path, e))?;
+        let mut writer = LogWriter::resume(file, path, header, 0, reserve_bytes);
+        writer.written = spare.written;
+        writer.reserved = spare.written;
+        NewLog { writer }.prepared(vfs, |new| {
+            new.writer.write_header()?;
+            let path = file_path(directory, number);
+            let renamed = vfs.rename(&new.writer.path, &path);
+            renamed.map_err(|e| StoreError::io("rename", &new.writer.path, e))?;
+            new.writer.path = path;
+            sync(vfs, directory)
+        })
     }
 
-    /// Makes it the log whose first record will be `first_lsn`: writes the header, durably.
-    pub(crate) fn begin(mut self, vfs: &dyn Vfs, first_lsn: Lsn) -> Result<LogWriter> {
-        let writer = &mut self.writer;
-        writer.header.first_lsn = first_lsn;
-        let written = writer.file.write_at(0, &writer.header.encode());
-        let begun = written
-            .map_err(|e| StoreError::io("write", &writer.path, e))
-            .and_then(|()| writer.sync());
-        writer.end = HEADER_BYTES as u64;
-        match begun {
-            Ok(()) => Ok(self.writer),
+    /// Does what makes the file ready, or removes it.
+    fn prepared(
+        mut self,
+        vfs: &dyn Vfs,
+        prepare: impl FnOnce(&mut NewLog) -> Result<()>,
+    ) -> Result<NewLog> {
+        match prepare(&mut self) {
+            Ok(()) => Ok(self),
             Err(error) => {
                 self.remove(vfs);
                 Err(error)
             }
         }
+    }
+
+    /// Makes it the log whose first record will be `first_lsn`: writes the header, durably.
+    pub(crate) fn begin(mut self, vfs: &dyn Vfs, first_lsn: Lsn) -> Result<LogWriter> {
+        self.writer.header.first_lsn = first_lsn;
+        self.writer.end = HEADER_BYTES as u64;
+        let begun = self.prepared(vfs, |new| new.writer.write_header())?;
+        Ok(begun.writer)
     }
 
     /// Removes the file, where that is possible: one that stays is removed at the next opening.
@@ -125,6 +146,7 @@ impl LogWriter {
             path,
             header,
             end,
+            written: end,
             reserved: end,
             reserve_bytes: reserve_bytes.max(1),
             buffer: Vec::new(),
@@ -136,7 +158,28 @@ impl LogWriter {
         self.header.number
     }
 
-    /// Bytes written so far.
+    /// What is left of it when another file is written to.
+    pub(crate) fn retire(self) -> OldLog {
+        OldLog {
+            number: self.header.number,
+            written: self.written,
+        }
+    }
+
+    /// Gives back what the file takes behind its end, where that is much.
+    pub(crate) fn give_back(&mut self) -> Result<()> {
+        if self.reserved.max(self.written) <= self.end + LEAST_RESERVE_BYTES {
+            return Ok(());
+        }
+        self.file
+            .truncate(self.end)
+            .map_err(|e| StoreError::io("truncate", &self.path, e))?;
+        self.written = self.end;
+        self.reserved = self.end;
+        Ok(())
+    }
+
+    /// Where the records end.
     pub(crate) fn len(&self) -> u64 {
         self.end
     }
@@ -157,15 +200,36 @@ impl LogWriter {
         self.reserve(self.buffer.len() as u64)
     }
 
-    /// Writes what is queued and makes it durable. After an error the file's state is unknown and
-    /// the log must not be written to again.
-    pub(crate) fn flush(&mut self) -> Result<()> {
+    /// Writes what is queued and makes it durable. Gives how many bytes were written. After an error the
+    /// file's state is unknown and the log must not be written to again.
+    pub(crate) fn flush(&mut self) -> Result<u64> {
+        let end = self.end + self.buffer.len() as u64;
+        if end > self.written {
+            self.written = self.written_after(end);
+            self.buffer.resize((self.written - self.end) as usize, 0);
+        }
         let written = self.file.write_at(self.end, &self.buffer);
         written.map_err(|e| StoreError::io("write", &self.path, e))?;
         self.sync()?;
-        self.end += self.buffer.len() as u64;
+        let written = self.buffer.len() as u64;
+        self.end = end;
         self.discard();
-        Ok(())
+        Ok(written)
+    }
+
+    /// Up to where a commit that ends at `end`, behind what was written before, is to write.
+    fn written_after(&self, end: u64) -> u64 {
+        let ahead = end.min(MOST_AHEAD_BYTES);
+        (end + ahead)
+            .next_multiple_of(BLOCK_BYTES)
+            .min(self.reserved)
+    }
+
+    fn write_header(&self) -> Result<()> {
+        self.file
+            .write_at(0, &self.header.encode())
+            .map_err(|e| StoreError::io("write", &self.path, e))?;
+        self.sync()
     }
 
     fn sync(&self) -> Result<()> {
@@ -191,4 +255,22 @@ impl LogWriter {
         self.reserved = reserved;
         Ok(())
     }
+}
+
+/// The header of a file that has not begun, with a salt of its own.
+fn new_header(path: &Path, number: u64) -> Result<Header> {
+    let salt = getrandom::u64().map_err(|error| {
+        StoreError::io("draw a random salt for", path, std::io::Error::other(error))
+    })?;
+    Ok(Header {
+        number,
+        salt,
+        first_lsn: 0,
+        is_reused: false,
+    })
+}
+
+fn sync(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
+    vfs.sync_dir(directory)
+        .map_err(|e| StoreError::io("sync", directory, e))
 }

@@ -7,6 +7,7 @@
 use super::Shared;
 use super::huge::Haste;
 use super::merge::{Attempt, share};
+use super::seal::Occasion;
 use crate::error::{Result, StoreError};
 use crate::sync::{Condvar, Mutex};
 use std::sync::Arc;
@@ -181,7 +182,7 @@ impl Shared {
         self.maintenance.sealing.run(|| {
             self.attempt("sealing", || {
                 loop {
-                    self.seal()?;
+                    self.seal(Occasion::Full)?;
                     self.measure_debt();
                     self.request_merge();
                     self.maintenance.sealing.finished.notify_all();

@@ -81,6 +81,8 @@ struct Shared {
     writer: Mutex<writer::Writer>,
     manifests: Mutex<manifest::Manifests>,
     frost: Mutex<Option<seal::Frost>>,
+    /// Touched only by whoever holds `frost`.
+    log_spare: Mutex<Option<crate::log::Spare>>,
     merging: Mutex<()>,
     maintenance: maintenance::Maintenance,
     retained: Mutex<retain::Retained>,
@@ -199,7 +201,7 @@ impl Store {
     /// Failures of the file system. What was in memory stays there and in the log.
     pub fn seal(&self) -> Result<()> {
         self.shared
-            .seal()
+            .seal(seal::Occasion::Asked)
             .map_err(|error| self.shared.poison_unless_full(error))
     }
 

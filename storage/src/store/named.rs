@@ -10,6 +10,7 @@
 //! a segment that nothing names, which the next opening removes.
 
 use super::open::{Segments, load_phexts};
+use super::seal::Occasion;
 use super::snapshot::Snapshot;
 use super::state::State;
 use super::{Shared, Store};
@@ -75,7 +76,7 @@ impl Shared {
     fn create_snapshot(&self, name: &str) -> Result<SnapshotSummary> {
         validate(name)?;
         self.check_absent(name)?;
-        self.seal()
+        self.seal(Occasion::Asked)
             .map_err(|error| self.poison_unless_full(error))?;
         let id = self.next_segment();
         {

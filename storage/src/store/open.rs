@@ -14,7 +14,7 @@ use super::{Paths, Recovery, Shared};
 use crate::catalog::{Contents, Manifest, Publisher};
 use crate::error::{Result, StoreError};
 use crate::log::recovery::{Known, Recovered, recover};
-use crate::log::{LogWriter, Lsn, Payload};
+use crate::log::{LogWriter, Lsn, OldLog, Payload};
 use crate::segment::{Segment, file_id, file_name};
 use crate::sync::{ArcSwap, Mutex};
 use crate::vfs::Vfs;
@@ -103,6 +103,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
         writer: Mutex::new(writer),
         manifests: Mutex::new(manifests),
         frost: Mutex::new(None),
+        log_spare: Mutex::new(None),
         merging: Mutex::new(()),
         maintenance: super::maintenance::Maintenance::default(),
         retained: Mutex::default(),
@@ -340,12 +341,15 @@ fn start_writer(
     dirty: BTreeSet<Arc<str>>,
 ) -> Result<Writer> {
     let next_lsn = recovered.last_lsn + 1;
-    let mut old_logs = recovered.numbers;
     let log = match recovered.writer {
         Some(log) => log,
         None => LogWriter::create(vfs, &paths.log, 1, next_lsn, options.log_reserve_bytes)?,
     };
-    old_logs.retain(|&number| number != log.number());
+    let numbers = recovered.numbers.into_iter();
+    let old_logs = numbers
+        .filter(|&number| number != log.number())
+        .map(|number| OldLog { number, written: 0 })
+        .collect();
     let mark = DurableMark::open(vfs, &paths.root, recovered.last_lsn)?;
     Ok(Writer {
         log,

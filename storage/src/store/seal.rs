@@ -5,7 +5,7 @@
 //! build     segments/<id>.tmp written, synced, renamed, directory synced
 //! commit    manifests, shadows and the sealed LSN in one catalog transaction
 //! publish   the new parts replace the frozen memtables in the next state
-//! trim      a checkpoint record is logged, then the old log files are removed
+//! trim      a checkpoint record is logged, then the old log files are removed, or one kept as spare
 //! ```
 //!
 //! A crash between any two steps loses nothing: until the catalog says otherwise the log is replayed,
@@ -18,7 +18,7 @@ use super::statistics::add;
 use crate::canary;
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
-use crate::log::{Lsn, NewLog, file_path};
+use crate::log::{Lsn, NewLog, OldLog, Spare, file_path, remove_spare};
 use crate::segment::{Part, PartSource, Segment, write_metered};
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -34,31 +34,45 @@ pub(super) struct Frost {
     /// The phexts changed.
     dirty: BTreeSet<Arc<str>>,
     /// The log files they came from.
-    logs: Vec<u64>,
+    logs: Vec<OldLog>,
 }
+
+/// Why memtables are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// They are full, and more is being written: the log's files take turns.
+    Full,
+    /// Somebody wants them sealed, perhaps the last one for long: the log takes no space afterwards.
+    Asked,
+}
+
+/// A log file this many times as long as a memtable may be is not kept: it holds an unusual batch.
+const LONGEST_SPARE_FACTOR: u64 = 2;
 
 impl Shared {
     /// Seals what is in memory. Does nothing where nothing changed since the last time.
     ///
     /// After an error the frozen memtables are kept, and the next call goes on with them.
-    pub(super) fn seal(&self) -> Result<()> {
-        self.seal_frozen(&mut self.frost.lock())
+    pub(super) fn seal(&self, occasion: Occasion) -> Result<()> {
+        self.seal_frozen(&mut self.frost.lock(), occasion)
     }
 
     /// Seals for a caller that keeps others from sealing.
-    pub(super) fn seal_frozen(&self, slot: &mut Option<Frost>) -> Result<()> {
+    pub(super) fn seal_frozen(&self, slot: &mut Option<Frost>, occasion: Occasion) -> Result<()> {
         self.check_poison()?;
         if slot.is_none() {
-            *slot = self.freeze()?;
+            *slot = self.freeze(occasion)?;
         }
-        if let Some(frost) = slot.as_ref() {
-            self.seal_frost(frost)?;
+        match slot.as_ref() {
+            Some(frost) => self.seal_frost(frost, occasion)?,
+            None if occasion == Occasion::Asked => self.give_back_log()?,
+            None => {}
         }
         *slot = None;
         Ok(())
     }
 
-    fn freeze(&self) -> Result<Option<Frost>> {
+    fn freeze(&self, occasion: Occasion) -> Result<Option<Frost>> {
         // Only sealing changes it, and sealing waits for the frost's lock that the caller holds.
         let sealed_lsn = self.manifests.lock().header.sealed_lsn;
         let number = {
@@ -70,16 +84,15 @@ impl Shared {
             writer.log.number() + 1
         };
         // Writers go on while the file is made; only sealing makes one.
-        let reserve = self.options.log_reserve_bytes;
-        let file = NewLog::create(&*self.vfs, &self.paths.log, number, reserve)?;
+        let file = self.new_log(number, occasion)?;
         let mut writer = self.writer.lock();
         if let Err(error) = self.check_poison() {
             file.remove(&*self.vfs);
             return Err(error);
         }
         let log = file.begin(&*self.vfs, writer.next_lsn)?;
-        let old = std::mem::replace(&mut writer.log, log).number();
-        writer.old_logs.push(old);
+        let old = std::mem::replace(&mut writer.log, log);
+        writer.old_logs.push(old.retire());
         let mut state = State::clone(&self.state.load());
         for name in &writer.dirty {
             if let Some(phext) = state.phexts.get_mut(name) {
@@ -97,7 +110,20 @@ impl Shared {
         Ok(Some(frost))
     }
 
-    fn seal_frost(&self, frost: &Frost) -> Result<()> {
+    fn new_log(&self, number: u64, occasion: Occasion) -> Result<NewLog> {
+        let (vfs, directory) = (&*self.vfs, &self.paths.log);
+        let reserve = self.options.log_reserve_bytes;
+        let spare = match occasion {
+            Occasion::Full => self.log_spare.lock().take(),
+            Occasion::Asked => None,
+        };
+        match spare {
+            Some(spare) => NewLog::reuse(vfs, directory, number, reserve, &spare),
+            None => NewLog::create(vfs, directory, number, reserve),
+        }
+    }
+
+    fn seal_frost(&self, frost: &Frost, occasion: Occasion) -> Result<()> {
         let frozen = self.state.load_full();
         let parts = self.build(&frozen, frost)?;
         let mut sealed: Vec<Sealed> = parts.into_iter().map(Sealed::new).collect();
@@ -132,7 +158,7 @@ impl Shared {
         };
         add(&self.counters.seals, 1);
         self.forget_recent();
-        self.trim(frost, sequence)
+        self.trim(frost, sequence, occasion)
     }
 
     /// Writes one segment with a part for each frozen memtable.
@@ -190,22 +216,60 @@ impl Shared {
         Ok(())
     }
 
-    /// Removes the log files whose records are in segments now.
-    fn trim(&self, frost: &Frost, sequence: u64) -> Result<()> {
+    /// Removes the log files whose records are in segments now. Where more is being written the newest
+    /// becomes the spare.
+    fn trim(&self, frost: &Frost, sequence: u64, occasion: Occasion) -> Result<()> {
         self.log_checkpoint(sequence)?;
-        for &number in &frost.logs {
-            let path = file_path(&self.paths.log, number);
-            match self.vfs.remove(&path) {
+        let (vfs, directory) = (&*self.vfs, &self.paths.log);
+        let mut old = frost.logs.as_slice();
+        let mut spare = None;
+        match (occasion, old.split_last()) {
+            (Occasion::Full, Some((newest, others))) if self.is_fit_to_keep(newest) => {
+                spare = Spare::keep(vfs, directory, *newest)?;
+                old = others;
+            }
+            (Occasion::Full, _) => {}
+            (Occasion::Asked, _) => self.remove_log_spare()?,
+        }
+        for log in old {
+            let path = file_path(directory, log.number);
+            match vfs.remove(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(StoreError::io("remove", &path, error));
                 }
                 _ => {}
             }
         }
-        let directory = &self.paths.log;
-        self.vfs
-            .sync_dir(directory)
-            .map_err(|e| StoreError::io("sync", directory, e))
+        if !canary::leaves_out("spare_sync") {
+            vfs.sync_dir(directory)
+                .map_err(|e| StoreError::io("sync", directory, e))?;
+        }
+        // Only now: what the file is called is durable.
+        if spare.is_some() {
+            *self.log_spare.lock() = spare;
+        }
+        Ok(())
+    }
+
+    fn is_fit_to_keep(&self, log: &OldLog) -> bool {
+        let longest = self
+            .options
+            .memtable_bytes
+            .saturating_mul(LONGEST_SPARE_FACTOR);
+        (1..=longest).contains(&log.written)
+    }
+
+    /// Leaves no space to the log that it does not need now.
+    fn give_back_log(&self) -> Result<()> {
+        self.remove_log_spare()?;
+        self.writer.lock().log.give_back()
+    }
+
+    fn remove_log_spare(&self) -> Result<()> {
+        match self.log_spare.lock().take() {
+            Some(_) => remove_spare(&*self.vfs, &self.paths.log),
+            None => Ok(()),
+        }
     }
 }
 

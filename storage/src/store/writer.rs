@@ -9,7 +9,7 @@ use super::state::{Phext, State, memtable_bytes};
 use super::statistics::add;
 use crate::error::{Result, StoreError};
 use crate::log::{
-    Group, KEPT_BUFFER_BYTES, LogWriter, Lsn, MAX_PAYLOAD_BYTES, Operation, Payload, Record,
+    Group, KEPT_BUFFER_BYTES, LogWriter, Lsn, MAX_PAYLOAD_BYTES, OldLog, Operation, Payload, Record,
 };
 use crate::page_table::Location;
 use bytes::{Bytes, BytesMut};
@@ -28,7 +28,7 @@ pub(super) struct Writer {
     /// The LSN of the next record. All before it are durable, unless the store is poisoned.
     pub(super) next_lsn: Lsn,
     /// Log files before the current one.
-    pub(super) old_logs: Vec<u64>,
+    pub(super) old_logs: Vec<OldLog>,
     /// Phexts changed since the last freeze.
     pub(super) dirty: BTreeSet<Arc<str>>,
     /// Where a payload is encoded; empty between records.
@@ -92,9 +92,8 @@ impl Shared {
             writer.log.discard();
             return Err(self.poison_unless_full(error));
         }
-        let log_bytes = writer.log.len();
-        writer.log.flush().map_err(|error| self.poison(&error))?;
-        add(&self.counters.logged_bytes, writer.log.len() - log_bytes);
+        let written = writer.log.flush().map_err(|error| self.poison(&error))?;
+        add(&self.counters.logged_bytes, written);
         writer.next_lsn += 1;
         self.mark_durable(&writer);
         Ok(())
@@ -163,18 +162,18 @@ impl Shared {
             writer.log.discard();
             return Err(self.poison_unless_full(error));
         }
-        let log_bytes = writer.log.len();
-        if let Err(error) = writer.log.flush() {
-            return Err(match self.poison(&error) {
+        let written = writer
+            .log
+            .flush()
+            .map_err(|error| match self.poison(&error) {
                 // Space that is freed does not help any more: not what this error tells people.
                 StoreError::DiskFull { .. } => StoreError::Poisoned {
                     cause: error.to_string(),
                 },
                 error => error,
-            });
-        }
+            })?;
         add(&self.counters.user_bytes, user_bytes as u64);
-        add(&self.counters.logged_bytes, writer.log.len() - log_bytes);
+        add(&self.counters.logged_bytes, written);
         writer.next_lsn = lsn;
         state.lsn = lsn - 1;
         self.state.store(Arc::new(state));

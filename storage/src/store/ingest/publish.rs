@@ -18,6 +18,7 @@
 //! | 3, 4 | the ingest; older records of the phext are skipped, newer ones are replayed over it |
 
 use super::super::manifest::manifest_of;
+use super::super::seal::Occasion;
 use super::super::state::{PartView, Phext, State, memtable_bytes};
 use super::super::writer::Writer;
 use super::super::{Shared, manifest::Manifests};
@@ -39,13 +40,13 @@ impl Shared {
         let _merging = self.merging.lock();
         let mut overlaps = Overlaps::default();
         if mode == IngestMode::Add {
-            self.seal()
+            self.seal(Occasion::Asked)
                 .map_err(|error| self.poison_unless_full(error))?;
             overlaps.extend(&built, &self.phext_of(&built).parts)?;
         }
         let mut frost = self.frost.lock();
         if mode == IngestMode::Add {
-            let sealed = self.seal_frozen(&mut frost);
+            let sealed = self.seal_frozen(&mut frost, Occasion::Asked);
             sealed.map_err(|error| self.poison_unless_full(error))?;
             overlaps.extend(&built, &self.phext_of(&built).parts)?;
         }

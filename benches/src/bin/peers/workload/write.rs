@@ -12,7 +12,7 @@ use crate::workload::{Measured, Workload};
 const PUTS: usize = 300;
 /// Threads of [`Workload::Group`], and writers of [`Workload::Callbacks`].
 pub(crate) const WRITERS: usize = 64;
-const PUTS_PER_WRITER: usize = 16;
+const PUTS_PER_WRITER: usize = 64;
 
 /// The puts of a round: new texts for distinct stored keys.
 pub(crate) struct Puts {
