@@ -18,6 +18,9 @@ pub(super) struct Match {
 /// Matches ahead of the one that is read whose keys are asked for.
 const AHEAD: usize = 8;
 
+/// Positions ahead of the one whose slot is looked up whose slots are asked for.
+const SLOTS_AHEAD: usize = 16;
+
 /// The next match, as a lane.
 #[inline]
 pub(super) fn next_lane<'a>(
@@ -60,7 +63,10 @@ pub(super) fn matches(
         return Ok(None);
     };
     let mut matches = Vec::with_capacity(positions.len());
-    for position in positions {
+    for (index, &position) in positions.iter().enumerate() {
+        if let Some(&ahead) = positions.get(index + SLOTS_AHEAD) {
+            part.prefetch_slot_at_position(ahead);
+        }
         let slot = part.slot_at_position(position)?;
         if !view.shadow.contains(slot) {
             matches.push(Match { slot, position });

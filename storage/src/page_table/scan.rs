@@ -1,7 +1,7 @@
 //! A region over one part: which positions of its key blocks hold a matching key.
 //!
 //! ```text
-//! constraints -> codes       binary search in the dictionaries; no code, no match in this part
+//! constraints -> codes       a search in the dictionaries; no code, no match in this part
 //! zone map    -> groups      SIMD over the least and greatest code of every group of 64 blocks
 //!             -> blocks      the same over the blocks of each group left
 //! blocks      -> positions   SIMD over the 128 keys of each block left
@@ -9,13 +9,14 @@
 //! postings    -> positions   of the rarest codes, ANDed; the other constraints per key
 //! ```
 //!
-//! Dictionaries know how many slots have a code, so that dimensions are tested in order of
-//! selectivity, and so that what postings cost is known before one is read. What the blocks cost is
-//! known once the zone map was scanned; unless the postings are cheaper than the next step of that
-//! scan alone, the step is done first. See [`cost`] for the figures.
+//! Dictionaries know how many slots have a code, so that zones are tested in order of selectivity, and
+//! so that what postings cost is known before one is read. What the blocks cost is known once the zone
+//! map was scanned; unless the postings are cheaper than the next step of that scan alone, the step is
+//! done first. See [`cost`] for the figures. Keys are tested in an order of their own: see
+//! [`tests_of_keys`].
 
 use super::counters::ScanFigures;
-use super::kernels::{CodeSpan, CodeTest, Codes, Kernels, LANES};
+use super::kernels::{CodeSpan, CodeTest, Codes, Kernels, LANES, ZONES, ZoneTest};
 use super::region::{Constraint, Region};
 use crate::coordinate::DIMENSIONS;
 use crate::error::Result;
@@ -36,10 +37,16 @@ mod cost {
 }
 
 /// Blocks ahead of the one that is tested whose codes are asked for.
-const BLOCKS_AHEAD: usize = 4;
+const BLOCKS_AHEAD: usize = 8;
 
-/// Tests whose codes are asked for ahead: few blocks have a key left after more.
-const TESTS_AHEAD: usize = 2;
+/// Blocks whose zones are looked at to see what the tests of their keys will leave.
+const BLOCKS_SAMPLED: usize = 16;
+
+/// Where fewer keys of a block are expected to be left, the columns of further tests are not asked for
+/// ahead.
+const LEAST_EXPECTED: f32 = 0.5;
+
+const _: () = assert!(GROUP_BLOCKS == ZONES, "a group's blocks are tested at once");
 
 /// A constraint over more codes than this is left to the zone map.
 const MOST_LISTS: u32 = 8;
@@ -57,6 +64,16 @@ struct PartTest {
     /// Codes that meet it.
     codes: u32,
     test: CodeTest,
+}
+
+impl PartTest {
+    /// Which share of the codes between a block's least and greatest is wanted.
+    fn share(&self, (least, greatest): (u32, u32)) -> f32 {
+        let codes = |least: u32, greatest: u32| (greatest as f32 - least as f32 + 1.0).max(0.0);
+        let spans = self.test.spans.iter();
+        let wanted = spans.map(|span| codes(span.first.max(least), span.last.min(greatest)));
+        wanted.sum::<f32>() / codes(least, greatest).max(1.0)
+    }
 }
 
 /// The positions of `part` whose keys lie in the region, ascending; `None` where all do.
@@ -161,7 +178,7 @@ struct Scan<'a> {
     figures: &'a mut ScanFigures,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
     fn run(mut self) -> Result<Vec<u32>> {
         let lists = self.lists()?;
         let of_lists = match lists.first() {
@@ -181,7 +198,7 @@ impl Scan<'_> {
         if of_lists < survivors.len() as f64 * cost::BLOCK {
             return self.by_postings(&lists);
         }
-        self.by_blocks(&survivors)
+        self.by_blocks(&maps, &survivors)
     }
 
     /// The tests, by index, that postings can answer, the most selective first.
@@ -201,7 +218,7 @@ impl Scan<'_> {
     }
 
     /// The zone maps of the tests, in their order.
-    fn zone_maps(&self) -> Result<Vec<ZoneMap<'_>>> {
+    fn zone_maps(&self) -> Result<Vec<ZoneMap<'a>>> {
         let maps = self.tests.iter();
         maps.map(|test| self.part.zone_map(test.dimension))
             .collect()
@@ -209,58 +226,63 @@ impl Scan<'_> {
 
     /// The groups that may hold a match.
     fn groups_left(&self, maps: &[ZoneMap<'_>]) -> Vec<u32> {
-        let mut keep = vec![1; self.part.groups() as usize];
-        for (test, map) in self.tests.iter().zip(maps) {
-            self.keep_overlapping(test, map.groups, &mut keep);
+        let tests = self.zone_tests(maps, |map| map.groups);
+        let groups = self.part.groups() as usize;
+        let mut left = Vec::new();
+        for first in (0..groups).step_by(ZONES) {
+            let end = (first + ZONES).min(groups);
+            let bits = self.kernels.overlapping(&tests, first..end);
+            push_indexes(first, bits, &mut left);
         }
-        let mut groups = Vec::new();
-        push_kept(&keep, 0, &mut groups);
-        groups
+        left
     }
 
-    /// The blocks of these groups that may hold a match. Groups that follow each other are scanned as
-    /// one.
+    /// The blocks of these groups that may hold a match.
     fn blocks_left(&self, maps: &[ZoneMap<'_>], groups: &[u32]) -> Vec<u32> {
-        let mut blocks = Vec::new();
-        let mut keep = Vec::new();
-        for run in groups.chunk_by(|a, b| a + 1 == *b) {
-            let first = self.part.blocks_of_group(run[0]).start;
-            let end = self.part.blocks_of_group(run[run.len() - 1]).end;
-            keep.clear();
-            keep.resize(end - first, 1);
-            for (test, map) in self.tests.iter().zip(maps) {
-                self.keep_overlapping(test, map.blocks.range(first..end), &mut keep);
-                if !keep.contains(&1) {
-                    break;
-                }
-            }
-            push_kept(&keep, first as u32, &mut blocks);
+        let tests = self.zone_tests(maps, |map| map.blocks);
+        let mut left = Vec::new();
+        for &group in groups {
+            let blocks = self.part.blocks_of_group(group);
+            let first = blocks.start;
+            let bits = self.kernels.overlapping(&tests, blocks);
+            push_indexes(first, bits, &mut left);
         }
-        blocks
+        left
     }
 
-    fn keep_overlapping(&self, test: &PartTest, zones: Zones<'_>, keep: &mut [u8]) {
-        let codes = |bytes| Codes {
-            width: zones.width,
-            bytes,
+    /// The tests of one level of the zone maps.
+    fn zone_tests<'z>(
+        &'z self,
+        maps: &[ZoneMap<'z>],
+        level: fn(&ZoneMap<'z>) -> Zones<'z>,
+    ) -> Vec<ZoneTest<'z>> {
+        let of = |(test, map): (&'z PartTest, &ZoneMap<'z>)| {
+            let zones = level(map);
+            let codes = |bytes| Codes {
+                width: zones.width,
+                bytes,
+            };
+            ZoneTest {
+                least: codes(zones.least),
+                greatest: codes(zones.greatest),
+                spans: &test.test.spans,
+            }
         };
-        let (least, greatest) = (codes(zones.least), codes(zones.greatest));
-        self.kernels
-            .keep_overlapping(least, greatest, &test.test.spans, keep);
+        self.tests.iter().zip(maps).map(of).collect()
     }
 
-    fn by_blocks(&mut self, survivors: &[u32]) -> Result<Vec<u32>> {
+    fn by_blocks(&mut self, maps: &[ZoneMap<'_>], survivors: &[u32]) -> Result<Vec<u32>> {
         if survivors.len() as u64 * 2 > u64::from(self.part.blocks()) {
             // Most of the section is about to be read: chunk by chunk is faster than block by block.
             self.part.verify_key_blocks()?;
         }
         self.figures.blocks_verified += survivors.len() as u64;
-        let tests: Vec<CodeTest> = self.tests.iter().map(|test| test.test.clone()).collect();
+        let (tests, ahead) = tests_of_keys(std::mem::take(&mut self.tests), maps, survivors);
         let mut positions = Vec::new();
         for (index, &block) in survivors.iter().enumerate() {
-            if let Some(&ahead) = survivors.get(index + BLOCKS_AHEAD) {
-                for test in tests.iter().take(TESTS_AHEAD) {
-                    self.part.prefetch_column(ahead, test.at, test.width);
+            if let Some(&block) = survivors.get(index + BLOCKS_AHEAD) {
+                for test in &tests[..ahead] {
+                    self.part.prefetch_column(block, test.at, test.width);
                 }
             }
             let bits = self
@@ -326,14 +348,43 @@ impl Scan<'_> {
     }
 }
 
-/// Appends the indexes of the flags that are set, counted from `first`.
-fn push_kept(keep: &[u8], first: u32, out: &mut Vec<u32>) {
-    for (chunk, flags) in keep.chunks(8).enumerate() {
-        // Most regions leave few blocks: eight flags are skipped at a time.
-        if flags.iter().any(|&flag| flag != 0) {
-            let set = flags.iter().enumerate().filter(|&(_, &flag)| flag != 0);
-            out.extend(set.map(|(index, _)| first + (chunk * 8 + index) as u32));
-        }
+/// The tests of the keys of these blocks, those first that leave fewest keys, and how many of them are
+/// expected to be made.
+///
+/// Most of the time goes into bringing columns into the cache. How selective a constraint is among the
+/// keys of the blocks that it left is not how selective it is among all slots: where the order of the
+/// keys follows a dimension closely, its zone map has ruled out most, and its test most keys of the rest
+/// pass.
+fn tests_of_keys(
+    tests: Vec<PartTest>,
+    maps: &[ZoneMap<'_>],
+    blocks: &[u32],
+) -> (Vec<CodeTest>, usize) {
+    let step = blocks.len().div_ceil(BLOCKS_SAMPLED).max(1);
+    let shares = tests.into_iter().zip(maps).map(|(test, map)| {
+        let sampled = blocks.iter().step_by(step);
+        let shares = sampled.map(|&block| test.share(map.blocks.ends(block as usize)));
+        let mean = shares.sum::<f32>() / blocks.len().div_ceil(step) as f32;
+        (mean, test.test)
+    });
+    let mut tests: Vec<(f32, CodeTest)> = shares.collect();
+    tests.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut expected = LANES as f32;
+    let is_made = |(share, _): &&(f32, CodeTest)| {
+        let is_made = expected > LEAST_EXPECTED;
+        expected *= share;
+        is_made
+    };
+    let made = tests.iter().take_while(is_made).count();
+    (tests.into_iter().map(|(_, test)| test).collect(), made)
+}
+
+/// Appends the indexes of the bits that are set, counted from `first`.
+#[inline]
+fn push_indexes(first: usize, mut bits: u64, out: &mut Vec<u32>) {
+    while bits != 0 {
+        out.push(first as u32 + bits.trailing_zeros());
+        bits &= bits - 1;
     }
 }
 

@@ -40,6 +40,12 @@ pub(crate) struct ZoneMap<'a> {
 }
 
 impl<'a> Zones<'a> {
+    /// The least and the greatest code of a block, or of a group.
+    pub(crate) fn ends(&self, index: usize) -> (u32, u32) {
+        let code = |codes| code_at(codes, index, self.width);
+        (code(self.least), code(self.greatest))
+    }
+
     /// Those of some blocks, or groups.
     #[inline]
     pub(crate) fn range(&self, range: Range<usize>) -> Zones<'a> {
@@ -95,6 +101,11 @@ impl<'a> Components<'a> {
 
     /// The first code whose component is not below `bound`; their number where all are.
     pub(crate) fn code_from(&self, bound: u32) -> u32 {
+        let (first, last) = (self.first(), self.last());
+        if last - first == self.len() - 1 {
+            // Without gaps a code is its component less the first, and nothing is searched.
+            return bound.saturating_sub(first).min(self.len());
+        }
         let below = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes) < bound;
         self.components.partition_point(below) as u32
     }

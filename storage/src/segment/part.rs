@@ -320,6 +320,13 @@ impl Part {
         }
     }
 
+    /// Asks for what leads from a position of the key blocks to its slot to be brought into the cache.
+    #[inline]
+    pub(crate) fn prefetch_slot_at_position(&self, position: u32) {
+        // Empty where positions are slots.
+        prefetch(self.unverified(Section::Permutation), position as usize * 4);
+    }
+
     /// The coordinate at a position of the key blocks.
     #[inline]
     pub(crate) fn coordinate_at_position(&self, position: u32) -> Result<Coordinate> {

@@ -1,6 +1,7 @@
 //! Which instruction set the loops run with, and the calls into functions compiled for it.
 
-use super::{CodeSpan, CodeTest, Codes, LANES, Lookup, Ruler, loops};
+use super::{CodeTest, Codes, LANES, Lookup, Ruler, ZoneTest, loops};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// The loops, for one of the instruction sets that this processor has.
@@ -62,11 +63,9 @@ macro_rules! kernel {
 }
 
 kernel! {
-    /// Clears the flag in `keep` of each interval of codes, from `least` to `greatest`, that meets
-    /// none of the spans. All three have the same number of elements.
-    keep_overlapping(
-        least: Codes<'_>, greatest: Codes<'_>, spans: &[CodeSpan], keep: &mut [u8]
-    ) -> ()
+    /// Which intervals of a range of at most [`ZONES`](super::ZONES) meet every test, as bits. Stops at
+    /// the first test that none meets.
+    overlapping(tests: &[ZoneTest<'_>], zones: Range<usize>) -> u64
 }
 kernel! {
     /// The keys of a block that meet every test, as bits. Stops at the first test that none meets.

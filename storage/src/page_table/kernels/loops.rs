@@ -4,7 +4,8 @@
 //! Flags are bytes, 0 or 1: a processor of any width compares, narrows and ANDs them without
 //! leaving its vector registers. They become bits only where somebody has to walk over them.
 
-use super::{CodeSpan, CodeTest, Codes, Fold, LANES, Lookup, Ruler};
+use super::{CodeSpan, CodeTest, Codes, Fold, LANES, Lookup, Ruler, ZONES, ZoneTest};
+use std::ops::Range;
 
 /// A code as it is stored.
 trait Code: Copy + Ord {
@@ -76,30 +77,37 @@ where
 }
 
 #[inline(always)]
-pub(super) fn keep_overlapping(
-    least: Codes<'_>,
-    greatest: Codes<'_>,
-    spans: &[CodeSpan],
-    keep: &mut [u8],
-) {
-    by_width!(least.width, C => {
-        let (least, greatest) = (chunks::<C, _>(least.bytes), chunks::<C, _>(greatest.bytes));
-        let blocks = least.chunks(LANES).zip(greatest.chunks(LANES));
-        for ((least, greatest), keep) in blocks.zip(keep.chunks_mut(LANES)) {
-            and_overlapping::<C>(least, greatest, spans, keep);
+pub(super) fn overlapping(tests: &[ZoneTest<'_>], zones: Range<usize>) -> u64 {
+    let mut keep = [0; ZONES];
+    keep[..zones.len()].fill(1);
+    for test in tests {
+        by_width!(test.least.width, C => {
+            let least = &chunks::<C, _>(test.least.bytes)[zones.clone()];
+            let greatest = &chunks::<C, _>(test.greatest.bytes)[zones.clone()];
+            match (least.first_chunk::<ZONES>(), greatest.first_chunk::<ZONES>()) {
+                // A length that is known leaves no rest.
+                (Some(least), Some(greatest)) => {
+                    and_overlapping::<C>(least, greatest, test.spans, &mut keep);
+                }
+                _ => and_overlapping::<C>(least, greatest, test.spans, &mut keep),
+            }
+        });
+        if !any(&keep) {
+            return 0;
         }
-    });
+    }
+    bits(&keep) as u64
 }
 
-/// Keeps those of at most [`LANES`] intervals that meet a span.
+/// Keeps those of at most [`ZONES`] intervals that meet a span.
 #[inline(always)]
 fn and_overlapping<C: Code>(
     least: &[C::Bytes],
     greatest: &[C::Bytes],
     spans: &[CodeSpan],
-    keep: &mut [u8],
+    keep: &mut [u8; ZONES],
 ) {
-    let mut found = [0; LANES];
+    let mut found = [0; ZONES];
     for span in spans {
         let (first, last) = (C::from_u32(span.first), C::from_u32(span.last));
         let ends = least.iter().zip(greatest);
@@ -113,6 +121,11 @@ fn and_overlapping<C: Code>(
 }
 
 #[inline(always)]
+fn any(keep: &[u8]) -> bool {
+    keep.iter().fold(0, |any, keep| any | keep) != 0
+}
+
+#[inline(always)]
 pub(super) fn keep_within(block: &[u8], tests: &[CodeTest]) -> u128 {
     let mut keep = [1; LANES];
     for test in tests {
@@ -122,7 +135,7 @@ pub(super) fn keep_within(block: &[u8], tests: &[CodeTest]) -> u128 {
             let codes = codes.try_into().expect("a block has a code for each lane");
             and_within::<C>(codes, &test.spans, &mut keep);
         });
-        if keep.iter().fold(0, |any, keep| any | keep) == 0 {
+        if !any(&keep) {
             return 0;
         }
     }
@@ -148,7 +161,7 @@ fn and_within<C: Code>(codes: &[C::Bytes; LANES], spans: &[CodeSpan], keep: &mut
 
 /// Flags as bits, the first one lowest.
 #[inline(always)]
-fn bits(keep: &[u8; LANES]) -> u128 {
+fn bits(keep: &[u8]) -> u128 {
     let mut bits = 0;
     for (index, chunk) in keep.as_chunks::<8>().0.iter().enumerate() {
         // Each flag lands once in the highest byte, at the bit of its index; no two sums carry.

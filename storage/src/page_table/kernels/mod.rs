@@ -6,8 +6,8 @@
 //!
 //! | loop | does |
 //! |---|---|
-//! | [`Kernels::keep_overlapping`] | clears the flags of intervals that meet no span of codes |
-//! | [`Kernels::keep_within`] | the same over the 128 keys of a block and all constrained dimensions |
+//! | [`Kernels::overlapping`] | which of 64 intervals meet a span of codes, in all constrained dimensions |
+//! | [`Kernels::keep_within`] | which of the 128 keys of a block do |
 //! | [`Kernels::fold_gaps`] | adds up, or takes the maximum of, distances from a component |
 //! | [`Kernels::fold_looked_up_gaps`] | the same where the components of codes are looked up |
 //! | [`Kernels::fold_looked_up`] | the same for keys, whose intervals are one code |
@@ -27,6 +27,9 @@ pub(super) use dispatch::Kernels;
 
 /// Keys in a block: the length of what is tested at once.
 pub(super) const LANES: usize = 128;
+
+/// Zones that are tested at once at most: those of the blocks of a group.
+pub(super) const ZONES: usize = 64;
 
 /// Little-endian codes of `width` bytes each: 1, 2 or 4.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +55,17 @@ pub(super) struct CodeTest {
     pub(super) at: usize,
     /// The codes wanted, ascending and disjoint.
     pub(super) spans: Vec<CodeSpan>,
+}
+
+/// What the intervals of one dimension's codes must meet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ZoneTest<'a> {
+    /// Where the intervals begin.
+    pub(super) least: Codes<'a>,
+    /// Where they end.
+    pub(super) greatest: Codes<'a>,
+    /// The codes wanted, ascending and disjoint.
+    pub(super) spans: &'a [CodeSpan],
 }
 
 /// The components of codes that are not consecutive, and a target.

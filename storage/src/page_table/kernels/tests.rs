@@ -1,8 +1,11 @@
 //! Every instruction set that this machine has against a scalar model, the portable one included.
 
-use super::{CodeSpan, CodeTest, Codes, Fold, Kernels, LANES, Lookup, Ruler};
+use super::{CodeSpan, CodeTest, Codes, Fold, Kernels, LANES, Lookup, Ruler, ZONES, ZoneTest};
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+/// Width, intervals and spans of a dimension.
+type Zones = (usize, Vec<(u32, u32)>, Vec<CodeSpan>);
 
 /// Codes of a width, with the ends of what it holds.
 fn code(width: usize) -> impl Strategy<Value = u32> {
@@ -28,16 +31,23 @@ fn span(width: usize) -> impl Strategy<Value = CodeSpan> {
     })
 }
 
-/// Intervals of codes, their width, and spans of the same width.
-fn intervals(length: usize) -> impl Strategy<Value = (usize, Vec<(u32, u32)>, Vec<CodeSpan>)> {
-    prop::sample::select(vec![1usize, 2, 4]).prop_flat_map(move |width| {
-        let interval = (code(width), code(width)).prop_map(|(a, b)| (a.min(b), a.max(b)));
-        (
-            Just(width),
-            vec(interval, 0..=length),
-            vec(span(width), 1..4),
-        )
-    })
+/// Intervals of codes, and their width.
+fn intervals(length: usize) -> impl Strategy<Value = (usize, Vec<(u32, u32)>)> {
+    prop::sample::select(vec![1usize, 2, 4])
+        .prop_flat_map(move |width| (Just(width), vec(interval(width), 0..=length)))
+}
+
+fn interval(width: usize) -> impl Strategy<Value = (u32, u32)> {
+    (code(width), code(width)).prop_map(|(a, b)| (a.min(b), a.max(b)))
+}
+
+/// Intervals of as many zones, their width and spans, in up to three dimensions.
+fn zones(blocks: usize) -> impl Strategy<Value = Vec<Zones>> {
+    let dimension = prop::sample::select(vec![1usize, 2, 4]).prop_flat_map(move |width| {
+        let spans = vec(span(width), 1..4);
+        (Just(width), vec(interval(width), blocks), spans)
+    });
+    vec(dimension, 1..4)
 }
 
 fn ends(width: usize, intervals: &[(u32, u32)]) -> (Vec<u8>, Vec<u8>) {
@@ -57,19 +67,28 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn overlaps_agree((width, intervals, spans) in intervals(700), dropped in 0..5usize) {
-        let (least, greatest) = ends(width, &intervals);
-        let flag = |index: usize| u8::from(!index.is_multiple_of(dropped.max(2)) || dropped == 0);
-        let meets = |&(least, greatest): &(u32, u32)| {
+    fn overlaps_agree(
+        zones in (1..200usize).prop_flat_map(zones),
+        first in 0..200usize,
+        length in 0..=ZONES,
+    ) {
+        let blocks = zones[0].1.len();
+        let first = first.min(blocks);
+        let range = first..(first + length).min(blocks);
+        let meets = |at: usize| zones.iter().all(|(_, intervals, spans)| {
+            let (least, greatest) = intervals[at];
             spans.iter().any(|span| greatest >= span.first && least <= span.last)
-        };
-        let expected: Vec<u8> = intervals.iter().enumerate()
-            .map(|(index, interval)| flag(index) & u8::from(meets(interval))).collect();
+        });
+        let expected = range.clone().fold(0, |bits, at| bits | u64::from(meets(at)) << (at - first));
+        let ends = zones.iter().map(|(width, intervals, _)| ends(*width, intervals));
+        let ends: Vec<_> = ends.collect();
+        let tests = zones.iter().zip(&ends).map(|((width, _, spans), (least, greatest))| {
+            let codes = |bytes| Codes { width: *width, bytes };
+            ZoneTest { least: codes(least), greatest: codes(greatest), spans }
+        });
+        let tests: Vec<ZoneTest<'_>> = tests.collect();
         for kernels in Kernels::available() {
-            let mut keep: Vec<u8> = (0..intervals.len()).map(flag).collect();
-            let codes = |bytes| Codes { width, bytes };
-            kernels.keep_overlapping(codes(&least), codes(&greatest), &spans, &mut keep);
-            prop_assert_eq!(&keep, &expected, "{:?}", kernels);
+            prop_assert_eq!(kernels.overlapping(&tests, range.clone()), expected, "{:?}", kernels);
         }
     }
 
@@ -98,7 +117,7 @@ proptest! {
 
     #[test]
     fn gaps_agree(
-        (width, intervals, _) in intervals(300),
+        (width, intervals) in intervals(300),
         target in 1..=0x7FFF_FFFFu32,
         base in 1..=3u32,
         fold in fold(),
@@ -127,7 +146,7 @@ proptest! {
 
     #[test]
     fn looked_up_gaps_agree(
-        (width, intervals, _) in intervals(300),
+        (width, intervals) in intervals(300),
         steps in vec(1..1u32 << 20, 1..300),
         to in 1..=0x7FFF_FFFFu32,
         fold in fold(),
