@@ -255,7 +255,9 @@ impl Phext {
             match self.locate(point)? {
                 Location::Absent => {}
                 Location::Memory(_) => in_memory += 1,
-                Location::Slot { view, .. } | Location::Entry { view, .. } => {
+                Location::Slot { view, .. }
+                | Location::Entry { view, .. }
+                | Location::Text { view, .. } => {
                     let uid = view.part.uid();
                     let index = self.parts.iter().position(|view| view.part.uid() == uid);
                     in_parts[index.expect("a location is in a part of its phext")] += 1;

@@ -67,9 +67,9 @@ impl<'a> Location<'a> {
     fn nearest_line(&self, line: u32) -> Result<(u32, u32)> {
         match *self {
             Location::Absent | Location::Memory(_) => Ok((0, 0)),
-            Location::Slot { view, slot } | Location::Entry { view, slot, .. } => {
-                view.part.nearest_mark(slot, line)
-            }
+            Location::Slot { view, slot }
+            | Location::Entry { view, slot, .. }
+            | Location::Text { view, slot, .. } => view.part.nearest_mark(slot, line),
         }
     }
 }

@@ -75,6 +75,15 @@ pub enum Location<'a> {
         /// The text.
         text: TextPlace,
     },
+    /// In a slot of a part, with its text, which was verified.
+    Text {
+        /// The part.
+        view: &'a PartView,
+        /// The slot.
+        slot: u32,
+        /// The text.
+        text: &'a [u8],
+    },
 }
 
 impl<'a> Location<'a> {
@@ -88,13 +97,14 @@ impl<'a> Location<'a> {
     ///
     /// # Errors
     /// Damage, with file and offset.
-    #[inline]
+    #[inline(always)]
     pub fn text(&self) -> Result<&'a [u8]> {
         match *self {
             Location::Absent => Ok(&[]),
             Location::Memory(text) => Ok(text),
             Location::Slot { view, slot } => view.part.text(slot),
             Location::Entry { view, text, .. } => view.part.text_at(text),
+            Location::Text { text, .. } => Ok(text),
         }
     }
 
@@ -109,6 +119,7 @@ impl<'a> Location<'a> {
             Location::Memory(text) => Ok(text.len() as u64),
             Location::Slot { view, slot } => Ok(u64::from(view.part.record(slot)?.length)),
             Location::Entry { text, .. } => Ok(u64::from(text.length)),
+            Location::Text { text, .. } => Ok(text.len() as u64),
         }
     }
 
@@ -120,9 +131,9 @@ impl<'a> Location<'a> {
         match *self {
             Location::Absent => Ok(xxh3_128(&[])),
             Location::Memory(text) => Ok(xxh3_128(text)),
-            Location::Slot { view, slot } | Location::Entry { view, slot, .. } => {
-                Ok(view.part.record(slot)?.checksum)
-            }
+            Location::Slot { view, slot }
+            | Location::Entry { view, slot, .. }
+            | Location::Text { view, slot, .. } => Ok(view.part.record(slot)?.checksum),
         }
     }
 

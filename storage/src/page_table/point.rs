@@ -7,13 +7,15 @@
 //! ```
 //!
 //! A point touches two places of a part: a bucket of the directory and the heap entry. In a batch the
-//! waits for memory overlap, because each stage asks for what the next one reads.
+//! waits for memory overlap, because each stage asks for what the next one reads; one by one they do as
+//! far as the processor looks ahead. Where nothing is in the way, which a look shows, the entry's text
+//! comes with it ([`Location::Text`]).
 
 use super::Location;
 use super::translation::{self, Hint};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
-use crate::segment::{Candidate, Found, Probe};
+use crate::segment::{Candidate, Confirmed, Found, Probe};
 use crate::store::{PartView, Phext};
 
 /// Parts from which on the translation cache is asked: a hit saves the buckets of all but one, and
@@ -32,7 +34,7 @@ impl Phext {
     ///
     /// # Errors
     /// Damage, with file and offset.
-    #[inline]
+    #[inline(always)]
     pub fn locate(&self, coordinate: &Coordinate) -> Result<Location<'_>> {
         self.locate_with(coordinate, || Probe::new(coordinate))
     }
@@ -58,12 +60,14 @@ impl Phext {
     ///
     /// # Errors
     /// As [`Phext::locate`].
-    #[inline]
+    #[inline(always)]
     pub fn locate_begun(&self, coordinate: &Coordinate, begun: Begun) -> Result<Location<'_>> {
         self.locate_with(coordinate, || begun.0)
     }
 
-    #[inline]
+    /// Always inlined: a result so long is put together in memory otherwise, where it is when all reads
+    /// before it are done.
+    #[inline(always)]
     fn locate_with(
         &self,
         coordinate: &Coordinate,
@@ -76,32 +80,74 @@ impl Phext {
             return Ok(Location::Absent);
         }
         let probe = probe();
-        if self.parts.len() < TRANSLATED_PARTS {
-            return Ok(match self.in_parts(coordinate, probe)? {
-                Some((view, found)) => location(view, found),
-                None => Location::Absent,
-            });
+        if self.parts.len() >= TRANSLATED_PARTS {
+            return self.translate(coordinate, probe);
         }
-        self.translate(coordinate, probe)
+        match self.look(coordinate, probe) {
+            Look::There { view, found, .. } => Ok(text(view, found)),
+            Look::Nowhere => Ok(Location::Absent),
+            Look::Unclear => self.find_in_parts(coordinate, probe),
+        }
     }
 
     /// Where the scroll at a coordinate is, asking the translation cache first.
     #[inline(never)]
     fn translate(&self, coordinate: &Coordinate, probe: Probe) -> Result<Location<'_>> {
-        let hinted = self.hinted(coordinate, probe)?;
+        let hinted = self.hinted(coordinate, probe);
         translation::count(hinted.is_some());
         if let Some(location) = hinted {
             return Ok(location);
         }
-        let Some((view, found)) = self.in_parts(coordinate, probe)? else {
-            return Ok(Location::Absent);
-        };
-        let hint = Hint {
-            part: view.part.uid(),
-            offset: found.offset,
-        };
-        translation::insert(probe.hash(), hint);
-        Ok(location(view, found))
+        match self.look(coordinate, probe) {
+            Look::There {
+                view,
+                offset,
+                found,
+            } => {
+                let part = view.part.uid();
+                translation::insert(probe.hash(), Hint { part, offset });
+                Ok(text(view, found))
+            }
+            Look::Nowhere => Ok(Location::Absent),
+            Look::Unclear => self.find_in_parts(coordinate, probe),
+        }
+    }
+
+    /// Looks into the parts, newest first, as long as nothing is in the way.
+    #[inline(always)]
+    fn look(&self, coordinate: &Coordinate, probe: Probe) -> Look<'_> {
+        for view in &self.parts {
+            match view.part.candidate(coordinate, probe) {
+                Candidate::None => {}
+                Candidate::Likely(offset) => {
+                    let Some(found) = view.part.confirm_quickly(offset, coordinate) else {
+                        return Look::Unclear;
+                    };
+                    if is_current(view, found.slot) {
+                        return Look::There {
+                            view,
+                            offset,
+                            found,
+                        };
+                    }
+                }
+                Candidate::Unknown => return Look::Unclear,
+            }
+        }
+        Look::Nowhere
+    }
+
+    /// The scroll in the newest part that has it, whatever is in the way.
+    #[cold]
+    #[inline(never)]
+    fn find_in_parts(&self, coordinate: &Coordinate, probe: Probe) -> Result<Location<'_>> {
+        for view in &self.parts {
+            let found = view.part.find(coordinate, probe)?;
+            if let Some(found) = found.filter(|found| is_current(view, found.slot)) {
+                return Ok(entry(view, found));
+            }
+        }
+        Ok(Location::Absent)
     }
 
     /// Where the scrolls at these coordinates are, in the same order. Faster than one by one where
@@ -153,56 +199,46 @@ impl Phext {
 
     /// The scroll where this thread found the coordinate before, if it is there still.
     #[inline]
-    fn hinted(&self, coordinate: &Coordinate, probe: Probe) -> Result<Option<Location<'_>>> {
-        let Some(hint) = translation::look_up(probe.hash()) else {
-            return Ok(None);
-        };
+    fn hinted(&self, coordinate: &Coordinate, probe: Probe) -> Option<Location<'_>> {
+        let hint = translation::look_up(probe.hash())?;
         let mut views = self.parts.iter();
-        let Some(view) = views.find(|view| view.part.uid() == hint.part) else {
-            return Ok(None);
-        };
-        let found = view.part.confirm(hint.offset, coordinate)?;
-        Ok(found.and_then(|found| current(view, found)))
-    }
-
-    /// The entry in the newest part that has it. Always inlined: a result so long is put together in
-    /// memory, and a point query waited there for what was just written.
-    #[inline(always)]
-    fn in_parts(
-        &self,
-        coordinate: &Coordinate,
-        probe: Probe,
-    ) -> Result<Option<(&PartView, Found)>> {
-        for view in &self.parts {
-            if let Some(found) = view.part.find(coordinate, probe)?
-                && is_current(view, found)
-            {
-                return Ok(Some((view, found)));
-            }
-        }
-        Ok(None)
+        let view = views.find(|view| view.part.uid() == hint.part)?;
+        let found = view.part.confirm_quickly(hint.offset, coordinate)?;
+        is_current(view, found.slot).then(|| text(view, found))
     }
 }
 
-/// Whether the slot of an entry is not shadowed.
-#[inline]
-fn is_current(view: &PartView, found: Found) -> bool {
-    !view.shadow.contains(found.slot)
+/// What a look into the parts shows.
+enum Look<'a> {
+    Nowhere,
+    There {
+        view: &'a PartView,
+        offset: u64,
+        found: Confirmed<'a>,
+    },
+    /// A chunk is not verified yet, a bucket goes on, two coordinates have one fingerprint, an entry is
+    /// at a border or has a very long key: [`Phext::find_in_parts`] tells.
+    Unclear,
 }
 
+/// Whether a slot is not shadowed.
 #[inline]
-fn location(view: &PartView, found: Found) -> Location<'_> {
+fn is_current(view: &PartView, slot: u32) -> bool {
+    !view.shadow.contains(slot)
+}
+
+#[inline(always)]
+fn text<'a>(view: &'a PartView, found: Confirmed<'a>) -> Location<'a> {
+    let Confirmed { slot, text } = found;
+    Location::Text { view, slot, text }
+}
+
+fn entry(view: &PartView, found: Found) -> Location<'_> {
     Location::Entry {
         view,
         slot: found.slot,
         text: found.text,
     }
-}
-
-/// The location of an entry, unless its slot is shadowed.
-#[inline]
-fn current(view: &PartView, found: Found) -> Option<Location<'_>> {
-    is_current(view, found).then(|| location(view, found))
 }
 
 /// The coordinates of a group that are not found yet, by index.
@@ -262,24 +298,31 @@ impl Pending {
         let mut candidates = [const { Candidate::None }; GROUP];
         for &index in &self.indexes[..self.len] {
             let index = usize::from(index);
-            candidates[index] = view
-                .part
-                .candidate(&coordinates[index], self.probes[index])?;
+            let candidate = view.part.candidate(&coordinates[index], self.probes[index]);
+            if let Candidate::Likely(offset) = candidate {
+                view.part.prefetch_entry(offset);
+            }
+            candidates[index] = candidate;
         }
         self.retain(|index, probe| {
             let coordinate = &coordinates[index];
-            let found = match candidates[index] {
-                Candidate::None => None,
-                Candidate::One(offset) => view.part.confirm(offset, coordinate)?,
-                Candidate::Several => view.part.find(coordinate, probe)?,
+            let quick = match candidates[index] {
+                Candidate::None => return Ok(true),
+                Candidate::Likely(offset) => view.part.confirm_quickly(offset, coordinate),
+                Candidate::Unknown => None,
             };
-            match found.and_then(|found| current(view, found)) {
-                Some(location) => {
-                    tell(index, location);
-                    Ok(false)
+            let found = match quick {
+                Some(found) => Some((found.slot, text(view, found))),
+                None => {
+                    let found = view.part.find(coordinate, probe)?;
+                    found.map(|found| (found.slot, entry(view, found)))
                 }
-                None => Ok(true),
+            };
+            let current = found.filter(|&(slot, _)| is_current(view, slot));
+            if let Some((_, location)) = current {
+                tell(index, location);
             }
+            Ok(current.is_none())
         })
     }
 }

@@ -70,6 +70,13 @@ impl ChunkTable {
         range.end.wrapping_sub(1) / CHUNK_BYTES == chunk && self.is_verified(chunk)
     }
 
+    /// Where the chunk at `at` ends, if it was found good.
+    #[inline]
+    pub(super) fn known_end(&self, at: usize) -> Option<usize> {
+        let chunk = at / CHUNK_BYTES;
+        self.is_verified(chunk).then(|| (chunk + 1) * CHUNK_BYTES)
+    }
+
     /// Makes sure that the chunks under `range` of a map are good. The checksum table begins at
     /// `data_end`.
     pub(super) fn verify(

@@ -228,6 +228,14 @@ impl Segment {
         self.verified_now(range)
     }
 
+    /// The bytes of the file from `at` to the end of its chunk, and not beyond `end`, if that chunk was
+    /// verified before.
+    #[inline]
+    pub(super) fn known_from(&self, at: usize, end: usize) -> Option<&[u8]> {
+        let end = self.chunks.known_end(at)?.min(end).min(self.data_end);
+        self.map.get(at..end)
+    }
+
     #[cold]
     fn verified_now(&self, range: Range<usize>) -> Result<&[u8]> {
         self.chunks

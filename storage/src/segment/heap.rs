@@ -68,6 +68,81 @@ impl HeapKey {
     }
 }
 
+/// A key in three words, each of three components, for those that compare it with an entry: it takes no
+/// detour over memory, and few instructions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeyWords {
+    words: [u64; WORDS],
+    /// Of each word, in bits.
+    lengths: [u32; WORDS],
+}
+
+const WORDS: usize = 3;
+
+impl KeyWords {
+    /// The key of a coordinate.
+    #[inline(always)]
+    pub(super) fn new(coordinate: &Coordinate) -> KeyWords {
+        let (mut words, mut lengths) = ([0; WORDS], [0; WORDS]);
+        let (groups, _) = coordinate.components().as_chunks();
+        for (word, &[first, second, third]) in groups.iter().enumerate() {
+            let (low, low_bits) = spell(first);
+            let (middle, middle_bits) = spell(second);
+            let (high, high_bits) = spell(third);
+            let before_high = low_bits + middle_bits;
+            // Of a word that is too long the bits are wrong, and its length says so.
+            words[word] = low | middle.wrapping_shl(low_bits) | high.wrapping_shl(before_high);
+            lengths[word] = before_high + high_bits;
+        }
+        KeyWords { words, lengths }
+    }
+
+    /// Whether each three components fit into their word, as all do that are below 2^14.
+    #[inline]
+    pub(super) fn is_whole(&self) -> bool {
+        self.lengths.iter().all(|&bits| bits <= u64::BITS)
+    }
+
+    /// Length of the key in bytes.
+    #[inline]
+    pub(super) fn length(&self) -> usize {
+        self.lengths.iter().sum::<u32>() as usize / 8
+    }
+
+    /// Whether the key, which is whole, is what lies at `at` of a header.
+    #[inline]
+    pub(super) fn is_at(&self, header: &[u8; MAX_HEADER_BYTES], mut at: usize) -> bool {
+        let mut differing = 0;
+        for (&word, &bits) in self.words.iter().zip(&self.lengths) {
+            let found = u64::from_le_bytes(word_at(header, at));
+            differing |= (found ^ word) << (u64::BITS - bits);
+            at += bits as usize / 8;
+        }
+        differing == 0
+    }
+}
+
+/// The bytes of a varint as a word, and how many bits they take: too many for a word where the value is
+/// so large.
+#[inline]
+fn spell(value: u32) -> (u64, u32) {
+    let value = u64::from(value);
+    // A bit of room above the lowest seven.
+    let two = value + (value & !0x7f);
+    if value < 1 << 14 {
+        let is_long = u32::from(value >= 0x80);
+        return (two | u64::from(is_long) << 7, 8 + 8 * is_long);
+    }
+    let three = two + (two & !0x7fff);
+    if value < 1 << 21 {
+        return (three | 0x8080, 24);
+    }
+    if value < 1 << 28 {
+        return ((three + (three & !0x7f_ffff)) | 0x80_8080, 32);
+    }
+    (0, u64::BITS + 1)
+}
+
 #[inline]
 fn word_at(bytes: &[u8], at: usize) -> [u8; WORD_BYTES] {
     let word = bytes[at..at + WORD_BYTES].try_into();
@@ -258,6 +333,37 @@ mod tests {
         assert_eq!(HeapKey::new(&key(300)).as_bytes()[8..], [0xac, 0x02]);
         let (short, long) = (HeapKey::new(&key(44)), HeapKey::new(&key(44 + 128)));
         assert!(!long.as_bytes().starts_with(short.as_bytes()));
+    }
+
+    #[test]
+    fn words_are_the_key_where_they_are_whole() {
+        let components = [1, 127, 128, 16_383, 16_384, 1 << 21, (1 << 28) - 1, 1 << 28];
+        let mut whole = 0;
+        for first in components {
+            for (index, second) in components.into_iter().enumerate() {
+                let key: [u32; DIMENSIONS] =
+                    std::array::from_fn(|d| [1, first, second, 3][(d + index) % 4]);
+                let coordinate = Coordinate::new(key).unwrap();
+                let (words, key) = (KeyWords::new(&coordinate), HeapKey::new(&coordinate));
+                if !words.is_whole() {
+                    continue;
+                }
+                whole += 1;
+                assert_eq!(words.length(), key.length);
+                for at in 0..=SLOT_BYTES + MAX_VARINT_BYTES {
+                    let mut header = [0xff; MAX_HEADER_BYTES];
+                    header[at..at + key.length].copy_from_slice(key.as_bytes());
+                    assert!(words.is_at(&header, at), "{coordinate}");
+                    for differing in at..at + key.length {
+                        header[differing] ^= 0x40;
+                        assert!(!words.is_at(&header, at), "{coordinate} at {differing}");
+                        header[differing] ^= 0x40;
+                    }
+                }
+            }
+        }
+        assert!(whole > 30, "{whole}");
+        assert!(!KeyWords::new(&Coordinate::MAX).is_whole());
     }
 
     #[test]

@@ -5,11 +5,17 @@
 //! bucket: no such fingerprint?    -> absent, where the bucket does not go on
 //! entry: is its key this one?     -> found
 //! ```
+//!
+//! There are two ways through it. [`Part::candidate`] and [`Part::confirm_quickly`] know bytes that were
+//! verified before, one bucket, and keys of few bytes, which nearly all lookups are about; [`Part::find`]
+//! knows everything and tells of damage. The first way is short on purpose: a processor looks about 320
+//! instructions ahead, so that it begins with the next lookup while the entry of this one is on its way
+//! from memory, if little lies between the two.
 
 use super::directory::{self, BUCKET_BYTES, Probe};
-use super::heap::HeapKey;
+use super::heap::{Front, HeapKey, KeyWords, MAX_HEADER_BYTES};
 use super::layout::Section;
-use super::part::{Found, Part};
+use super::part::{Confirmed, Found, Part};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::prefetch::prefetch;
@@ -18,29 +24,33 @@ use crate::prefetch::prefetch;
 const PREFETCH_LINES: usize = 4;
 const LINE_BYTES: usize = 64;
 
-/// What a bucket says of a probe.
+/// What a bucket says of a probe, as far as that is quickly said.
 pub(crate) enum Candidate {
     /// The coordinate is not in the part.
     None,
-    /// The entry at this offset of the heap may be it, and nothing else.
-    One(u64),
-    /// Only the whole search tells.
-    Several,
+    /// The entry at this offset of the heap has its fingerprint.
+    Likely(u64),
+    /// Only [`Part::find`] tells.
+    Unknown,
 }
 
 impl Part {
-    /// The entry of a coordinate.
-    #[inline]
+    /// The entry of a coordinate, whatever is in the way.
     pub(crate) fn find(&self, coordinate: &Coordinate, probe: Probe) -> Result<Option<Found>> {
         if !self.spans(coordinate) {
             return Ok(None);
         }
-        let bucket = self.home_bucket(probe)?;
-        if let Some(found) = self.find_in(bucket, coordinate, probe)? {
-            return Ok(Some(found));
-        }
-        if directory::goes_on(bucket) {
-            return self.find_behind(coordinate, probe);
+        for at in directory::buckets_of(self.length(Section::Directory), probe) {
+            let bucket = self.bucket(at)?;
+            for offset in directory::candidates(bucket, probe) {
+                self.prefetch_entry(offset);
+                if let Some(found) = self.confirm(offset, coordinate)? {
+                    return Ok(Some(found));
+                }
+            }
+            if !directory::goes_on(bucket) {
+                break;
+            }
         }
         Ok(None)
     }
@@ -51,54 +61,8 @@ impl Part {
         Ok(found.map(|found| found.slot))
     }
 
-    /// Whether the coordinate lies between the least and the greatest one.
-    #[inline]
-    fn spans(&self, coordinate: &Coordinate) -> bool {
-        let (first, last) = self.coordinates();
-        let leading = coordinate.leading();
-        // Where leading components tell, as they nearly always do, nothing else is looked at.
-        if first.leading() < leading && leading < last.leading() {
-            return true;
-        }
-        coordinate >= first && coordinate <= last
-    }
-
-    /// The entry of a coordinate, if this bucket leads to it.
-    #[inline]
-    fn find_in(
-        &self,
-        bucket: &[u8; BUCKET_BYTES],
-        coordinate: &Coordinate,
-        probe: Probe,
-    ) -> Result<Option<Found>> {
-        for offset in directory::candidates(bucket, probe) {
-            self.prefetch_entry(offset);
-            if let Some(found) = self.confirm(offset, coordinate)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The entry of a coordinate, if a bucket behind its home leads to it.
-    #[cold]
-    fn find_behind(&self, coordinate: &Coordinate, probe: Probe) -> Result<Option<Found>> {
-        for at in directory::buckets_of(self.length(Section::Directory), probe).skip(1) {
-            let bucket = self.bucket(at)?;
-            if let Some(found) = self.find_in(bucket, coordinate, probe)? {
-                return Ok(Some(found));
-            }
-            if !directory::goes_on(bucket) {
-                break;
-            }
-        }
-        Ok(None)
-    }
-
     /// The entry at `offset` of the heap, if its key is this coordinate's.
-    #[inline]
     pub(crate) fn confirm(&self, offset: u64, coordinate: &Coordinate) -> Result<Option<Found>> {
-        // Before the entry is looked at, which may take a while to arrive.
         let key = HeapKey::new(coordinate);
         let bytes = self.entry_bytes(offset)?;
         let front = self.front(bytes, offset)?;
@@ -106,6 +70,33 @@ impl Part {
             return Ok(None);
         }
         Ok(Some(self.found(offset, front, key.as_bytes().len())))
+    }
+
+    /// As [`Self::confirm`], where nothing is in the way; `None` says nothing. Always inlined, since a
+    /// result that is put together in memory is there when all reads before it are done.
+    #[inline(always)]
+    pub(crate) fn confirm_quickly(
+        &self,
+        offset: u64,
+        coordinate: &Coordinate,
+    ) -> Option<Confirmed<'_>> {
+        // All of this before the entry is asked for, since the processor waits for that anyway.
+        let key = KeyWords::new(coordinate);
+        let bytes = self.known(Section::Heap, offset as usize)?;
+        let header = bytes.first_chunk::<MAX_HEADER_BYTES>()?;
+        if !key.is_whole() {
+            return None;
+        }
+        self.prefetch_entry(offset);
+        let front = Front::read(header)?;
+        if front.slot >= self.slots() || !key.is_at(header, front.key_at) {
+            return None;
+        }
+        let start = front.key_at + key.length();
+        Some(Confirmed {
+            slot: front.slot,
+            text: bytes.get(start..start + front.text_bytes as usize)?,
+        })
     }
 
     /// Asks for the bucket of a coordinate to be brought into the cache, if it can be in the part.
@@ -119,42 +110,36 @@ impl Part {
         prefetch(directory, at);
     }
 
-    /// What the directory says of a coordinate, and asks for the entry it leads to.
-    #[inline]
-    pub(crate) fn candidate(&self, coordinate: &Coordinate, probe: Probe) -> Result<Candidate> {
+    /// What the directory says of a coordinate.
+    #[inline(always)]
+    pub(crate) fn candidate(&self, coordinate: &Coordinate, probe: Probe) -> Candidate {
         if !self.spans(coordinate) {
-            return Ok(Candidate::None);
+            return Candidate::None;
         }
-        let bucket = self.home_bucket(probe)?;
-        if directory::goes_on(bucket) {
-            return Ok(Candidate::Several);
-        }
-        let mut candidates = directory::candidates(bucket, probe);
-        let Some(offset) = candidates.next() else {
-            return Ok(Candidate::None);
+        let buckets = self.length(Section::Directory) / BUCKET_BYTES;
+        let at = probe.bucket(buckets) * BUCKET_BYTES;
+        let (file, start) = self.section_at(Section::Directory);
+        prefetch(file, start + at);
+        let known = self.known(Section::Directory, at);
+        let Some(bucket) = known.and_then(<[u8]>::first_chunk) else {
+            return Candidate::Unknown;
         };
-        if candidates.next().is_some() {
-            return Ok(Candidate::Several);
+        match directory::candidates(bucket, probe).next() {
+            Some(offset) => Candidate::Likely(offset),
+            None if directory::goes_on(bucket) => Candidate::Unknown,
+            None => Candidate::None,
         }
-        self.prefetch_entry(offset);
-        Ok(Candidate::One(offset))
     }
 
     /// Asks for the first lines of an entry: its text is wanted when its key is right.
     #[inline]
     pub(crate) fn prefetch_entry(&self, offset: u64) {
-        let heap = self.unverified(Section::Heap);
-        let entry = heap.get(offset as usize..).unwrap_or_default();
-        match entry.first_chunk::<{ PREFETCH_LINES * LINE_BYTES }>() {
+        let (file, start) = self.section_at(Section::Heap);
+        let at = start + offset as usize;
+        match file.get(at..at + PREFETCH_LINES * LINE_BYTES) {
             Some(lines) => (0..PREFETCH_LINES).for_each(|line| prefetch(lines, line * LINE_BYTES)),
-            None => prefetch(entry, 0),
+            None => prefetch(file, at),
         }
-    }
-
-    #[inline]
-    fn home_bucket(&self, probe: Probe) -> Result<&[u8; BUCKET_BYTES]> {
-        let buckets = self.length(Section::Directory) / BUCKET_BYTES;
-        self.bucket(probe.bucket(buckets) * BUCKET_BYTES)
     }
 
     #[inline]

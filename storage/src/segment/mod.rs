@@ -66,7 +66,7 @@ pub(crate) use lookup::Candidate;
 pub(crate) use medium::is_absent;
 pub use order::{Order, OrderError};
 pub use part::TextPlace;
-pub(crate) use part::{Entry, Found, Part};
+pub(crate) use part::{Confirmed, Entry, Found, Part};
 pub(crate) use place::Place;
 pub(crate) use salvage::SalvagedText;
 pub(crate) use stream::SegmentStream;

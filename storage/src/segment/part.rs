@@ -24,6 +24,8 @@ pub(crate) struct Part {
     uid: u64,
     header: PartHeader,
     first: Coordinate,
+    /// What the least and the greatest coordinate lead with.
+    leading: (u64, u64),
     sections: [Range<usize>; super::layout::SECTIONS],
     pub(super) keys: super::keys::KeyColumns,
 }
@@ -46,6 +48,15 @@ pub(crate) struct Found {
     pub(crate) offset: u64,
     /// Its text.
     pub(crate) text: TextPlace,
+}
+
+/// A heap entry that was found, of which everything was verified before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Confirmed<'p> {
+    /// Its slot.
+    pub(crate) slot: u32,
+    /// Its text.
+    pub(crate) text: &'p [u8],
 }
 
 /// A heap entry with its coordinate.
@@ -79,6 +90,7 @@ impl Part {
         let mut part = Part::with_header(segment, index, &range, header);
         part.bytes(Section::Dictionaries, 0, part.length(Section::Dictionaries))?;
         part.first = part.fence(0)?;
+        part.leading.0 = part.first.leading();
         Ok(part)
     }
 
@@ -111,6 +123,7 @@ impl Part {
             index,
             uid: NEXT_UID.fetch_add(1, Ordering::Relaxed),
             first: header.last,
+            leading: (header.last.leading(), header.last.leading()),
             header,
             sections,
             keys,
@@ -172,6 +185,23 @@ impl Part {
     /// The least and the greatest coordinate.
     pub(crate) fn coordinates(&self) -> (&Coordinate, &Coordinate) {
         (&self.first, &self.header.last)
+    }
+
+    /// Whether a coordinate lies between the least and the greatest one.
+    #[inline]
+    pub(super) fn spans(&self, coordinate: &Coordinate) -> bool {
+        let leading = coordinate.leading();
+        // Where leading components tell, as they nearly always do, nothing else is looked at.
+        if leading <= self.leading.0 || leading >= self.leading.1 {
+            let is_near = leading == self.leading.0 || leading == self.leading.1;
+            return is_near && self.spans_closely(coordinate);
+        }
+        true
+    }
+
+    #[cold]
+    fn spans_closely(&self, coordinate: &Coordinate) -> bool {
+        *coordinate >= self.first && *coordinate <= self.header.last
     }
 
     /// Bytes the part takes in its file.
@@ -237,6 +267,13 @@ impl Part {
         }
     }
 
+    /// Bytes of a section from `at` to the end of their chunk, if it was verified before.
+    #[inline]
+    pub(super) fn known(&self, section: Section, at: usize) -> Option<&[u8]> {
+        let range = &self.sections[section as usize];
+        self.segment.known_from(range.start + at, range.end)
+    }
+
     /// Bytes of the heap from an entry's start, at most as many as its header may have.
     #[inline]
     pub(super) fn entry_bytes(&self, offset: u64) -> Result<&[u8]> {
@@ -267,7 +304,17 @@ impl Part {
     /// A text.
     #[inline]
     pub(crate) fn text_at(&self, place: TextPlace) -> Result<&[u8]> {
-        self.bytes(Section::Heap, place.at as usize, place.length as usize)
+        let (at, length) = (place.at as usize, place.length as usize);
+        let known = self.known(Section::Heap, at);
+        match known.and_then(|bytes| bytes.get(..length)) {
+            Some(text) => Ok(text),
+            None => self.text_to_verify(at, length),
+        }
+    }
+
+    #[cold]
+    fn text_to_verify(&self, at: usize, length: usize) -> Result<&[u8]> {
+        self.bytes(Section::Heap, at, length)
     }
 
     /// The text of a slot.
@@ -439,6 +486,15 @@ impl Part {
     pub(super) fn unverified(&self, section: Section) -> &[u8] {
         self.segment
             .unverified(self.sections[section as usize].clone())
+    }
+
+    /// The whole file, and where in it a section begins, to ask for what lies there.
+    #[inline]
+    pub(super) fn section_at(&self, section: Section) -> (&[u8], usize) {
+        (
+            self.segment.mapping(),
+            self.sections[section as usize].start,
+        )
     }
 
     /// Verified bytes of a section.
