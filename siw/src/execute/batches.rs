@@ -40,6 +40,9 @@ impl<'a> Sentron<'a> {
                 ahead = Some(self.find_ahead(lanes, most, observer));
             }
             for word in &stream.each {
+                if self.run_number_word(word, observer) {
+                    continue;
+                }
                 if let Next::Stop = self.run_word(Part::Each, word, outside, observer)? {
                     if let Some(Ok(Some(batch))) = ahead {
                         self.registers.release_places(batch);

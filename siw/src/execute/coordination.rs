@@ -135,10 +135,9 @@ impl<'a> Sentron<'a> {
         // Once there are enough rows, few lanes are as good as the worst of them.
         let mut candidates = Mask([u64::MAX; _]);
         if let Some(worst) = top.worst() {
-            let numbers = &numbers[..self.vectors()];
-            let worst = Source::Scalar(worst);
+            let (comparison, worst) = (top.comparison(), Source::Scalar(worst));
             self.kernels
-                .compare(top.comparison(), numbers, worst, &mut candidates);
+                .compare(comparison, numbers, worst, &mut candidates, self.width);
         }
         let places = self.registers.places(at);
         for lane in active.of(candidates).lanes() {

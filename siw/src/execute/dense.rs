@@ -6,15 +6,12 @@ use super::{Executed, Sentron};
 use crate::{Comparison, ConstantId, DenseOp, Fold, K, NumberKind, Operand, P, R, Reduction};
 use phext_storage::page_table::Location;
 
-/// A vector: operations run over whole vectors, lanes beyond the batch being ignored.
-const VECTOR: usize = 8;
-
 impl Sentron<'_> {
-    /// Runs a D operation up to what it writes, which is deferred.
-    pub(super) fn evaluate_dense(&mut self, op: &DenseOp) -> Executed<()> {
+    /// Runs a D operation if it is one of those on numbers that cannot fail, of which long streams are made;
+    /// says whether it is.
+    #[inline(always)]
+    pub(super) fn evaluate_numbers(&mut self, op: &DenseOp) -> bool {
         match *op {
-            DenseOp::Nop => {}
-            DenseOp::Mov { to, from } => self.copy(to, from),
             DenseOp::Add {
                 to,
                 kind,
@@ -43,13 +40,6 @@ impl Sentron<'_> {
                 right,
                 addend,
             } => self.fuse(kind, to, [left, right], addend),
-            DenseOp::MaskAnd { to, left, right } => {
-                self.logic(to, left, right, |left, right| left & right);
-            }
-            DenseOp::MaskOr { to, left, right } => {
-                self.logic(to, left, right, |left, right| left | right);
-            }
-            DenseOp::MaskNot { to, from } => self.logic(to, from, from, |from, _| !from),
             DenseOp::Sel {
                 to,
                 mask,
@@ -67,6 +57,22 @@ impl Sentron<'_> {
                 fold,
                 mask,
             } => self.fold(accumulator, fold, mask),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Runs a D operation up to what it writes, which is deferred.
+    pub(super) fn evaluate_dense(&mut self, op: &DenseOp) -> Executed<()> {
+        match *op {
+            DenseOp::Mov { to, from } => self.copy(to, from),
+            DenseOp::MaskAnd { to, left, right } => {
+                self.logic(to, left, right, |left, right| left & right);
+            }
+            DenseOp::MaskOr { to, left, right } => {
+                self.logic(to, left, right, |left, right| left | right);
+            }
+            DenseOp::MaskNot { to, from } => self.logic(to, from, from, |from, _| !from),
             DenseOp::Len { to, at, mask } => return self.length(to, at, mask),
             DenseOp::Hash {
                 low,
@@ -100,6 +106,19 @@ impl Sentron<'_> {
                 right,
                 mask,
             } => self.similarity(to, left, right, mask),
+            DenseOp::Nop
+            | DenseOp::Add { .. }
+            | DenseOp::Sub { .. }
+            | DenseOp::Mul { .. }
+            | DenseOp::And { .. }
+            | DenseOp::Or { .. }
+            | DenseOp::Xor { .. }
+            | DenseOp::Fma { .. }
+            | DenseOp::Sel { .. }
+            | DenseOp::Cmp { .. }
+            | DenseOp::Red { .. } => {
+                self.evaluate_numbers(op);
+            }
         }
         Ok(())
     }
@@ -126,12 +145,6 @@ impl Sentron<'_> {
         }
     }
 
-    /// Lanes of the batch, filled up to whole vectors.
-    #[inline]
-    pub(super) fn vectors(&self) -> usize {
-        self.width.next_multiple_of(VECTOR)
-    }
-
     /// What an operand is now.
     #[inline(always)]
     fn held(&self, operand: Operand) -> Held {
@@ -151,22 +164,38 @@ impl Sentron<'_> {
     }
 
     #[inline(always)]
-    fn lanes_in(&self, buffer: BufferId) -> &[u64] {
-        &self.registers.lane_numbers(buffer)[..self.vectors()]
-    }
-
-    #[inline(always)]
     fn source(&self, held: Held) -> Source<'_> {
         match held {
             Held::Scalar(scalar) => Source::Scalar(scalar),
-            Held::Lanes(lanes) => Source::Lanes(self.lanes_in(lanes)),
+            Held::Lanes(lanes) => Source::Lanes(self.registers.lane_numbers(lanes)),
         }
+    }
+
+    /// Where the register has a buffer of its own, which is most often, that is filled in place. Little is stored
+    /// besides lanes then: each store of dispatch waits for its turn behind those of the loop before.
+    #[inline(never)]
+    fn binary(&mut self, op: Binary, to: R, left: R, right: Operand) {
+        self.report.ops += self.width as u64;
+        let (kernels, width) = (self.kernels, self.width);
+        match (self.registers.held(left), self.held(right)) {
+            (Held::Lanes(a), Held::Lanes(b)) => {
+                if let Some((out, [a, b])) = self.registers.own_and_two(to, [a, b]) {
+                    return kernels.zip(op, a, Source::Lanes(b), out, width);
+                }
+            }
+            (Held::Lanes(a), Held::Scalar(b)) => {
+                if let Some((out, a)) = self.registers.own_and_one(to, a) {
+                    return kernels.zip(op, a, Source::Scalar(b), out, width);
+                }
+            }
+            (Held::Scalar(_), _) => {}
+        }
+        self.binary_to_spare(op, to, left, right);
     }
 
     /// Of scalars the result is one.
     #[inline(never)]
-    fn binary(&mut self, op: Binary, to: R, left: R, right: Operand) {
-        self.report.ops += self.width as u64;
+    fn binary_to_spare(&mut self, op: Binary, to: R, left: R, right: Operand) {
         let (held, right) = (self.registers.held(left), self.held(right));
         if let (Held::Scalar(left), Held::Scalar(right)) = (held, right) {
             let write = Write::Scalar(to, op.apply(left, right));
@@ -175,16 +204,27 @@ impl Sentron<'_> {
         let left = self.lanes_held(left, held);
         let reads = [left, right.buffer_or(left)];
         let mut out = self.registers.take_numbers_for(to, reads);
-        let lanes = self.vectors();
-        let (left, right) = (self.lanes_in(left), self.source(right));
+        let (left, right) = (self.registers.lane_numbers(left), self.source(right));
         self.kernels
-            .zip(op, left, right, &mut out.buffer.0[..lanes]);
+            .zip(op, left, right, &mut out.buffer.0, self.width);
         self.registers.defer_numbers(to, out);
     }
 
     #[inline(never)]
     fn fuse(&mut self, kind: NumberKind, to: R, factors: [R; 2], addend: Operand) {
         self.report.ops += self.width as u64;
+        let (kernels, width) = (self.kernels, self.width);
+        let held = factors.map(|factor| self.registers.held(factor));
+        if let ([Held::Lanes(a), Held::Lanes(b)], Held::Scalar(c)) = (held, self.held(addend))
+            && let Some((out, [a, b])) = self.registers.own_and_two(to, [a, b])
+        {
+            return kernels.fuse(kind, a, b, Source::Scalar(c), out, width);
+        }
+        self.fuse_to_spare(kind, to, factors, addend);
+    }
+
+    #[inline(never)]
+    fn fuse_to_spare(&mut self, kind: NumberKind, to: R, factors: [R; 2], addend: Operand) {
         let held = factors.map(|factor| self.registers.held(factor));
         let addend = self.held(addend);
         if let ([Held::Scalar(left), Held::Scalar(right)], Held::Scalar(addend)) = (held, addend) {
@@ -195,11 +235,10 @@ impl Sentron<'_> {
         let right = self.lanes_held(factors[1], held[1]);
         let reads = [left, right, addend.buffer_or(left)];
         let mut out = self.registers.take_numbers_for(to, reads);
-        let lanes = self.vectors();
-        let (left, right) = (self.lanes_in(left), self.lanes_in(right));
-        let to_lanes = &mut out.buffer.0[..lanes];
+        let [left, right] = [left, right].map(|factor| self.registers.lane_numbers(factor));
+        let addend = self.source(addend);
         self.kernels
-            .fuse(kind, left, right, self.source(addend), to_lanes);
+            .fuse(kind, left, right, addend, &mut out.buffer.0, self.width);
         self.registers.defer_numbers(to, out);
     }
 
@@ -225,15 +264,25 @@ impl Sentron<'_> {
     #[inline(never)]
     fn select(&mut self, to: R, mask: K, left: R, right: Operand) {
         self.report.ops += self.width as u64;
+        let (kernels, width) = (self.kernels, self.width);
+        if let (Held::Lanes(a), Held::Scalar(b)) = (self.registers.held(left), self.held(right))
+            && let Some((out, a, mask)) = self.registers.own_and_masked(to, a, mask)
+        {
+            return kernels.select(mask, a, Source::Scalar(b), out, width);
+        }
+        self.select_to_spare(to, mask, left, right);
+    }
+
+    #[inline(never)]
+    fn select_to_spare(&mut self, to: R, mask: K, left: R, right: Operand) {
         let (held, right) = (self.registers.held(left), self.held(right));
         let left = self.lanes_held(left, held);
         let reads = [left, right.buffer_or(left)];
         let mut out = self.registers.take_numbers_for(to, reads);
-        let lanes = self.vectors();
-        let (left, right) = (self.lanes_in(left), self.source(right));
+        let (left, right) = (self.registers.lane_numbers(left), self.source(right));
         let mask = self.registers.mask(mask);
         self.kernels
-            .select(mask, left, right, &mut out.buffer.0[..lanes]);
+            .select(mask, left, right, &mut out.buffer.0, self.width);
         self.registers.defer_numbers(to, out);
     }
 
@@ -242,15 +291,15 @@ impl Sentron<'_> {
         self.report.ops += self.width as u64;
         let (held, right) = (self.registers.held(left), self.held(right));
         let left = self.lanes_held(left, held);
-        let width = self.vectors();
         let (numbers, mask) = self.registers.numbers_and_mask();
         let right = match right {
-            Held::Lanes(right) => Source::Lanes(&numbers.filled(right).0[..width]),
+            Held::Lanes(right) => Source::Lanes(&numbers.filled(right).0),
             Held::Scalar(scalar) => Source::Scalar(scalar),
         };
-        let left = &numbers.filled(left).0[..width];
-        self.kernels.compare(comparison, left, right, mask);
-        self.defer_mask(to);
+        let left = &numbers.filled(left).0;
+        self.kernels
+            .compare(comparison, left, right, mask, self.width);
+        self.registers.defer(Write::DenseMask(to));
     }
 
     #[inline(never)]

@@ -332,6 +332,24 @@ impl<'a> Sentron<'a> {
         Ok(Step::Done)
     }
 
+    /// Runs a word that is one D operation on numbers, if it is; says whether. Most words of a long stream
+    /// are, and nothing of the other pipes is in their way then.
+    #[inline(always)]
+    pub(super) fn run_number_word<O: Observer>(&mut self, word: &Word, observer: &mut O) -> bool {
+        let is_alone = matches!(word.sparse, SparseOp::Nop)
+            && matches!(word.coordination, CoordinationOp::Nop);
+        if !is_alone {
+            return false;
+        }
+        observer.begin(self.report.ops);
+        self.registers.memory.at_once = true;
+        let is_done = self.evaluate_numbers(&word.dense);
+        if is_done {
+            observer.end(word, Pipe::Dense, self.width, self.report.ops);
+        }
+        is_done
+    }
+
     #[inline]
     pub(super) fn run_word<O: Observer>(
         &mut self,

@@ -3,7 +3,7 @@
 use super::{Binary, Panel, Row, Source, Tile, dots, hypervectors, loops};
 #[cfg(target_arch = "x86_64")]
 use super::{avx512, x86};
-use crate::execute::registers::Mask;
+use crate::execute::registers::{LaneArray, Mask};
 use crate::{Comparison, NumberKind, Reduction};
 use std::sync::LazyLock;
 
@@ -42,14 +42,20 @@ macro_rules! kernel {
     ) => {
         impl Kernels {
             $(#[$doc])*
-            #[inline]
+            #[inline(always)]
             pub(in crate::execute) fn $name(self, $($argument: $type),*) -> $result {
+                #[inline(never)]
+                fn portable($($argument: $type),*) -> $result {
+                    $portable($($argument),*)
+                }
                 #[cfg(target_arch = "x86_64")]
                 {
+                    #[inline(never)]
                     #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
                     fn avx2($($argument: $type),*) -> $result {
                         $avx2($($argument),*)
                     }
+                    #[inline(never)]
                     #[target_feature(
                         enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,\
                                   fma,bmi1,bmi2,lzcnt,popcnt"
@@ -66,39 +72,51 @@ macro_rules! kernel {
                     // its attribute above was detected, and nothing else makes values.
                     unsafe {
                         match self.set {
-                            Set::Portable => {}
-                            Set::Avx2 => return avx2($($argument),*),
-                            Set::Avx512 => return avx512($($argument),*),
+                            Set::Portable => portable($($argument),*),
+                            Set::Avx2 => avx2($($argument),*),
+                            Set::Avx512 => avx512($($argument),*),
                         }
                     }
                 }
-                $portable($($argument),*)
+                #[cfg(not(target_arch = "x86_64"))]
+                portable($($argument),*)
             }
         }
     };
 }
 
 kernel! {
-    /// An operation lane by lane.
-    loops::zip(op: Binary, left: &[u64], right: Source<'_>, out: &mut [u64]) -> ()
+    /// An operation lane by lane, over so many lanes.
+    zip(op: Binary, left: &LaneArray, right: Source<'_>, out: &mut LaneArray, width: usize) -> (),
+    [loops::zip, loops::zip, avx512::zip]
 }
+
 kernel! {
-    /// `left * right + addend`, lane by lane.
-    loops::fuse(
-        kind: NumberKind, left: &[u64], right: &[u64], addend: Source<'_>, out: &mut [u64]
-    ) -> ()
+    /// `left * right + addend`, lane by lane, over so many lanes.
+    fuse(
+        kind: NumberKind, left: &LaneArray, right: &LaneArray, addend: Source<'_>, out: &mut LaneArray,
+        width: usize
+    ) -> (),
+    [loops::fuse, loops::fuse, avx512::fuse]
 }
+
 kernel! {
-    /// `left` in the lanes of the mask, `right` in the others.
-    select(mask: &Mask, left: &[u64], right: Source<'_>, out: &mut [u64]) -> (),
+    /// `left` in the lanes of the mask, `right` in the others, over so many lanes.
+    select(
+        mask: &Mask, left: &LaneArray, right: Source<'_>, out: &mut LaneArray, width: usize
+    ) -> (),
     [loops::select, loops::select, avx512::select]
 }
+
 kernel! {
-    /// Sets the bits of a mask to whether the comparison holds, for each lane; the bits of no lane stay
-    /// as they are.
-    compare(comparison: Comparison, left: &[u64], right: Source<'_>, mask: &mut Mask) -> (),
+    /// Sets the bits of a mask to whether the comparison holds, for each of so many lanes, and clears the
+    /// others.
+    compare(
+        comparison: Comparison, left: &LaneArray, right: Source<'_>, mask: &mut Mask, width: usize
+    ) -> (),
     [loops::compare, loops::compare, avx512::compare]
 }
+
 kernel! {
     /// Components as numbers.
     loops::widen(components: &[u32], out: &mut [u64]) -> ()

@@ -1,17 +1,25 @@
 //! The loops over numbers. Everything is inlined into the functions of [`super::dispatch`], whose
 //! instruction set it is then compiled for.
 
-use super::Source;
 use super::scalar::{self, Binary};
-use crate::execute::registers::Mask;
+use super::{Source, VECTOR};
+use crate::execute::registers::{LaneArray, Mask};
 use crate::{Comparison, NumberKind, Reduction};
 
 /// Runs `f` over the lanes of two operands. Each shape of the second is a loop of its own.
 #[inline(always)]
-fn map(left: &[u64], right: Source<'_>, out: &mut [u64], f: impl Fn(u64, u64) -> u64) {
+fn map(
+    left: &LaneArray,
+    right: Source<'_>,
+    out: &mut LaneArray,
+    width: usize,
+    f: impl Fn(u64, u64) -> u64,
+) {
+    let vectors = width.next_multiple_of(VECTOR);
+    let (left, out) = (&left[..vectors], &mut out[..vectors]);
     match right {
         Source::Lanes(right) => {
-            let operands = left.iter().zip(right);
+            let operands = left.iter().zip(&right[..vectors]);
             for (out, (&left, &right)) in out.iter_mut().zip(operands) {
                 *out = f(left, right);
             }
@@ -35,7 +43,13 @@ macro_rules! by_operation {
 }
 
 #[inline(always)]
-pub(super) fn zip(op: Binary, left: &[u64], right: Source<'_>, out: &mut [u64]) {
+pub(super) fn zip(
+    op: Binary,
+    left: &LaneArray,
+    right: Source<'_>,
+    out: &mut LaneArray,
+    width: usize,
+) {
     use NumberKind::{F64, U64};
     by_operation!(
         op,
@@ -44,23 +58,27 @@ pub(super) fn zip(op: Binary, left: &[u64], right: Source<'_>, out: &mut [u64]) 
             Binary::Add(F64), Binary::Sub(F64), Binary::Mul(F64),
             Binary::And, Binary::Or, Binary::Xor
         ],
-        op => map(left, right, out, |left, right| op.apply(left, right))
+        op => map(left, right, out, width, |left, right| op.apply(left, right))
     );
 }
 
 #[inline(always)]
 pub(super) fn fuse(
     kind: NumberKind,
-    left: &[u64],
-    right: &[u64],
+    left: &LaneArray,
+    right: &LaneArray,
     addend: Source<'_>,
-    out: &mut [u64],
+    out: &mut LaneArray,
+    width: usize,
 ) {
+    let vectors = width.next_multiple_of(VECTOR);
+    let (left, right) = (&left[..vectors], &right[..vectors]);
+    let out = &mut out[..vectors];
     by_operation!(kind, [NumberKind::U64, NumberKind::F64], kind => {
         let factors = left.iter().zip(right);
         match addend {
             Source::Lanes(addend) => {
-                for (out, ((&left, &right), &addend)) in out.iter_mut().zip(factors.zip(addend)) {
+                for (out, ((&left, &right), &addend)) in out.iter_mut().zip(factors.zip(&addend[..vectors])) {
                     *out = scalar::fused(kind, left, right, addend);
                 }
             }
@@ -74,19 +92,23 @@ pub(super) fn fuse(
 }
 
 #[inline(always)]
-pub(super) fn select(mask: &Mask, left: &[u64], right: Source<'_>, out: &mut [u64]) {
+pub(super) fn select(
+    mask: &Mask,
+    left: &LaneArray,
+    right: Source<'_>,
+    out: &mut LaneArray,
+    width: usize,
+) {
+    let out = &mut out[..width.next_multiple_of(VECTOR)];
     for (block, &word) in mask.0.iter().enumerate() {
         let lanes = block * 64..(block * 64 + 64).min(out.len());
         if lanes.is_empty() {
             break;
         }
-        let right = match right {
-            Source::Lanes(right) => Source::Lanes(&right[lanes.clone()]),
-            scalar @ Source::Scalar(_) => scalar,
-        };
-        let (left, out) = (&left[lanes.clone()], &mut out[lanes]);
+        let (left, out) = (&left[lanes.clone()], &mut out[lanes.clone()]);
         match right {
             Source::Lanes(right) => {
+                let right = &right[lanes];
                 for (lane, (out, (&left, &right))) in
                     out.iter_mut().zip(left.iter().zip(right)).enumerate()
                 {
@@ -103,42 +125,55 @@ pub(super) fn select(mask: &Mask, left: &[u64], right: Source<'_>, out: &mut [u6
 }
 
 #[inline(always)]
-pub(super) fn compare(comparison: Comparison, left: &[u64], right: Source<'_>, mask: &mut Mask) {
+pub(super) fn compare(
+    comparison: Comparison,
+    left: &LaneArray,
+    right: Source<'_>,
+    mask: &mut Mask,
+    width: usize,
+) {
     let double = f64::from_bits;
     match comparison {
-        Comparison::Eq => holds(left, right, mask, |left, right| left == right),
-        Comparison::Ne => holds(left, right, mask, |left, right| left != right),
-        Comparison::Lt => holds(left, right, mask, |left, right| left < right),
-        Comparison::Le => holds(left, right, mask, |left, right| left <= right),
-        Comparison::Gt => holds(left, right, mask, |left, right| left > right),
-        Comparison::Ge => holds(left, right, mask, |left, right| left >= right),
-        Comparison::FEq => holds(left, right, mask, |left, right| {
+        Comparison::Eq => holds(left, right, mask, width, |left, right| left == right),
+        Comparison::Ne => holds(left, right, mask, width, |left, right| left != right),
+        Comparison::Lt => holds(left, right, mask, width, |left, right| left < right),
+        Comparison::Le => holds(left, right, mask, width, |left, right| left <= right),
+        Comparison::Gt => holds(left, right, mask, width, |left, right| left > right),
+        Comparison::Ge => holds(left, right, mask, width, |left, right| left >= right),
+        Comparison::FEq => holds(left, right, mask, width, |left, right| {
             double(left) == double(right)
         }),
-        Comparison::FNe => holds(left, right, mask, |left, right| {
+        Comparison::FNe => holds(left, right, mask, width, |left, right| {
             double(left) != double(right)
         }),
-        Comparison::FLt => holds(left, right, mask, |left, right| {
+        Comparison::FLt => holds(left, right, mask, width, |left, right| {
             double(left) < double(right)
         }),
-        Comparison::FLe => holds(left, right, mask, |left, right| {
+        Comparison::FLe => holds(left, right, mask, width, |left, right| {
             double(left) <= double(right)
         }),
-        Comparison::FGt => holds(left, right, mask, |left, right| {
+        Comparison::FGt => holds(left, right, mask, width, |left, right| {
             double(left) > double(right)
         }),
-        Comparison::FGe => holds(left, right, mask, |left, right| {
+        Comparison::FGe => holds(left, right, mask, width, |left, right| {
             double(left) >= double(right)
         }),
     }
 }
 
-/// The lanes for which `f` holds. Flags are bytes while they are compared, because a processor of any
+/// The lanes for which `f` holds, and no others. Flags are bytes while they are compared, because a processor of any
 /// width makes those in vector registers.
 #[inline(always)]
-fn holds(left: &[u64], right: Source<'_>, mask: &mut Mask, f: impl Fn(u64, u64) -> bool) {
+fn holds(
+    left: &LaneArray,
+    right: Source<'_>,
+    mask: &mut Mask,
+    width: usize,
+    f: impl Fn(u64, u64) -> bool,
+) {
+    *mask = Mask::default();
     for (block, word) in mask.0.iter_mut().enumerate() {
-        let lanes = block * 64..(block * 64 + 64).min(left.len());
+        let lanes = block * 64..(block * 64 + 64).min(width);
         if lanes.is_empty() {
             break;
         }

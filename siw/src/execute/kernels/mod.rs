@@ -12,11 +12,14 @@
 //! | [`Kernels::bind`], [`Kernels::bundle`], [`Kernels::equal_bits`] | hypervectors |
 //!
 //! Each is written once, in [`loops`], [`hypervectors`] and [`dots`], as plain Rust that the compiler
-//! turns into vector instructions, and compiled once per instruction set in [`dispatch`], which holds
-//! the only unsafe code here. What the compiler does not find by itself is written once more:
-//! comparisons in `avx512`, 0.10 ns a lane instead of 0.29, and selections there, 0.07 instead of 0.11; dot
-//! products in `x86`. Which set runs is found out once, at the first stream. What an operation does to
-//! the numbers of one lane is in [`scalar`], for lanes and for scalars alike.
+//! turns into vector instructions, and compiled once per instruction set in [`dispatch`]. What the compiler
+//! does not find by itself is written once more: arithmetic, comparisons and selections in `avx512`; dot
+//! products in `x86`. Unsafe code is in `dispatch` and `avx512` only. Which set runs is found out once, at the
+//! first stream. What an operation does to the numbers of one lane is in [`scalar`], for lanes and for scalars
+//! alike.
+//!
+//! Registers come as whole arrays, with how many lanes count: a pointer each, so that a loop is begun with few
+//! instructions. The lanes after those, up to a whole vector, are computed too.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -36,11 +39,16 @@ pub(super) use dots::{CELLS, LONGEST, PANELS, Panel, QUERIES, Row, TEXTS, Tile, 
 pub(crate) use scalar::fold;
 pub(super) use scalar::{Binary, fused, ordered};
 
+use super::registers::LaneArray;
+
+/// A vector: operations run over whole vectors, lanes beyond the batch being ignored.
+const VECTOR: usize = 8;
+
 /// The last operand of an operation.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Source<'l> {
     /// A number a lane.
-    Lanes(&'l [u64]),
+    Lanes(&'l LaneArray),
     /// The same number in all lanes.
     Scalar(u64),
 }

@@ -1,7 +1,7 @@
 //! Every instruction set that this machine has against a scalar model, the portable one included.
 
 use super::{Binary, Kernels, Panel, Row, Source, Tile, fold, fused, texts_of};
-use crate::execute::registers::Mask;
+use crate::execute::registers::{LaneArray, Mask};
 use crate::{BATCH_LANES, Comparison, NumberKind, Reduction};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -18,10 +18,35 @@ fn number() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// Numbers of up to a batch; a whole number of vectors.
-fn lanes() -> impl Strategy<Value = Vec<u64>> {
-    prop_oneof![Just(1), Just(BATCH_LANES / 8), 1..=BATCH_LANES / 8]
-        .prop_flat_map(|vectors| vec(number(), 8 * vectors))
+/// Lanes of a batch: vectors, turns of a loop and words of a mask that are whole or not, and any others.
+fn width() -> impl Strategy<Value = usize> {
+    prop_oneof![
+        prop::sample::select(vec![
+            1,
+            8,
+            31,
+            32,
+            63,
+            64,
+            65,
+            512,
+            BATCH_LANES - 1,
+            BATCH_LANES
+        ]),
+        1..=BATCH_LANES,
+    ]
+}
+
+fn numbers() -> impl Strategy<Value = Box<LaneArray>> {
+    vec(number(), BATCH_LANES).prop_map(|numbers| {
+        let mut lanes = numbers_of(0);
+        lanes.copy_from_slice(&numbers);
+        lanes
+    })
+}
+
+fn numbers_of(number: u64) -> Box<LaneArray> {
+    Box::new([number; BATCH_LANES])
 }
 
 fn mask() -> impl Strategy<Value = Mask> {
@@ -33,55 +58,61 @@ proptest! {
 
     #[test]
     fn arithmetic_agrees(
-        left in lanes(),
-        right in vec(number(), BATCH_LANES),
-        addend in vec(number(), BATCH_LANES),
+        width in width(),
+        left in numbers(),
+        right in numbers(),
+        addend in numbers(),
     ) {
         use NumberKind::{F64, U64};
-        let right = &right[..left.len()];
-        let addend = &addend[..left.len()];
         let ops = [
             Binary::Add(U64), Binary::Sub(U64), Binary::Mul(U64),
             Binary::Add(F64), Binary::Sub(F64), Binary::Mul(F64),
             Binary::And, Binary::Or, Binary::Xor,
         ];
-        let mut out = vec![0; left.len()];
+        let vectors = width.next_multiple_of(8);
+        let scalar = right[0];
+        let mut out = numbers_of(0);
+        // Nothing beyond whole vectors is written.
+        let check = |out: &mut LaneArray, expected: &dyn Fn(usize) -> u64, context: &str| {
+            for (lane, out) in out.iter_mut().enumerate() {
+                let expected = if lane < vectors { expected(lane) } else { 0 };
+                prop_assert_eq!(std::mem::take(out), expected, "{} lane {}", context, lane);
+            }
+            Ok(())
+        };
         for (op, kernels) in all(&ops) {
-            kernels.zip(op, &left, Source::Lanes(right), &mut out);
-            let expected = left.iter().zip(right).map(|(l, r)| op.apply(*l, *r));
-            prop_assert!(expected.eq(out.iter().copied()), "{kernels:?} {op:?}");
-            kernels.zip(op, &left, Source::Scalar(right[0]), &mut out);
-            let expected = left.iter().map(|l| op.apply(*l, right[0]));
-            prop_assert!(expected.eq(out.iter().copied()), "{kernels:?} {op:?}");
+            let context = format!("{kernels:?} {op:?}");
+            kernels.zip(op, &left, Source::Lanes(&right), &mut out, width);
+            check(&mut out, &|lane| op.apply(left[lane], right[lane]), &context)?;
+            kernels.zip(op, &left, Source::Scalar(scalar), &mut out, width);
+            check(&mut out, &|lane| op.apply(left[lane], scalar), &context)?;
         }
         for (kind, kernels) in all(&NumberKind::ALL) {
-            kernels.fuse(kind, &left, right, Source::Lanes(addend), &mut out);
-            let factors = left.iter().zip(right);
-            let expected = factors.clone().zip(addend).map(|((l, r), a)| fused(kind, *l, *r, *a));
-            prop_assert!(expected.eq(out.iter().copied()), "{kernels:?} {kind:?}");
-            kernels.fuse(kind, &left, right, Source::Scalar(addend[0]), &mut out);
-            let expected = factors.map(|(l, r)| fused(kind, *l, *r, addend[0]));
-            prop_assert!(expected.eq(out.iter().copied()), "{kernels:?} {kind:?}");
+            let context = format!("{kernels:?} {kind:?}");
+            let one = |lane: usize, addend| fused(kind, left[lane], right[lane], addend);
+            kernels.fuse(kind, &left, &right, Source::Lanes(&addend), &mut out, width);
+            check(&mut out, &|lane| one(lane, addend[lane]), &context)?;
+            kernels.fuse(kind, &left, &right, Source::Scalar(scalar), &mut out, width);
+            check(&mut out, &|lane| one(lane, scalar), &context)?;
         }
     }
 
     #[test]
-    fn selections_agree(
-        mask in mask(),
-        left in lanes(),
-        right in vec(number(), BATCH_LANES),
-    ) {
-        let right = &right[..left.len()];
-        let mut out = vec![0; left.len()];
+    fn selections_agree(width in width(), mask in mask(), left in numbers(), right in numbers()) {
+        let vectors = width.next_multiple_of(8);
+        let scalar = right[0];
         for kernels in Kernels::available() {
-            kernels.select(&mask, &left, Source::Lanes(right), &mut out);
-            for lane in 0..left.len() {
+            let mut out = numbers_of(0);
+            kernels.select(&mask, &left, Source::Lanes(&right), &mut out, width);
+            for lane in 0..BATCH_LANES {
                 let expected = if mask.get(lane) { left[lane] } else { right[lane] };
+                let expected = if lane < vectors { expected } else { 0 };
                 prop_assert_eq!(out[lane], expected, "{:?} {}", kernels, lane);
             }
-            kernels.select(&mask, &left, Source::Scalar(right[0]), &mut out);
-            for lane in 0..left.len() {
-                let expected = if mask.get(lane) { left[lane] } else { right[0] };
+            kernels.select(&mask, &left, Source::Scalar(scalar), &mut out, width);
+            for lane in 0..BATCH_LANES {
+                let expected = if mask.get(lane) { left[lane] } else { scalar };
+                let expected = if lane < vectors { expected } else { 0 };
                 prop_assert_eq!(out[lane], expected, "{:?} {}", kernels, lane);
             }
         }
@@ -188,8 +219,7 @@ proptest! {
     }
 
     #[test]
-    fn comparisons_agree(left in lanes(), right in vec(number(), BATCH_LANES)) {
-        let right = &right[..left.len()];
+    fn comparisons_agree(width in width(), left in numbers(), right in numbers()) {
         for (comparison, kernels) in all(&Comparison::ALL) {
             let holds = |left: u64, right: u64| match comparison {
                 Comparison::Eq => left == right,
@@ -205,14 +235,17 @@ proptest! {
                 Comparison::FGt => f64::from_bits(left) > f64::from_bits(right),
                 Comparison::FGe => f64::from_bits(left) >= f64::from_bits(right),
             };
-            let mut found = Mask::default();
-            let mut one = Mask::default();
-            kernels.compare(comparison, &left, Source::Lanes(right), &mut found);
-            kernels.compare(comparison, &left, Source::Scalar(right[0]), &mut one);
-            for lane in 0..left.len() {
+            let mut found = Mask([u64::MAX; _]);
+            let mut one = Mask([u64::MAX; _]);
+            kernels.compare(comparison, &left, Source::Lanes(&right), &mut found, width);
+            kernels.compare(comparison, &left, Source::Scalar(right[0]), &mut one, width);
+            for lane in 0..BATCH_LANES {
                 let context = || format!("{kernels:?} {comparison:?} {lane}");
-                prop_assert_eq!(found.get(lane), holds(left[lane], right[lane]), "{}", context());
-                prop_assert_eq!(one.get(lane), holds(left[lane], right[0]), "{}", context());
+                let active = lane < width;
+                let expected = active && holds(left[lane], right[lane]);
+                prop_assert_eq!(found.get(lane), expected, "{}", context());
+                let expected = active && holds(left[lane], right[0]);
+                prop_assert_eq!(one.get(lane), expected, "{}", context());
             }
         }
     }

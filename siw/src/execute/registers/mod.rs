@@ -34,10 +34,13 @@ use phext_storage::WriteOp;
 use phext_storage::coordinate::DIMENSIONS;
 use phext_storage::page_table::{Lane, Location};
 
+/// A number a lane.
+pub(super) type LaneArray = [u64; BATCH_LANES];
+
 /// The lanes of a number, aligned so that no vector straddles two cache lines.
 #[repr(align(64))]
 #[derive(Debug)]
-pub(super) struct LaneNumbers(pub(super) [u64; BATCH_LANES]);
+pub(super) struct LaneNumbers(pub(super) LaneArray);
 
 impl Default for LaneNumbers {
     fn default() -> Self {
@@ -186,7 +189,7 @@ impl<'a> Registers<'a> {
     }
 
     #[inline]
-    pub(super) fn lane_numbers(&self, id: BufferId) -> &[u64; BATCH_LANES] {
+    pub(super) fn lane_numbers(&self, id: BufferId) -> &LaneArray {
         &self.memory.number_pool.filled(id).0
     }
 

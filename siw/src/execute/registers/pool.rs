@@ -165,6 +165,35 @@ where
         Some(Taken { id, buffer })
     }
 
+    /// A buffer that only one register or message refers to, to be changed where it is, and one to be read
+    /// meanwhile; `None` if somebody else refers to the first, or if both are the same.
+    #[inline(always)]
+    pub(in crate::execute) fn own_and_one(
+        &mut self,
+        own: BufferId,
+        other: BufferId,
+    ) -> Option<(&mut B, &B)> {
+        let slots = [own, other].map(|id| usize::from(id.0));
+        let [own, other] = self.slots.get_disjoint_mut(slots).ok()?;
+        Some((own.own()?, other.filled()))
+    }
+
+    /// As [`Self::own_and_one`], with two to be read, which may be the same.
+    #[inline(always)]
+    pub(in crate::execute) fn own_and_two(
+        &mut self,
+        own: BufferId,
+        [left, right]: [BufferId; 2],
+    ) -> Option<(&mut B, [&B; 2])> {
+        if left == right {
+            let (own, other) = self.own_and_one(own, left)?;
+            return Some((own, [other, other]));
+        }
+        let slots = [own, left, right].map(|id| usize::from(id.0));
+        let [own, left, right] = self.slots.get_disjoint_mut(slots).ok()?;
+        Some((own.own()?, [left.filled(), right.filled()]))
+    }
+
     /// Puts a buffer back that was filled. One register or message refers to it.
     #[inline]
     pub(in crate::execute) fn put(&mut self, taken: Taken<B>) -> BufferId {
@@ -176,8 +205,25 @@ where
     /// A buffer that is not being filled.
     #[inline]
     pub(in crate::execute) fn filled(&self, id: BufferId) -> &B {
-        let buffer = self.get(id).as_ref();
+        self.slots[usize::from(id.0)].filled()
+    }
+}
+
+impl<B> Slot<Option<B>> {
+    /// The buffer, which is not being filled.
+    #[inline(always)]
+    fn filled(&self) -> &B {
+        let buffer = self.buffer.as_ref();
         buffer.expect("a buffer that is referred to was put back")
+    }
+
+    /// The buffer, if only one register or message refers to it.
+    #[inline(always)]
+    fn own(&mut self) -> Option<&mut B> {
+        match self.uses {
+            1 => self.buffer.as_mut(),
+            _ => None,
+        }
     }
 }
 

@@ -34,6 +34,15 @@ impl Number {
             (None, None) => unreachable!("the validator has seen that the register was written"),
         }
     }
+
+    /// Its buffer, which an operation that writes at once may fill if the register is no scalar.
+    #[inline(always)]
+    pub(super) fn own(&self, at_once: bool) -> Option<BufferId> {
+        match self.scalar {
+            None if at_once => self.lanes,
+            _ => None,
+        }
+    }
 }
 
 impl Memory {

@@ -3,9 +3,12 @@
 //! The operations of a word read what was there before it, so that what one of them writes waits until
 //! the last of them is done, unless none of those after it reads that: then it writes at once, and to
 //! the buffer that its register has where nothing else refers to it. Most operations do, which saves
-//! the way of a buffer through the pool: a chain of loads that each wait for a store.
+//! the way of a buffer through the pool: a chain of loads that each wait for a store. Where such an operation
+//! reads one or two other buffers, its own does not even leave the pool.
 
-use super::{BufferId, NEXT_DENSE, NEXT_SPARSE, Number, NumberBuffer, Registers, Taken};
+use super::{
+    BufferId, LaneArray, Mask, NEXT_DENSE, NEXT_SPARSE, Number, NumberBuffer, Registers, Taken,
+};
 use crate::{K, P, R, T};
 
 /// Most writes of a word: of DHASH and of an S operation.
@@ -138,6 +141,48 @@ impl Registers<'_> {
             return taken;
         }
         memory.number_pool.take()
+    }
+
+    /// The buffer that a register has, where an operation may fill it in place, and one that it reads
+    /// meanwhile; `None` where the operation must fill another.
+    #[inline(always)]
+    pub(in crate::execute) fn own_and_one(
+        &mut self,
+        to: R,
+        other: BufferId,
+    ) -> Option<(&mut LaneArray, &LaneArray)> {
+        let memory = &mut *self.memory;
+        let own = memory.numbers[to.index()].own(memory.at_once)?;
+        let (own, other) = memory.number_pool.own_and_one(own, other)?;
+        Some((&mut own.0, &other.0))
+    }
+
+    /// As [`Self::own_and_one`], with two that it reads.
+    #[inline(always)]
+    pub(in crate::execute) fn own_and_two(
+        &mut self,
+        to: R,
+        others: [BufferId; 2],
+    ) -> Option<(&mut LaneArray, [&LaneArray; 2])> {
+        let memory = &mut *self.memory;
+        let own = memory.numbers[to.index()].own(memory.at_once)?;
+        let (own, [left, right]) = memory.number_pool.own_and_two(own, others)?;
+        Some((&mut own.0, [&left.0, &right.0]))
+    }
+
+    /// As [`Self::own_and_one`], and a mask.
+    #[inline(always)]
+    pub(in crate::execute) fn own_and_masked(
+        &mut self,
+        to: R,
+        other: BufferId,
+        mask: K,
+    ) -> Option<(&mut LaneArray, &LaneArray, &Mask)> {
+        let memory = &mut *self.memory;
+        let own = memory.numbers[to.index()].own(memory.at_once)?;
+        let (own, other) = memory.number_pool.own_and_one(own, other)?;
+        let place = memory.mask_places.0[mask.index()];
+        Some((&mut own.0, &other.0, &memory.masks[usize::from(place)]))
     }
 
     #[inline]
