@@ -40,7 +40,7 @@ mod cost {
 const BLOCKS_AHEAD: usize = 8;
 
 /// Blocks whose zones are looked at to see what the tests of their keys will leave.
-const BLOCKS_SAMPLED: usize = 16;
+const BLOCKS_SAMPLED: usize = 8;
 
 /// Where fewer keys of a block are expected to be left, the columns of further tests are not asked for
 /// ahead.

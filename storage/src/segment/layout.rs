@@ -251,6 +251,7 @@ pub(super) fn push_code(out: &mut Vec<u8>, code: u32, width: usize) {
 }
 
 /// Reads the code at `index` of an array of codes of `width` bytes.
+#[inline]
 pub(super) fn code_at(bytes: &[u8], index: usize, width: usize) -> u32 {
     match width {
         1 => u32::from(bytes[index]),
