@@ -12,7 +12,7 @@ use super::region::Region;
 use super::{Lane, Location, PartWalk};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
-use crate::store::{PartView, Phext};
+use crate::store::{MemtableRange, PartView, Phext};
 use bytes::Bytes;
 use std::ops::RangeInclusive;
 
@@ -283,8 +283,7 @@ pub(super) struct Source<'a> {
 #[derive(Debug)]
 pub(super) enum Walk<'a> {
     Memory {
-        scrolls:
-            imbl::ordmap::RangedIter<'a, Coordinate, Bytes, imbl::shared_ptr::DefaultSharedPtr>,
+        scrolls: MemtableRange<'a>,
         hidden: Option<&'a imbl::OrdSet<Coordinate>>,
     },
     Part(PartWalk<'a>),

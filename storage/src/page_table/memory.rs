@@ -6,10 +6,8 @@
 
 use super::region::Region;
 use crate::coordinate::Coordinate;
-use crate::store::Memtable;
+use crate::store::{Memtable, MemtableRange};
 use bytes::Bytes;
-use imbl::ordmap::RangedIter;
-use imbl::shared_ptr::DefaultSharedPtr;
 use std::ops::RangeInclusive;
 
 /// Scrolls passed over before a jump, which costs about as much as to pass over some ten.
@@ -21,7 +19,7 @@ pub(super) struct RegionWalk<'a, 'r> {
     region: &'r Region,
     /// Where the walk ends.
     last: Coordinate,
-    scrolls: RangedIter<'a, Coordinate, Bytes, DefaultSharedPtr>,
+    scrolls: MemtableRange<'a>,
     passed_over: u32,
 }
 

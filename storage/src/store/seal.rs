@@ -275,8 +275,8 @@ impl Shared {
 
 fn source_of<'a>(phext: &'a Phext, frost: &Frost) -> Option<PartSource<'a>> {
     let scrolls = &phext.frozen.as_ref()?.scrolls;
-    let keys: Vec<Coordinate> = scrolls.keys().copied().collect();
-    let texts: Vec<&Bytes> = scrolls.values().collect();
+    let (keys, texts): (Vec<Coordinate>, Vec<&Bytes>) =
+        scrolls.iter().map(|(c, text)| (*c, text)).unzip();
     Some(PartSource {
         phext: phext.id,
         name: &phext.name,

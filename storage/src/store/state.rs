@@ -7,6 +7,7 @@
 //! active memtable -> frozen memtable (being sealed), unless hidden -> parts, unless shadowed
 //! ```
 
+use super::memtable::Memtable;
 use super::shadow::Shadow;
 use crate::coordinate::Coordinate;
 use crate::error::Result;
@@ -16,9 +17,6 @@ use crate::segment::{Entry, Order, Part, Place, Probe};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock, OnceLock};
-
-/// Scrolls in memory, in coordinate order.
-pub(crate) type Memtable = imbl::OrdMap<Coordinate, Bytes>;
 
 /// Everything visible at one LSN.
 #[derive(Debug, Clone, Default)]
@@ -117,7 +115,7 @@ impl Phext {
             order,
             created_ms,
             sealed_lsn: 0,
-            active: Memtable::new(),
+            active: Memtable::default(),
             frozen: None,
             parts: Vec::new(),
             scrolls: 0,
@@ -196,38 +194,44 @@ impl Phext {
     /// Makes `text` the scroll at `coordinate`; an empty text removes it. Gives the length of what
     /// was there. Where this fails nothing has changed.
     pub(crate) fn put(&mut self, coordinate: Coordinate, text: Bytes) -> Result<Option<u64>> {
-        let previous = self.take(&coordinate)?;
-        if !text.is_empty() {
-            self.insert(coordinate, text);
+        if text.is_empty() {
+            return self.take(&coordinate);
         }
+        let length = text.len() as u64;
+        let previous = match self.active.insert(coordinate, text) {
+            Some(length) => Some(length as u64),
+            None => self.hide(&coordinate).inspect_err(|_| {
+                self.active.remove(&coordinate);
+            })?,
+        };
+        self.count(previous, Some(length));
         Ok(previous)
     }
 
     /// Makes `text`, which is not empty, the scroll at `coordinate`, where none is in memory. One in a
     /// part is not hidden.
     pub(crate) fn put_over(&mut self, coordinate: Coordinate, text: Bytes) {
-        self.derived = Arc::default();
-        self.insert(coordinate, text);
-    }
-
-    fn insert(&mut self, coordinate: Coordinate, text: Bytes) {
-        self.scrolls += 1;
-        self.text_bytes += text.len() as u64;
+        self.count(None, Some(text.len() as u64));
         self.active.insert(coordinate, text);
     }
 
     /// Removes the scroll at `coordinate`. Gives its length. Where this fails nothing has changed.
     pub(crate) fn take(&mut self, coordinate: &Coordinate) -> Result<Option<u64>> {
         let length = match self.active.remove(coordinate) {
-            Some(text) => Some(text.len() as u64),
+            Some(length) => Some(length as u64),
             None => self.hide(coordinate)?,
         };
-        self.derived = Arc::default();
-        if let Some(length) = length {
-            self.scrolls -= 1;
-            self.text_bytes -= length;
-        }
+        self.count(length, None);
         Ok(length)
+    }
+
+    /// Counts that a scroll of one length took the place of one of another.
+    fn count(&mut self, before: Option<u64>, after: Option<u64>) {
+        self.derived = Arc::default();
+        self.scrolls -= u64::from(before.is_some());
+        self.text_bytes -= before.unwrap_or_default();
+        self.scrolls += u64::from(after.is_some());
+        self.text_bytes += after.unwrap_or_default();
     }
 
     /// Hides a scroll that is not in the active memtable.
@@ -250,7 +254,7 @@ impl Phext {
     /// Makes these parts, newest first, all that the phext holds. They reflect the log up to
     /// `sealed_lsn`.
     pub(crate) fn reset(&mut self, parts: Vec<PartView>, sealed_lsn: Lsn) {
-        self.active = Memtable::new();
+        self.active = Memtable::default();
         self.frozen = None;
         self.scrolls = parts.iter().map(|view| u64::from(view.live())).sum();
         self.text_bytes = parts.iter().map(PartView::live_text_bytes).sum();

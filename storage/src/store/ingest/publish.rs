@@ -97,7 +97,11 @@ impl Shared {
                 views.push(overlaps.shadowed(view)?);
             }
         }
-        let freed: u64 = phext.active.values().map(|t| memtable_bytes(t.len())).sum();
+        let freed: u64 = phext
+            .active
+            .iter()
+            .map(|(_, text)| memtable_bytes(text.len()))
+            .sum();
         phext.reset(views, writer.next_lsn - 1);
         self.commit_ingest(&mut manifests, &mut writer, &phext, built)?;
 
@@ -168,7 +172,7 @@ impl Shared {
         writer: &Writer,
     ) -> Result<Option<Arc<Part>>> {
         let mut rest: Vec<(_, &Bytes)> = Vec::new();
-        for (coordinate, text) in &phext.active {
+        for (coordinate, text) in phext.active.iter() {
             if !built.replaces(coordinate)? {
                 rest.push((*coordinate, text));
             }

@@ -353,14 +353,14 @@ impl Planner<'_> {
         let sources: Vec<PartSource<'_>> = replayed
             .iter()
             .map(|phext| {
-                let texts: Vec<_> = phext.active.values().collect();
+                let texts: Vec<_> = phext.active.iter().map(|(_, text)| text).collect();
                 PartSource {
                     phext: phext.id,
                     name: &phext.name,
                     order: phext.order,
                     first_lsn: first_lsn.max(phext.sealed_lsn + 1),
                     last_lsn,
-                    keys: phext.active.keys().copied().collect(),
+                    keys: phext.active.iter().map(|(c, _)| *c).collect(),
                     text: Box::new(move |index| Ok(texts[index])),
                 }
             })
