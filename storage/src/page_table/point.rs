@@ -116,25 +116,28 @@ impl Phext {
     /// Looks into the parts, newest first, as long as nothing is in the way.
     #[inline(always)]
     fn look(&self, coordinate: &Coordinate, probe: Probe) -> Look<'_> {
-        for view in &self.parts {
+        let mut views = self.parts.iter();
+        // The entry is looked at behind the loop: a compiler would spell the key before it otherwise,
+        // also for what is absent, and between one entry and the next bucket.
+        let (view, offset) = loop {
+            let Some(view) = views.next() else {
+                return Look::Nowhere;
+            };
             match view.part.candidate(coordinate, probe) {
                 Candidate::None => {}
-                Candidate::Likely(offset) => {
-                    let Some(found) = view.part.confirm_quickly(offset, coordinate) else {
-                        return Look::Unclear;
-                    };
-                    if is_current(view, found.slot) {
-                        return Look::There {
-                            view,
-                            offset,
-                            found,
-                        };
-                    }
-                }
+                Candidate::Likely(offset) => break (view, offset),
                 Candidate::Unknown => return Look::Unclear,
             }
+        };
+        let found = view.part.confirm_quickly(offset, coordinate);
+        match found.filter(|found| is_current(view, found.slot)) {
+            Some(found) => Look::There {
+                view,
+                offset,
+                found,
+            },
+            None => Look::Unclear,
         }
-        Look::Nowhere
     }
 
     /// The scroll in the newest part that has it, whatever is in the way.
@@ -217,7 +220,7 @@ enum Look<'a> {
         found: Confirmed<'a>,
     },
     /// A chunk is not verified yet, a bucket goes on, two coordinates have one fingerprint, an entry is
-    /// at a border or has a very long key: [`Phext::find_in_parts`] tells.
+    /// at a border, has a very long key or a shadowed slot: [`Phext::find_in_parts`] tells.
     Unclear,
 }
 
