@@ -103,7 +103,7 @@ impl Default for Options {
             merge_memory_bytes: 512 << 20,
             log_reserve_bytes: 4 << 20,
             ingest_part_bytes: 256 << 20,
-            huge_page_segment_bytes: 128 << 20,
+            huge_page_segment_bytes: 64 << 20,
         }
     }
 }
