@@ -10,7 +10,8 @@ use super::top::Top;
 use super::{Executed, Flow, Outside, Sentron};
 use crate::stream::Part;
 use crate::{
-    Constant, ConstantId, CoordinationOp, Destination, K, M, P, Queries, R, Ranking, T, TallyKey,
+    Constant, ConstantId, CoordinationOp, Destination, K, M, P, Queries, R, Ranking, Row, T,
+    TallyKey,
 };
 
 impl<'a> Sentron<'a> {
@@ -76,6 +77,13 @@ impl<'a> Sentron<'a> {
             }
         }
         Ok(Next::Word)
+    }
+
+    /// A row a lane of the batch.
+    #[inline(never)]
+    pub(super) fn pack_lanes(&mut self, to: M, row: &Row) {
+        self.registers.pack(to, row, self.width);
+        self.report.ops += self.width as u64;
     }
 
     fn send(

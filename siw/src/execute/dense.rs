@@ -6,11 +6,30 @@ use super::{Executed, Sentron};
 use crate::{Comparison, ConstantId, DenseOp, Fold, K, NumberKind, Operand, P, R, Reduction};
 use phext_storage::page_table::Location;
 
-impl Sentron<'_> {
-    /// Runs a D operation if it is one of those on numbers that cannot fail, of which long streams are made;
-    /// says whether it is.
+impl DenseOp {
+    /// Whether [`Sentron::evaluate_numbers`] runs it.
     #[inline(always)]
-    pub(super) fn evaluate_numbers(&mut self, op: &DenseOp) -> bool {
+    pub(super) fn is_on_numbers(&self) -> bool {
+        matches!(
+            self,
+            DenseOp::Add { .. }
+                | DenseOp::Sub { .. }
+                | DenseOp::Mul { .. }
+                | DenseOp::And { .. }
+                | DenseOp::Or { .. }
+                | DenseOp::Xor { .. }
+                | DenseOp::Fma { .. }
+                | DenseOp::Sel { .. }
+                | DenseOp::Cmp { .. }
+                | DenseOp::Red { .. }
+        )
+    }
+}
+
+impl Sentron<'_> {
+    /// Runs a D operation if it is one of those on numbers that cannot fail, of which long streams are made.
+    #[inline(always)]
+    pub(super) fn evaluate_numbers(&mut self, op: &DenseOp) {
         match *op {
             DenseOp::Add {
                 to,
@@ -57,9 +76,8 @@ impl Sentron<'_> {
                 fold,
                 mask,
             } => self.fold(accumulator, fold, mask),
-            _ => return false,
+            _ => debug_assert!(!op.is_on_numbers(), "{op:?} is run here"),
         }
-        true
     }
 
     /// Runs a D operation up to what it writes, which is deferred.
@@ -116,9 +134,7 @@ impl Sentron<'_> {
             | DenseOp::Fma { .. }
             | DenseOp::Sel { .. }
             | DenseOp::Cmp { .. }
-            | DenseOp::Red { .. } => {
-                self.evaluate_numbers(op);
-            }
+            | DenseOp::Red { .. } => self.evaluate_numbers(op),
         }
         Ok(())
     }

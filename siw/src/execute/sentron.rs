@@ -332,22 +332,36 @@ impl<'a> Sentron<'a> {
         Ok(Step::Done)
     }
 
-    /// Runs a word that is one D operation on numbers, if it is; says whether. Most words of a long stream
-    /// are, and nothing of the other pipes is in their way then.
+    /// Runs a word of `each` that is a D operation on numbers, by itself or with SINDEX or CPACK, if it is; says
+    /// whether. Most words of a long stream are, and nothing of other operations is in their way then. What is
+    /// packed is so first: it keeps what it refers to from being changed, so that the others write at once.
     #[inline(always)]
     pub(super) fn run_number_word<O: Observer>(&mut self, word: &Word, observer: &mut O) -> bool {
-        let is_alone = matches!(word.sparse, SparseOp::Nop)
-            && matches!(word.coordination, CoordinationOp::Nop);
-        if !is_alone {
+        if !word.dense.is_on_numbers() {
             return false;
         }
-        observer.begin(self.report.ops);
-        self.registers.memory.at_once = true;
-        let is_done = self.evaluate_numbers(&word.dense);
-        if is_done {
-            observer.end(word, Pipe::Dense, self.width, self.report.ops);
+        let index = match word.sparse {
+            SparseOp::Nop => None,
+            SparseOp::Index { to, dimension, .. } => Some((to, dimension)),
+            _ => return false,
+        };
+        match word.coordination {
+            CoordinationOp::Nop => observer.begin(self.report.ops),
+            CoordinationOp::Pack { to, ref row } => {
+                observer.begin(self.report.ops);
+                self.pack_lanes(to, row);
+                observer.end(word, Pipe::Coordination, self.width, self.report.ops);
+            }
+            _ => return false,
         }
-        is_done
+        self.registers.memory.at_once = true;
+        self.evaluate_numbers(&word.dense);
+        observer.end(word, Pipe::Dense, self.width, self.report.ops);
+        if let Some((to, dimension)) = index {
+            self.index(to, dimension);
+            observer.end(word, Pipe::Sparse, self.width, self.report.ops);
+        }
+        true
     }
 
     #[inline]

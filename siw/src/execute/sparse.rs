@@ -57,7 +57,9 @@ impl<'a> Sentron<'a> {
         }
     }
 
-    fn index(&mut self, to: R, dimension: u8) {
+    /// The components of the lanes of the batch.
+    #[inline(never)]
+    pub(super) fn index(&mut self, to: R, dimension: u8) {
         let mut numbers = self.registers.take_numbers_for(to, []);
         let components = self.registers.components(dimension);
         let lanes = &mut numbers.buffer.0[..self.width];
