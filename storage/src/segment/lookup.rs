@@ -8,9 +8,9 @@
 //!
 //! There are two ways through it. [`Part::candidate`] and [`Part::confirm_quickly`] know bytes that were
 //! verified before, one bucket, and keys of few bytes, which nearly all lookups are about; [`Part::find`]
-//! knows everything and tells of damage. The first way is short on purpose: a processor looks about 320
-//! instructions ahead, so that it begins with the next lookup while the entry of this one is on its way
-//! from memory, if little lies between the two.
+//! knows everything and tells of damage. The first way is short on purpose, so that the processor can begin
+//! with the next lookup while the entry of this one is on its way from memory. How far it does depends on
+//! what the caller does in between.
 
 use super::directory::{self, BUCKET_BYTES, Probe};
 use super::heap::{Front, HeapKey, KeyWords, MAX_HEADER_BYTES};
