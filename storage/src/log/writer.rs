@@ -223,6 +223,7 @@ impl LogWriter {
         (end + ahead)
             .next_multiple_of(BLOCK_BYTES)
             .min(self.reserved)
+            .max(end)
     }
 
     fn write_header(&self) -> Result<()> {

@@ -10,7 +10,8 @@
 //! opened for writing again: every commit that the log proves durable, which may lack the last
 //! group).
 //!
-//! The writer removes a segment or a log file only after it published a manifest that does without.
+//! The writer removes a segment or a log file, or writes to a log file anew, only after it published a
+//! manifest that does without.
 //! So a failure to load what a manifest names counts only if the manifest is still the current one.
 //! Otherwise the newer one is loaded. Segments that a state has mapped stay readable after their
 //! names are gone.
