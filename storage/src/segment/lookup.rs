@@ -15,7 +15,7 @@
 use super::directory::{self, BUCKET_BYTES, Probe};
 use super::heap::{Front, HeapKey, KeyWords, MAX_HEADER_BYTES};
 use super::layout::Section;
-use super::part::{Confirmed, Found, Part};
+use super::part::{Found, Part};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::prefetch::prefetch;
@@ -32,6 +32,15 @@ pub(crate) enum Candidate {
     Likely(u64),
     /// Only [`Part::find`] tells.
     Unknown,
+}
+
+/// A heap entry that was found, of which everything was verified before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Confirmed<'p> {
+    /// Its slot.
+    pub(crate) slot: u32,
+    /// Its text.
+    pub(crate) text: &'p [u8],
 }
 
 impl Part {
@@ -59,6 +68,24 @@ impl Part {
     pub(crate) fn slot_of(&self, coordinate: &Coordinate) -> Result<Option<u32>> {
         let found = self.find(coordinate, Probe::new(coordinate))?;
         Ok(found.map(|found| found.slot))
+    }
+
+    /// Whether a coordinate lies between the least and the greatest one.
+    #[inline]
+    fn spans(&self, coordinate: &Coordinate) -> bool {
+        let leading = coordinate.leading();
+        // Where leading components tell, as they nearly always do, nothing else is looked at.
+        if leading <= self.leading.0 || leading >= self.leading.1 {
+            let is_near = leading == self.leading.0 || leading == self.leading.1;
+            return is_near && self.spans_closely(coordinate);
+        }
+        true
+    }
+
+    #[cold]
+    fn spans_closely(&self, coordinate: &Coordinate) -> bool {
+        let (first, last) = self.coordinates();
+        coordinate >= first && coordinate <= last
     }
 
     /// The entry at `offset` of the heap, if its key is this coordinate's.

@@ -25,7 +25,7 @@ pub(crate) struct Part {
     header: PartHeader,
     first: Coordinate,
     /// What the least and the greatest coordinate lead with.
-    leading: (u64, u64),
+    pub(super) leading: (u64, u64),
     sections: [Range<usize>; super::layout::SECTIONS],
     pub(super) keys: super::keys::KeyColumns,
 }
@@ -48,15 +48,6 @@ pub(crate) struct Found {
     pub(crate) offset: u64,
     /// Its text.
     pub(crate) text: TextPlace,
-}
-
-/// A heap entry that was found, of which everything was verified before.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Confirmed<'p> {
-    /// Its slot.
-    pub(crate) slot: u32,
-    /// Its text.
-    pub(crate) text: &'p [u8],
 }
 
 /// A heap entry with its coordinate.
@@ -185,23 +176,6 @@ impl Part {
     /// The least and the greatest coordinate.
     pub(crate) fn coordinates(&self) -> (&Coordinate, &Coordinate) {
         (&self.first, &self.header.last)
-    }
-
-    /// Whether a coordinate lies between the least and the greatest one.
-    #[inline]
-    pub(super) fn spans(&self, coordinate: &Coordinate) -> bool {
-        let leading = coordinate.leading();
-        // Where leading components tell, as they nearly always do, nothing else is looked at.
-        if leading <= self.leading.0 || leading >= self.leading.1 {
-            let is_near = leading == self.leading.0 || leading == self.leading.1;
-            return is_near && self.spans_closely(coordinate);
-        }
-        true
-    }
-
-    #[cold]
-    fn spans_closely(&self, coordinate: &Coordinate) -> bool {
-        *coordinate >= self.first && *coordinate <= self.header.last
     }
 
     /// Bytes the part takes in its file.
