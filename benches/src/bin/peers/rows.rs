@@ -175,8 +175,26 @@ impl Measuring {
     }
 }
 
+/// The middle one, and of an even number the mean of the two in the middle.
 fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied()
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = sorted[(sorted.len() - 1) / 2];
+    Some(f64::midpoint(lower, upper))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        let check = |values: &[f64], expected| assert_eq!(median(values), expected, "{values:?}");
+        check(&[], None);
+        check(&[3.0], Some(3.0));
+        check(&[4.0, 1.0], Some(2.5));
+        check(&[9.0, 1.0, 2.0], Some(2.0));
+        check(&[8.0, 1.0, 4.0, 3.0], Some(3.5));
+    }
 }
