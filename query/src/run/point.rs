@@ -44,7 +44,7 @@ pub(super) fn read(
     sink: &mut dyn Sink,
 ) -> Result<Report, ExecuteError> {
     // A sink that reads a point itself finds none kept, and the later one is kept of the two.
-    let mut compiled = match KEPT.take() {
+    let mut compiled = match KEPT.with(Cell::take) {
         Some(compiled) => compiled,
         None => Box::new(Plan::new(&Query::point(*coordinate))?.compiled),
     };
@@ -55,6 +55,6 @@ pub(super) fn read(
         _ => unreachable!("the first constant of a point query is its point"),
     }
     let result = execute(&compiled.stream, phext, sink, &mut Collected::default());
-    KEPT.set(Some(compiled));
+    KEPT.with(|kept| kept.set(Some(compiled)));
     Ok(result?)
 }

@@ -6,6 +6,7 @@
 //! find_ahead: at the highest tier, before those words ----/
 //! ```
 
+use super::lanes::Point;
 use super::registers::BufferId;
 use super::sentron::Next;
 use super::survey::{Survey, only_counts};
@@ -39,22 +40,55 @@ impl<'a> Sentron<'a> {
             if self.looks_ahead(lanes) && self.is_far_from_enough(outside) {
                 ahead = Some(self.find_ahead(lanes, most, observer));
             }
-            for word in &stream.each {
-                if self.run_number_word(word, observer) {
-                    continue;
+            if self.run_each(outside, observer)? == Flow::Stop {
+                if let Some(Ok(Some(batch))) = ahead {
+                    self.registers.release_places(batch);
                 }
-                if let Next::Stop = self.run_word(Part::Each, word, outside, observer)? {
-                    if let Some(Ok(Some(batch))) = ahead {
-                        self.registers.release_places(batch);
-                    }
-                    return Ok(Flow::Stop);
-                }
+                return Ok(Flow::Stop);
             }
-            self.position += self.width;
             if ahead.is_none() && lanes.is_finished() {
                 return Ok(Flow::Continue);
             }
         }
+    }
+
+    /// Runs `each` over one point, which is a batch.
+    #[inline(always)]
+    pub(super) fn run_point<O: Observer>(
+        &mut self,
+        point: Point<'a>,
+        outside: &mut Outside<'_>,
+        observer: &mut O,
+    ) -> Executed<Flow> {
+        if (outside.interrupted)() {
+            return Err(Box::new(ExecuteError::Interrupted));
+        }
+        observer.begin(self.report.ops);
+        let (buffer, places, _) = self.registers.claim_places();
+        point.find(self.phext, places)?;
+        self.begin_batch(buffer);
+        observer.looked(self.stream, self.report.ops);
+        self.run_each(outside, observer)
+    }
+
+    /// Runs the words of `each` over the batch at hand.
+    #[inline(always)]
+    fn run_each<O: Observer>(
+        &mut self,
+        outside: &mut Outside<'_>,
+        observer: &mut O,
+    ) -> Executed<Flow> {
+        let stream = self.stream;
+        for word in &stream.each {
+            if self.run_number_word(word, observer) {
+                continue;
+            }
+            if let Next::Stop = self.run_word(Part::Each, word, outside, observer)? {
+                return Ok(Flow::Stop);
+            }
+        }
+        self.position += self.width;
+        Ok(Flow::Continue)
     }
 
     /// Begins the next batch, which may have been found before. `false` if there is none.
@@ -131,6 +165,7 @@ impl<'a> Sentron<'a> {
     }
 
     /// Gives a batch to the register that SLANES names.
+    #[inline]
     fn begin_batch(&mut self, batch: BufferId) {
         let Survey {
             register, indexed, ..
@@ -143,6 +178,7 @@ impl<'a> Sentron<'a> {
         self.begin_lanes(width);
     }
 
+    #[inline]
     fn begin_lanes(&mut self, width: usize) {
         self.width = width;
         self.registers.memory.arena.clear();

@@ -3,11 +3,11 @@
 use super::dots::Dots;
 use super::group::{Answer, Collective};
 use super::kernels::Source;
-use super::registers::{Content, Mask, Message, Rows};
+use super::registers::{Active, Content, Mask, Message, Rows};
 use super::sentron::Next;
 use super::tally::Tallies;
 use super::top::Top;
-use super::{Executed, Flow, Outside, Sentron};
+use super::{Executed, Flow, Outside, Report, ResultRow, Sentron};
 use crate::stream::Part;
 use crate::{
     Constant, ConstantId, CoordinationOp, Destination, K, M, P, Queries, R, Ranking, Row, T,
@@ -16,7 +16,9 @@ use crate::{
 
 impl<'a> Sentron<'a> {
     /// Runs a C operation. It reads what no other operation of the word has written yet, and writes
-    /// only message registers, which no other pipe reads.
+    /// only message registers, which no other pipe reads. Each is a call of its own, so that none pays for
+    /// the room that others take.
+    #[inline(always)]
     pub(super) fn run_coordination(
         &mut self,
         part: Part,
@@ -36,12 +38,7 @@ impl<'a> Sentron<'a> {
                     neighbour => Ok(self.post(neighbour, from, mask)),
                 };
             }
-            CoordinationOp::Recv { to } => {
-                let received = std::mem::take(&mut self.registers.memory.received);
-                let rows = Rows::new(received, Default::default());
-                self.registers.put_content(to, Content::Rows(rows));
-                self.report.ops += 1;
-            }
+            CoordinationOp::Recv { to } => self.receive(to),
             CoordinationOp::Top {
                 accumulator,
                 ranking,
@@ -72,7 +69,7 @@ impl<'a> Sentron<'a> {
             | CoordinationOp::Reduce { .. }
             | CoordinationOp::Cast { .. }
             | CoordinationOp::Merge { .. } => {
-                self.meeting = Some(self.meet(*op));
+                self.meet(*op);
                 return Ok(Next::Collective);
             }
         }
@@ -86,6 +83,7 @@ impl<'a> Sentron<'a> {
         self.report.ops += self.width as u64;
     }
 
+    #[inline(never)]
     fn send(
         &mut self,
         part: Part,
@@ -96,22 +94,24 @@ impl<'a> Sentron<'a> {
         if part == Part::Last && self.number != 0 {
             return Ok(Next::Word);
         }
-        let rows = self.registers.rows(from);
-        let active = self.registers.active(mask, rows);
-        for row in 0..rows {
-            if !active.get(row) {
-                continue;
+        let (registers, report) = (&self.registers, &mut self.report);
+        match registers.columns(from) {
+            Some(columns) => {
+                let active = registers.active(mask, columns.rows);
+                let row = |row| registers.row_of(columns, row);
+                send_rows(columns.rows, active, row, outside, report)
             }
-            self.report.ops += 1;
-            self.report.rows += 1;
-            if outside.sink.row(&self.registers.row(from, row))? == Flow::Stop {
-                return Ok(Next::Stop);
+            None => {
+                let rows = registers.rows(from);
+                let active = registers.active(mask, rows);
+                let row = |row| registers.row(from, row);
+                send_rows(rows, active, row, outside, report)
             }
         }
-        Ok(Next::Word)
     }
 
     /// Puts rows into the mail of the group.
+    #[inline(never)]
     fn post(&mut self, to: Destination, from: M, mask: Option<K>) -> Next {
         let mut sent = std::mem::take(&mut self.registers.memory.sent);
         let rows = self.registers.rows(from);
@@ -125,6 +125,16 @@ impl<'a> Sentron<'a> {
         Next::Word
     }
 
+    /// Takes what is in the mail of the sentron.
+    #[inline(never)]
+    fn receive(&mut self, to: M) {
+        let received = std::mem::take(&mut self.registers.memory.received);
+        let rows = Rows::new(received, Default::default());
+        self.registers.put_content(to, Content::Rows(rows));
+        self.report.ops += 1;
+    }
+
+    #[inline(never)]
     fn rank(
         &mut self,
         (accumulator, ranking, count): (M, Ranking, ConstantId),
@@ -165,6 +175,7 @@ impl<'a> Sentron<'a> {
         }
     }
 
+    #[inline(never)]
     fn closest(
         &mut self,
         (accumulator, queries): (M, ConstantId),
@@ -190,6 +201,7 @@ impl<'a> Sentron<'a> {
         *self.registers.content(accumulator) = Content::Dots(dots);
     }
 
+    #[inline(never)]
     fn tally(
         &mut self,
         (accumulator, key): (M, TallyKey),
@@ -214,11 +226,12 @@ impl<'a> Sentron<'a> {
         Ok(())
     }
 
-    /// What the sentron brings to a collective, at which it waits.
-    fn meet(&mut self, op: CoordinationOp) -> Collective {
+    /// Keeps what the sentron brings to a collective, at which it waits.
+    #[inline(never)]
+    fn meet(&mut self, op: CoordinationOp) {
         self.report.ops += 1;
         self.waits_at = op;
-        match op {
+        self.meeting = Some(match op {
             CoordinationOp::Reduce {
                 accumulator,
                 reduction,
@@ -228,7 +241,7 @@ impl<'a> Sentron<'a> {
                 Collective::Merge(self.registers.copy_rows(message))
             }
             _ => Collective::Barrier(std::mem::take(&mut self.registers.memory.sent)),
-        }
+        });
     }
 
     /// Takes the answer of the collective at which the part of the stream stopped.
@@ -250,4 +263,23 @@ impl<'a> Sentron<'a> {
             (op, answer) => panic!("a sentron waits at {op:?}, and is given {answer:?}"),
         }
     }
+}
+
+/// Gives the active ones of so many rows to the sink.
+#[inline(always)]
+fn send_rows<'r>(
+    rows: usize,
+    active: Active<'_>,
+    make: impl Fn(usize) -> ResultRow<'r>,
+    outside: &mut Outside<'_>,
+    report: &mut Report,
+) -> Executed<Next> {
+    for row in (0..rows).filter(|&row| active.get(row)) {
+        report.ops += 1;
+        report.rows += 1;
+        if outside.sink.row(&make(row))? == Flow::Stop {
+            return Ok(Next::Stop);
+        }
+    }
+    Ok(Next::Word)
 }

@@ -1,5 +1,6 @@
 //! Where the lanes of a batch come from.
 
+use super::Executed;
 use crate::group::allocation::Share;
 use crate::{Constant, ConstantId, LaneSpec, Stream};
 use phext_storage::coordinate::Coordinate;
@@ -16,8 +17,6 @@ pub enum Lanes<'a> {
     /// From the page table, in its order. Boxed, because lanes are moved about and points are few
     /// bytes.
     Cursor(Box<LaneCursor<'a>>),
-    /// A coordinate that is looked for already; nothing once it was given.
-    Point(Option<(&'a Coordinate, Begun)>),
     /// These coordinates, in the order given, whether or not they hold a scroll.
     Points(&'a [Coordinate]),
     /// Those of others that are one sentron's.
@@ -55,36 +54,15 @@ impl<'a> Lanes<'a> {
     #[inline]
     pub fn of_spec(spec: &'a LaneSpec, phext: &'a Phext) -> Result<Self, StoreError> {
         Ok(match spec {
-            LaneSpec::Points(points) => match &points[..] {
-                [point] => Self::Point(Some((point, phext.begin(point)))),
-                points => Self::Points(points),
-            },
+            LaneSpec::Points(points) => Self::Points(points),
             others => Self::Cursor(Box::new(phext.lanes(others)?)),
         })
-    }
-
-    /// The lanes of a stream that asks for one coordinate: what is read first of it is on its way while
-    /// a sentron is made ready, which takes about as long.
-    #[inline]
-    pub(super) fn of_point(
-        stream: &'a Stream,
-        constant: Option<ConstantId>,
-        phext: &'a Phext,
-    ) -> Option<Self> {
-        match constant.map(|constant| spec(stream, constant)) {
-            Some(LaneSpec::Points(points)) if points.len() == 1 => {
-                let point = &points[0];
-                Some(Self::Point(Some((point, phext.begin(point)))))
-            }
-            _ => None,
-        }
     }
 
     /// Whether no lane is left, as far as that is known without a look.
     #[inline]
     pub(super) fn is_finished(&self) -> bool {
         match self {
-            Self::Point(point) => point.is_none(),
             Self::Points(points) => points.is_empty(),
             Self::Share(shared) => shared.0.is_finished(),
             Self::Cursor(_) => false,
@@ -101,16 +79,6 @@ impl<'a> Lanes<'a> {
     ) -> Result<(), StoreError> {
         match self {
             Self::Cursor(cursor) => cursor.next_batch(out, most),
-            Self::Point(point) => {
-                if let Some((coordinate, begun)) = point.take() {
-                    let location = phext.locate_begun(coordinate, begun)?;
-                    out.push(Lane {
-                        coordinate: *coordinate,
-                        location,
-                    });
-                }
-                Ok(())
-            }
             Self::Points(points) => {
                 let (now, later) = points.split_at(most.min(points.len()));
                 *points = later;
@@ -142,8 +110,51 @@ impl Lanes<'_> {
     pub(super) fn skip(&mut self, most: usize) -> Result<Option<usize>, StoreError> {
         match self {
             Self::Cursor(cursor) => cursor.skip_batch(most),
-            Self::Point(_) | Self::Points(_) | Self::Share(_) => Ok(None),
+            Self::Points(_) | Self::Share(_) => Ok(None),
         }
+    }
+}
+
+/// A coordinate that is looked for already: the lanes of a stream that asks for no other. What is read
+/// first of it is on its way while a sentron is made ready, which takes about as long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Point<'a> {
+    coordinate: &'a Coordinate,
+    begun: Begun,
+}
+
+impl<'a> Point<'a> {
+    /// The point of a stream whose lanes are one.
+    #[inline]
+    pub(super) fn of_stream(
+        stream: &'a Stream,
+        lanes: Option<ConstantId>,
+        phext: &'a Phext,
+    ) -> Option<Self> {
+        match spec(stream, lanes?) {
+            LaneSpec::Points(points) if points.len() == 1 => {
+                let coordinate = &points[0];
+                let begun = phext.begin(coordinate);
+                Some(Self { coordinate, begun })
+            }
+            _ => None,
+        }
+    }
+
+    /// Appends its lane to `out`.
+    #[inline(never)]
+    pub(super) fn find(self, phext: &'a Phext, out: &mut Vec<Lane<'a>>) -> Executed<()> {
+        let coordinate = *self.coordinate;
+        let location = Location::Absent;
+        out.push(Lane {
+            coordinate,
+            location,
+        });
+        // Not put together first: see `locate`.
+        if let Some(lane) = out.last_mut() {
+            lane.location = phext.locate_begun(self.coordinate, self.begun)?;
+        }
+        Ok(())
     }
 }
 

@@ -156,7 +156,7 @@ pub fn execute<'a>(
         flush,
         interrupted: &|| false,
     };
-    sentron::run(stream, phext, &mut outside, &mut Unobserved)
+    Ok(sentron::run(stream, phext, &mut outside, &mut Unobserved)?)
 }
 
 /// As [`fn@execute`], for somebody who may interrupt it.
@@ -168,7 +168,7 @@ pub fn execute_with<'a>(
     phext: &'a Phext,
     outside: &mut Outside<'_>,
 ) -> Result<Report, ExecuteError> {
-    sentron::run(stream, phext, outside, &mut Unobserved)
+    Ok(sentron::run(stream, phext, outside, &mut Unobserved)?)
 }
 
 /// As [`execute_with`], and times the parts of the stream and its operations.
@@ -183,5 +183,5 @@ pub fn execute_timed<'a>(
 ) -> Result<Report, ExecuteError> {
     let result = sentron::run(stream, phext, outside, timings);
     timings.finish();
-    result
+    Ok(result?)
 }

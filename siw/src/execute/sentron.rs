@@ -10,6 +10,7 @@
 use super::dots::Dots;
 use super::group::{Collective, Step};
 use super::kernels::Kernels;
+use super::lanes::Point;
 use super::registers::{Content, IdleRegisters, Registers};
 use super::survey::Survey;
 use super::tally::Tallies;
@@ -75,8 +76,9 @@ pub struct Sentron<'a> {
     pub(super) only_counts: bool,
 }
 
-/// What comes after a word. Small, because it is returned after every one.
+/// What comes after a word. As wide as what a failure is boxed in, so that either is returned in registers.
 #[derive(Debug, Clone, Copy)]
+#[repr(usize)]
 pub(super) enum Next {
     /// The next one.
     Word,
@@ -184,17 +186,17 @@ impl<'a> Sentron<'a> {
     /// # Errors
     /// As [`super::execute`].
     pub fn run(&mut self, outside: &mut Outside<'_>) -> Result<(), ExecuteError> {
-        self.run_observed(None, outside, &mut Unobserved)
+        Ok(self.run_observed(None, outside, &mut Unobserved)?)
     }
 
-    /// Runs the whole stream, over lanes that are known where they are those of one point.
+    /// Runs the whole stream, whose lanes are one point if one is given.
     #[inline]
     fn run_observed<O: Observer>(
         &mut self,
-        point: Option<Lanes<'a>>,
+        point: Option<Point<'a>>,
         outside: &mut Outside<'_>,
         observer: &mut O,
-    ) -> Result<(), ExecuteError> {
+    ) -> Executed<()> {
         let stream = self.stream;
         if !stream.once.is_empty() {
             observer.part(Part::Once);
@@ -203,13 +205,11 @@ impl<'a> Sentron<'a> {
         }
         if !stream.each.is_empty() {
             observer.part(Part::Each);
-            observer.begin(self.report.ops);
-            let mut lanes = match point {
-                Some(point) => point,
-                None => Lanes::of_constant(stream, self.survey.lanes, self.phext)?,
+            let flow = match point {
+                Some(point) => self.point_observed(point, outside, observer),
+                None => self.all_observed(outside, observer),
             };
-            observer.looked(stream, self.report.ops);
-            if self.each_observed(&mut lanes, outside, observer)? == Flow::Stop {
+            if flow? == Flow::Stop {
                 return Ok(());
             }
         }
@@ -226,7 +226,7 @@ impl<'a> Sentron<'a> {
         part: Part,
         outside: &mut Outside<'_>,
         observer: &mut O,
-    ) -> Result<Flow, ExecuteError> {
+    ) -> Executed<Flow> {
         loop {
             match self.run_on(part, outside, observer)? {
                 Step::Done => return Ok(Flow::Continue),
@@ -242,7 +242,7 @@ impl<'a> Sentron<'a> {
         part: Part,
         outside: &mut Outside<'_>,
     ) -> Result<Step, ExecuteError> {
-        self.run_on(part, outside, &mut Unobserved)
+        Ok(self.run_on(part, outside, &mut Unobserved)?)
     }
 
     /// Runs `once` to its end or to the next collective, from where it stopped before.
@@ -250,7 +250,7 @@ impl<'a> Sentron<'a> {
     /// # Errors
     /// As [`super::execute`].
     pub fn once(&mut self, outside: &mut Outside<'_>) -> Result<Step, ExecuteError> {
-        self.run_on(Part::Once, outside, &mut Unobserved)
+        Ok(self.run_on(Part::Once, outside, &mut Unobserved)?)
     }
 
     /// Runs `each` over lanes until none is left or the sink wants no more.
@@ -262,7 +262,35 @@ impl<'a> Sentron<'a> {
         lanes: &mut Lanes<'a>,
         outside: &mut Outside<'_>,
     ) -> Result<Flow, ExecuteError> {
-        self.each_observed(lanes, outside, &mut Unobserved)
+        Ok(self.each_observed(lanes, outside, &mut Unobserved)?)
+    }
+
+    /// Runs `each` over all lanes of the stream.
+    #[inline(never)]
+    fn all_observed<O: Observer>(
+        &mut self,
+        outside: &mut Outside<'_>,
+        observer: &mut O,
+    ) -> Executed<Flow> {
+        observer.begin(self.report.ops);
+        let mut lanes = Lanes::of_constant(self.stream, self.survey.lanes, self.phext)?;
+        observer.looked(self.stream, self.report.ops);
+        self.each_observed(&mut lanes, outside, observer)
+    }
+
+    /// Runs `each` over one point.
+    #[inline(always)]
+    fn point_observed<O: Observer>(
+        &mut self,
+        point: Point<'a>,
+        outside: &mut Outside<'_>,
+        observer: &mut O,
+    ) -> Executed<Flow> {
+        let watch = Watch::start_one();
+        let flow = self.run_point(point, outside, observer);
+        watch.stop(&self.report, &self.told);
+        self.told = self.report;
+        flow
     }
 
     fn each_observed<O: Observer>(
@@ -270,12 +298,12 @@ impl<'a> Sentron<'a> {
         lanes: &mut Lanes<'a>,
         outside: &mut Outside<'_>,
         observer: &mut O,
-    ) -> Result<Flow, ExecuteError> {
+    ) -> Executed<Flow> {
         let watch = Watch::start(self.stream, lanes, || outside.sink.wanted());
         let flow = self.run_batches(lanes, outside, observer);
         watch.stop(&self.report, &self.told);
         self.told = self.report;
-        Ok(flow?)
+        flow
     }
 
     /// Counts what was done since something was counted last.
@@ -289,7 +317,7 @@ impl<'a> Sentron<'a> {
     /// # Errors
     /// As [`super::execute`].
     pub fn last(&mut self, outside: &mut Outside<'_>) -> Result<Step, ExecuteError> {
-        self.run_on(Part::Last, outside, &mut Unobserved)
+        Ok(self.run_on(Part::Last, outside, &mut Unobserved)?)
     }
 
     fn run_on<O: Observer>(
@@ -297,14 +325,14 @@ impl<'a> Sentron<'a> {
         part: Part,
         outside: &mut Outside<'_>,
         observer: &mut O,
-    ) -> Result<Step, ExecuteError> {
+    ) -> Executed<Step> {
         if part == Part::Last {
             self.width = 1;
             self.registers.settle();
         }
         let step = self.run_words(part, outside, observer);
         self.tell();
-        Ok(step?)
+        step
     }
 
     fn run_words<O: Observer>(
@@ -364,7 +392,8 @@ impl<'a> Sentron<'a> {
         true
     }
 
-    #[inline]
+    /// Runs any word.
+    #[inline(always)]
     pub(super) fn run_word<O: Observer>(
         &mut self,
         part: Part,
@@ -422,17 +451,18 @@ pub(super) fn run<'a, O: Observer>(
     phext: &'a Phext,
     outside: &mut Outside<'_>,
     observer: &mut O,
-) -> Result<Report, ExecuteError> {
+) -> Executed<Report> {
     let survey = Survey::of(stream);
-    let point = Lanes::of_point(stream, survey.lanes, phext);
-    let idle = IDLE.take().unwrap_or_default();
+    let point = Point::of_stream(stream, survey.lanes, phext);
+    let idle = IDLE.with(Cell::take).unwrap_or_default();
     let mut sentron = Sentron::new(idle, survey, stream, phext);
     sentron.empty_accumulators();
     let result = sentron.run_observed(point, outside, observer);
     let Sentron {
         registers, report, ..
     } = sentron;
-    IDLE.set(Some(Idle(registers.into_idle())));
+    let idle = Idle(registers.into_idle());
+    IDLE.with(|kept| kept.set(Some(idle)));
     result?;
     Ok(report)
 }

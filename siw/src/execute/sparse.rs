@@ -1,17 +1,19 @@
 //! The S pipe: phext memory.
 
-use super::registers::{Active, Mask, Text, Write};
+use super::registers::{Active, Mask, Readable, Text, TextBuffer, Write};
 use super::{Executed, Outside, Sentron};
 use crate::{
     Constant, ConstantId, Extent, K, LaneSpec, Level, P, R, Scatter, SparseOp, T, telemetry,
 };
 use bytes::Bytes;
 use phext_storage::coordinate::Coordinate;
-use phext_storage::page_table::Location;
+use phext_storage::page_table::{Lane, Location};
 use phext_storage::{StoreError, WriteOp};
 
 impl<'a> Sentron<'a> {
-    /// Runs an S operation up to what it writes, which is deferred.
+    /// Runs an S operation up to what it writes, which is deferred. Each is a call of its own, so that none
+    /// pays for the room that others take.
+    #[inline(always)]
     pub(super) fn evaluate_sparse(
         &mut self,
         op: &SparseOp,
@@ -24,13 +26,7 @@ impl<'a> Sentron<'a> {
                 self.report.ops += self.width as u64;
             }
             SparseOp::Test { to, at, lanes } => self.test(to, at, lanes),
-            SparseOp::Dist { to, at, lanes } => {
-                let LaneSpec::Nearest(nearest) = self.lane_spec(lanes) else {
-                    unreachable!("the validator has seen that SDIST names a nearest search");
-                };
-                let (to_measure, metric) = (&nearest.to, nearest.metric);
-                self.per_coordinate(to, at, |coordinate| metric.distance(to_measure, coordinate));
-            }
+            SparseOp::Dist { to, at, lanes } => self.distance(to, at, lanes),
             // The only lanes there are: those of the batch.
             SparseOp::Index { to, dimension, .. } => self.index(to, dimension),
             SparseOp::Gather {
@@ -41,11 +37,7 @@ impl<'a> Sentron<'a> {
             } => return self.gather(to, extent, at, mask),
             SparseOp::Scattr { at, scatter, mask } => self.scatter(at, scatter, mask),
             SparseOp::Prefch { at, level } => self.prefetch(at, level),
-            SparseOp::Flush => {
-                self.report.ops += 1;
-                let scattered = std::mem::take(&mut self.registers.memory.scattered);
-                outside.flush.flush(scattered)?;
-            }
+            SparseOp::Flush => return self.flush(outside),
         }
         Ok(())
     }
@@ -68,17 +60,29 @@ impl<'a> Sentron<'a> {
         self.registers.defer_numbers(to, numbers);
     }
 
-    /// A number of each coordinate.
-    fn per_coordinate(&mut self, to: R, at: P, number: impl Fn(&Coordinate) -> u64) {
+    /// How far each coordinate is.
+    #[inline(never)]
+    fn distance(&mut self, to: R, at: P, lanes: ConstantId) {
+        let LaneSpec::Nearest(nearest) = self.lane_spec(lanes) else {
+            unreachable!("the validator has seen that SDIST names a nearest search");
+        };
         let mut numbers = self.registers.take_numbers_for(to, []);
         let places = self.registers.places(at);
         for (to, lane) in numbers.buffer.0.iter_mut().zip(places) {
-            *to = number(&lane.coordinate);
+            *to = nearest.metric.distance(&nearest.to, &lane.coordinate);
         }
         self.report.ops += self.width as u64;
         self.registers.defer_numbers(to, numbers);
     }
 
+    #[inline(never)]
+    fn flush(&mut self, outside: &mut Outside<'_>) -> Executed<()> {
+        self.report.ops += 1;
+        let scattered = std::mem::take(&mut self.registers.memory.scattered);
+        Ok(outside.flush.flush(scattered)?)
+    }
+
+    #[inline(never)]
     fn test(&mut self, to: K, at: P, lanes: ConstantId) {
         let spec = self.lane_spec(lanes);
         let holds = |coordinate: &Coordinate| match spec {
@@ -96,6 +100,7 @@ impl<'a> Sentron<'a> {
         self.registers.defer(Write::SparseMask(to));
     }
 
+    #[inline(never)]
     fn prefetch(&mut self, at: P, level: Level) {
         self.report.ops += self.width as u64;
         // For one lane there is nothing to overlap its wait with, and a batch found ahead was asked
@@ -107,25 +112,17 @@ impl<'a> Sentron<'a> {
         }
     }
 
+    #[inline(never)]
     fn gather(&mut self, to: T, extent: Extent, at: P, mask: Option<K>) -> Executed<()> {
         let (id, texts, readable) = self.registers.claim_texts();
         let places = readable.places(at);
         let active = readable.active(mask, self.width);
-        texts.reserve(places.len());
-        let mut bytes = 0;
-        for (index, lane) in places.iter().enumerate() {
-            let text = match &lane.location {
-                Location::Absent => Text::Absent,
-                _ if !active.get(index) => Text::Absent,
-                present => {
-                    let number = |register| readable.number_at(register, index);
-                    let text = part_of(present, extent, number)?;
-                    bytes += text.len() as u64;
-                    Text::Borrowed(text)
-                }
-            };
-            texts.push(text);
-        }
+        let bytes = match (extent, mask) {
+            (Extent::Whole, None) => {
+                gather_parts(texts, places, active, |_, present| present.text())
+            }
+            _ => gather_some(texts, readable, (places, active), extent),
+        }?;
         if telemetry::will_look(self.report.batches, self.width) {
             let borrowed = |text: &Text<'a>| match text {
                 Text::Borrowed(text) => Some(*text),
@@ -139,6 +136,7 @@ impl<'a> Sentron<'a> {
         Ok(())
     }
 
+    #[inline(never)]
     fn scatter(&mut self, at: P, scatter: Scatter, mask: Option<K>) {
         let mut scattered = std::mem::take(&mut self.registers.memory.scattered);
         let active: Active<'_> = self.registers.active(mask, self.width);
@@ -170,6 +168,45 @@ impl<'a> Sentron<'a> {
             _ => unreachable!("the validator has seen that this constant is texts"),
         }
     }
+}
+
+/// Fills a buffer with what `part` gives of the texts of active lanes. Returns how many bytes that are.
+#[inline(always)]
+fn gather_parts<'a>(
+    texts: &mut TextBuffer<'a>,
+    places: &[Lane<'a>],
+    active: Active<'_>,
+    part: impl Fn(usize, &Location<'a>) -> Result<&'a [u8], StoreError>,
+) -> Result<u64, StoreError> {
+    let mut bytes = 0;
+    texts.reserve(places.len());
+    for (index, lane) in places.iter().enumerate() {
+        texts.push(match &lane.location {
+            Location::Absent => Text::Absent,
+            _ if !active.get(index) => Text::Absent,
+            present => {
+                let text = part(index, present)?;
+                bytes += text.len() as u64;
+                Text::Borrowed(text)
+            }
+        });
+    }
+    Ok(bytes)
+}
+
+/// As [`gather_parts`], of the part that each lane asks for.
+#[inline(never)]
+fn gather_some<'a>(
+    texts: &mut TextBuffer<'a>,
+    readable: Readable<'_, 'a>,
+    (places, active): (&[Lane<'a>], Active<'_>),
+    extent: Extent,
+) -> Result<u64, StoreError> {
+    gather_parts(texts, places, active, |index, present| {
+        part_of(present, extent, |register| {
+            readable.number_at(register, index)
+        })
+    })
 }
 
 /// The part of a text that a lane asks for, given its numbers.

@@ -48,13 +48,23 @@ impl Watch {
             return Watch::default();
         };
         let shared = match lanes {
-            Lanes::Point(_) => MOST_SHARED,
             Lanes::Points(points) => shared(points.len() as u64),
             Lanes::Cursor(_) | Lanes::Share(_) => {
                 count_dimensions(block, stream);
                 wanted().map_or(0, shared)
             }
         };
+        Watch::of(block, shared)
+    }
+
+    /// Begins to watch a stream over one lane.
+    #[inline]
+    pub fn start_one() -> Watch {
+        own().map_or_else(Watch::default, |block| Watch::of(block, MOST_SHARED))
+    }
+
+    #[inline]
+    fn of(block: &'static Block, shared: u32) -> Watch {
         Watch {
             block: Some(block),
             start: is_timed(block.runs(), shared).then(|| (thread_time(), 1 << shared)),

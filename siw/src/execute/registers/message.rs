@@ -54,18 +54,25 @@ enum Column {
 /// Rows as columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::execute) struct Columns {
-    rows: usize,
+    pub(in crate::execute) rows: usize,
     coordinate: Option<BufferId>,
     text: Option<BufferId>,
+    /// Apart from the others, because the most frequent rows have none.
+    numbers: Option<Numbers>,
+}
+
+/// The columns of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Numbers {
     length: Option<Column>,
     checksum: Option<(Column, Column)>,
     number: Option<Column>,
 }
 
-impl Columns {
-    /// Calls `f` with the buffers of numbers.
+impl Numbers {
+    /// Calls `f` with the buffers.
     #[inline(always)]
-    fn each_number(&self, mut f: impl FnMut(BufferId)) {
+    fn each(&self, mut f: impl FnMut(BufferId)) {
         let mut column = |column: Option<Column>| {
             if let Some(Column::Lanes(buffer)) = column {
                 f(buffer);
@@ -88,11 +95,7 @@ impl Registers<'_> {
             rows,
             coordinate: row.coordinate.map(|p| self.place_buffer(p)),
             text: row.text.map(|t| self.text_buffer(t)),
-            length: row.length.map(|r| self.column(r)),
-            checksum: row
-                .checksum
-                .map(|(low, high)| (self.column(low), self.column(high))),
-            number: row.number.map(|r| self.column(r)),
+            numbers: self.number_columns(row),
         };
         if let Some(places) = columns.coordinate {
             self.buffers.places.retain(places);
@@ -100,13 +103,29 @@ impl Registers<'_> {
         if let Some(texts) = columns.text {
             self.buffers.texts.retain(texts);
         }
-        columns.each_number(|numbers| self.memory.number_pool.retain(numbers));
+        if let Some(numbers) = &columns.numbers {
+            numbers.each(|numbers| self.memory.number_pool.retain(numbers));
+        }
         self.release_columns(to);
         match self.content(to) {
             // Field by field, most often: a copy as a whole waits for its fields to be written.
             Content::Columns(held) => *held = columns,
             other => other.put(Content::Columns(columns)),
         }
+    }
+
+    #[inline]
+    fn number_columns(&self, row: &Row) -> Option<Numbers> {
+        if row.length.is_none() && row.checksum.is_none() && row.number.is_none() {
+            return None;
+        }
+        Some(Numbers {
+            length: row.length.map(|r| self.column(r)),
+            checksum: row
+                .checksum
+                .map(|(low, high)| (self.column(low), self.column(high))),
+            number: row.number.map(|r| self.column(r)),
+        })
     }
 
     fn column(&self, register: R) -> Column {
@@ -137,8 +156,10 @@ impl Registers<'_> {
         if let Some(texts) = columns.text {
             self.buffers.texts.release(texts);
         }
-        let number_pool = &mut memory.number_pool;
-        columns.each_number(|numbers| number_pool.release(numbers));
+        if let Some(numbers) = &columns.numbers {
+            let number_pool = &mut memory.number_pool;
+            numbers.each(|numbers| number_pool.release(numbers));
+        }
     }
 
     #[inline]
@@ -168,6 +189,15 @@ impl Registers<'_> {
         }
     }
 
+    /// The columns of a message that CPACK packed, as most are.
+    #[inline]
+    pub(in crate::execute) fn columns(&self, register: M) -> Option<&Columns> {
+        match &self.memory.messages[register.index()] {
+            Content::Columns(columns) => Some(columns),
+            _ => None,
+        }
+    }
+
     /// A row of a message.
     #[inline]
     pub(in crate::execute) fn row(&self, register: M, row: usize) -> ResultRow<'_> {
@@ -180,22 +210,24 @@ impl Registers<'_> {
         }
     }
 
+    /// A row of columns.
     #[inline]
-    fn row_of(&self, columns: &Columns, row: usize) -> ResultRow<'_> {
+    pub(in crate::execute) fn row_of(&self, columns: &Columns, row: usize) -> ResultRow<'_> {
         let number = |column| match column {
             Column::Scalar(number) => number,
             Column::Lanes(buffer) => self.lane_numbers(buffer)[row],
         };
         let wide = |(low, high)| u128::from(number(high)) << 64 | u128::from(number(low));
         let text = |buffer| self.buffers.texts.get(buffer)[row].bytes(&self.memory.arena);
+        let numbers = columns.numbers.as_ref();
         ResultRow {
             coordinate: columns
                 .coordinate
                 .map(|buffer| self.buffers.places.get(buffer)[row].coordinate),
             text: columns.text.and_then(text),
-            length: columns.length.map(number),
-            checksum: columns.checksum.map(wide),
-            number: columns.number.map(number),
+            length: numbers.and_then(|numbers| numbers.length).map(number),
+            checksum: numbers.and_then(|numbers| numbers.checksum).map(wide),
+            number: numbers.and_then(|numbers| numbers.number).map(number),
             tally: None,
         }
     }

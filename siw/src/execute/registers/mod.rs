@@ -97,6 +97,16 @@ pub(super) struct Memory {
     pub(super) received: Vec<Message>,
 }
 
+impl Memory {
+    /// What a stream scattered or sent, and nobody took.
+    #[cold]
+    fn drop_unsent(&mut self) {
+        self.scattered.clear();
+        self.sent.clear();
+        self.received.clear();
+    }
+}
+
 /// Where in [`Memory::mask_places`] the mask is that a D operation writes.
 const NEXT_DENSE: usize = K::COUNT;
 /// Where in [`Memory::mask_places`] the mask is that an S operation writes.
@@ -154,10 +164,10 @@ impl<'a> Registers<'a> {
         }
         // A stream that failed in the middle of a word has left some.
         memory.deferrals = 0;
-        memory.scattered.clear();
-        memory.sent.clear();
-        memory.received.clear();
         memory.arena.clear();
+        if !(memory.scattered.is_empty() && memory.sent.is_empty() && memory.received.is_empty()) {
+            memory.drop_unsent();
+        }
         IdleRegisters {
             memory,
             buffers: self.buffers.into_idle(),

@@ -7,22 +7,28 @@
 //! spare.
 
 use std::fmt;
+use std::num::NonZeroU16;
 
-/// The number of a buffer in its pool.
+/// The number of a buffer in its pool. None has 0, so that a register without a buffer takes no more room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::execute) struct BufferId(u16);
+pub(in crate::execute) struct BufferId(NonZeroU16);
+
+impl BufferId {
+    #[inline(always)]
+    fn index(self) -> usize {
+        usize::from(self.0.get())
+    }
+}
 
 /// Buffers of one kind.
 pub(in crate::execute) struct Pool<B> {
+    /// Those of the buffers by their numbers; the first is nobody's.
     slots: Vec<Slot<B>>,
-    /// The spare buffer that was given back last; [`NONE`] if there is none.
-    spare: u16,
+    /// The spare buffer that was given back last, if there is one.
+    spare: Option<BufferId>,
     /// How many buffers are not spare.
     used: u16,
 }
-
-/// No buffer.
-const NONE: u16 = u16::MAX;
 
 /// A buffer and who refers to it.
 struct Slot<B> {
@@ -30,7 +36,7 @@ struct Slot<B> {
     /// How many registers and messages do.
     uses: u16,
     /// Of a spare buffer, the one that was spare before.
-    next: u16,
+    next: Option<BufferId>,
 }
 
 /// A buffer that was taken out of its pool to be filled.
@@ -43,7 +49,7 @@ impl<B> Default for Pool<B> {
     fn default() -> Self {
         Self {
             slots: Vec::new(),
-            spare: NONE,
+            spare: None,
             used: 0,
         }
     }
@@ -52,7 +58,7 @@ impl<B> Default for Pool<B> {
 impl<B> fmt::Debug for Pool<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
-            .field("buffers", &self.slots.len())
+            .field("buffers", &self.slots.len().saturating_sub(1))
             .field("used", &self.used)
             .finish()
     }
@@ -64,54 +70,51 @@ impl<B: Default> Pool<B> {
     #[inline]
     pub(in crate::execute) fn claim(&mut self) -> BufferId {
         self.used += 1;
-        let id = self.spare;
-        match self.slots.get_mut(usize::from(id)) {
-            Some(slot) => {
-                self.spare = slot.next;
-                slot.uses = 1;
-                BufferId(id)
-            }
-            None => self.grow(),
-        }
+        let Some(id) = self.spare else {
+            return self.grow();
+        };
+        let slot = &mut self.slots[id.index()];
+        self.spare = slot.next;
+        slot.uses = 1;
+        id
     }
 
     #[cold]
     fn grow(&mut self) -> BufferId {
-        let id = u16::try_from(self.slots.len()).expect("a sentron has few registers");
-        assert_ne!(id, NONE, "a sentron has few registers");
-        self.slots.push(Slot {
-            buffer: B::default(),
-            uses: 1,
-            next: NONE,
-        });
-        BufferId(id)
+        if self.slots.is_empty() {
+            self.slots.push(Slot::new(0));
+        }
+        let id = u16::try_from(self.slots.len()).ok();
+        let id = id.and_then(NonZeroU16::new);
+        self.slots.push(Slot::new(1));
+        BufferId(id.expect("a sentron has few registers"))
     }
 
     #[inline]
     pub(in crate::execute) fn get(&self, id: BufferId) -> &B {
-        &self.slots[usize::from(id.0)].buffer
+        &self.slots[id.index()].buffer
     }
 
     /// A buffer that was claimed and is being filled.
     #[inline]
     pub(in crate::execute) fn get_mut(&mut self, id: BufferId) -> &mut B {
-        &mut self.slots[usize::from(id.0)].buffer
+        &mut self.slots[id.index()].buffer
     }
 
     /// One more register or message refers to the buffer.
     #[inline]
     pub(in crate::execute) fn retain(&mut self, id: BufferId) {
-        self.slots[usize::from(id.0)].uses += 1;
+        self.slots[id.index()].uses += 1;
     }
 
     /// One register or message less refers to the buffer.
     #[inline]
     pub(in crate::execute) fn release(&mut self, id: BufferId) {
-        let slot = &mut self.slots[usize::from(id.0)];
+        let slot = &mut self.slots[id.index()];
         slot.uses -= 1;
         if slot.uses == 0 {
             slot.next = self.spare;
-            self.spare = id.0;
+            self.spare = Some(id);
             self.used -= 1;
         }
     }
@@ -119,25 +122,23 @@ impl<B: Default> Pool<B> {
     /// Makes all buffers spare.
     #[inline]
     pub(in crate::execute) fn reset(&mut self) {
-        if self.used == 0 {
-            return;
-        }
-        self.used = 0;
-        self.spare = NONE;
-        for (id, slot) in (0..self.slots.len() as u16).zip(&mut self.slots).rev() {
-            slot.uses = 0;
-            slot.next = self.spare;
-            self.spare = id;
+        if self.used > 0 {
+            self.empty(|_| {});
         }
     }
 
     /// Empties all buffers and makes them spare.
     #[inline]
     pub(in crate::execute) fn empty(&mut self, empty: impl Fn(&mut B)) {
-        for slot in &mut self.slots {
+        self.used = 0;
+        self.spare = None;
+        for index in (1..self.slots.len()).rev() {
+            let slot = &mut self.slots[index];
             empty(&mut slot.buffer);
+            slot.uses = 0;
+            slot.next = self.spare;
+            self.spare = NonZeroU16::new(index as u16).map(BufferId);
         }
-        self.reset();
     }
 }
 
@@ -157,7 +158,7 @@ where
     /// holds.
     #[inline(always)]
     pub(in crate::execute) fn take_back(&mut self, id: BufferId) -> Option<Taken<B>> {
-        let slot = &mut self.slots[usize::from(id.0)];
+        let slot = &mut self.slots[id.index()];
         if slot.uses != 1 {
             return None;
         }
@@ -173,7 +174,7 @@ where
         own: BufferId,
         other: BufferId,
     ) -> Option<(&mut B, &B)> {
-        let slots = [own, other].map(|id| usize::from(id.0));
+        let slots = [own, other].map(BufferId::index);
         let [own, other] = self.slots.get_disjoint_mut(slots).ok()?;
         Some((own.own()?, other.filled()))
     }
@@ -189,7 +190,7 @@ where
             let (own, other) = self.own_and_one(own, left)?;
             return Some((own, [other, other]));
         }
-        let slots = [own, left, right].map(|id| usize::from(id.0));
+        let slots = [own, left, right].map(BufferId::index);
         let [own, left, right] = self.slots.get_disjoint_mut(slots).ok()?;
         Some((own.own()?, [left.filled(), right.filled()]))
     }
@@ -205,7 +206,17 @@ where
     /// A buffer that is not being filled.
     #[inline]
     pub(in crate::execute) fn filled(&self, id: BufferId) -> &B {
-        self.slots[usize::from(id.0)].filled()
+        self.slots[id.index()].filled()
+    }
+}
+
+impl<B: Default> Slot<B> {
+    fn new(uses: u16) -> Self {
+        Self {
+            buffer: B::default(),
+            uses,
+            next: None,
+        }
     }
 }
 
