@@ -68,10 +68,13 @@ fn run(stream: &Stream, phext: &Phext) -> Report {
     execute(stream, phext, &mut sink, &mut Collected::default()).expect("the store is whole")
 }
 
-/// What is counted of a stream.
+/// What is counted of a stream, as the executor does it: of one over a point, that is known beforehand.
 #[inline]
 fn count(stream: &Stream, lanes: &Lanes<'_>, report: &Report, told: &Report) {
-    let watch = Watch::start(stream, lanes, || None);
+    let watch = match lanes {
+        Lanes::Points([_]) => Watch::start_one(),
+        lanes => Watch::start(stream, lanes, || None),
+    };
     watch.stop(black_box(report), told);
 }
 
