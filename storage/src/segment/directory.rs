@@ -12,6 +12,7 @@ use super::key_hash::key_hash;
 use super::layout::u40_at;
 use crate::coordinate::Coordinate;
 use crate::prefetch::prefetch;
+use std::hint::black_box;
 
 /// Length of a bucket: a cache line.
 pub(super) const BUCKET_BYTES: usize = 64;
@@ -92,6 +93,9 @@ pub(super) fn encode<'k>(
     }
 }
 
+/// The page size of most systems: where pages are larger, some are touched more than once.
+const PAGE_BYTES: usize = 4096;
+
 /// A directory that is being filled.
 #[derive(Debug)]
 struct DirectoryBuilder {
@@ -101,9 +105,12 @@ struct DirectoryBuilder {
 impl DirectoryBuilder {
     /// An empty directory for `slots` slots.
     fn new(slots: usize) -> DirectoryBuilder {
-        DirectoryBuilder {
-            bytes: vec![0; byte_len(slots)],
-        }
+        let mut bytes = vec![0; byte_len(slots)];
+        // A page that is read before it is written has two faults, the second of which waits for all
+        // processors that run a thread of this process.
+        let pages = bytes.iter_mut().step_by(PAGE_BYTES);
+        pages.for_each(|byte| *black_box(byte) = 0);
+        DirectoryBuilder { bytes }
     }
 
     /// Adds the entry at `offset` of the heap.

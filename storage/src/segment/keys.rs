@@ -117,13 +117,22 @@ pub(super) fn encode_blocks(dictionaries: &[Dictionary; DIMENSIONS], positions: 
     let mut at = 0;
     // One dimension after the other, so that the codes looked up are those of one.
     for dictionary in varying(dictionaries) {
-        let codes = &dictionary.codes;
+        let codes = dictionary.codes.iter();
         let blocks = out.chunks_exact_mut(block_bytes);
         let columns = blocks.map(|block| &mut block[at..at + width(dictionary) * BLOCK_SLOTS]);
+        // Short codes are looked up in a list that is as short.
         match width(dictionary) {
-            1 => fill_columns(columns, positions, |key| [codes[key] as u8]),
-            2 => fill_columns(columns, positions, |key| (codes[key] as u16).to_le_bytes()),
-            _ => fill_columns(columns, positions, |key| codes[key].to_le_bytes()),
+            1 => {
+                let codes: Vec<[u8; 1]> = codes.map(|&code| [code as u8]).collect();
+                fill_columns(columns, positions, |key| codes[key]);
+            }
+            2 => {
+                let codes: Vec<[u8; 2]> = codes.map(|&code| (code as u16).to_le_bytes()).collect();
+                fill_columns(columns, positions, |key| codes[key]);
+            }
+            _ => fill_columns(columns, positions, |key| {
+                dictionary.codes[key].to_le_bytes()
+            }),
         }
         at += width(dictionary) * BLOCK_SLOTS;
     }

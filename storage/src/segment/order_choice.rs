@@ -195,6 +195,8 @@ impl Bounds {
 struct Sample<'a> {
     keys: &'a [Coordinate],
     dictionaries: &'a [Dictionary; DIMENSIONS],
+    /// By key. Codes ascend with ranks and with components.
+    codes: Vec<[u32; DIMENSIONS]>,
     /// The dimensions in which keys differ.
     varying: Vec<usize>,
 }
@@ -202,26 +204,34 @@ struct Sample<'a> {
 impl<'a> Sample<'a> {
     fn new(keys: &'a [Coordinate], dictionaries: &'a [Dictionary; DIMENSIONS]) -> Sample<'a> {
         let varies = |&d: &usize| dictionaries[d].len() > 1;
+        let codes = |key: usize| dictionaries.each_ref().map(|d| d.codes[key]);
         Sample {
             keys,
             dictionaries,
+            codes: (0..keys.len()).map(codes).collect(),
             varying: (0..DIMENSIONS).filter(varies).collect(),
         }
     }
 
     fn rank(&self, dimension: usize, key: usize) -> u32 {
-        let dictionary = &self.dictionaries[dimension];
-        dictionary.below[dictionary.codes[key] as usize]
-    }
-
-    fn component(&self, dimension: usize, key: usize) -> u32 {
-        self.keys[key].components()[dimension]
+        self.dictionaries[dimension].below[self.codes[key][dimension] as usize]
     }
 
     fn block(&self, keys: &[u32]) -> Block {
+        let (mut least, mut greatest) = ([u32::MAX; DIMENSIONS], [0; DIMENSIONS]);
+        for codes in keys.iter().map(|&key| &self.codes[key as usize]) {
+            least = std::array::from_fn(|d| least[d].min(codes[d]));
+            greatest = std::array::from_fn(|d| greatest[d].max(codes[d]));
+        }
+        let bounds = |numbers: fn(&Dictionary) -> &[u32]| {
+            Bounds(std::array::from_fn(|d| {
+                let numbers = numbers(&self.dictionaries[d]);
+                (numbers[least[d] as usize], numbers[greatest[d] as usize])
+            }))
+        };
         Block {
-            ranks: bounds(keys, |dimension, key| self.rank(dimension, key)),
-            components: bounds(keys, |dimension, key| self.component(dimension, key)),
+            ranks: bounds(|dictionary| &dictionary.below),
+            components: bounds(|dictionary| &dictionary.components),
         }
     }
 
@@ -272,16 +282,6 @@ impl<'a> Sample<'a> {
         let limit = least[NEIGHBOURS.min(self.keys.len()) - 1];
         Query::Near { to, limit }
     }
-}
-
-/// The least and the greatest number that keys have in each dimension.
-fn bounds(keys: &[u32], of: impl Fn(usize, usize) -> u32) -> Bounds {
-    Bounds(std::array::from_fn(|dimension| {
-        let numbers = keys.iter().map(|&key| of(dimension, key as usize));
-        numbers.fold((u32::MAX, 0), |(least, greatest), number| {
-            (least.min(number), greatest.max(number))
-        })
-    }))
 }
 
 /// Random numbers that are the same each time (SplitMix64).

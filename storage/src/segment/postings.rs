@@ -128,6 +128,22 @@ impl Column<'_> {
         self.dictionary.len() as usize
     }
 
+    /// How many runs of the same code there are. Block by block, which compares many codes at once.
+    fn runs<const WIDTH: usize>(&self) -> usize {
+        let columns = self.blocks.chunks_exact(self.block_bytes);
+        let columns = columns.map(|block| &block[self.at..self.at + WIDTH * BLOCK_SLOTS]);
+        let mut last = None;
+        let changes = columns.map(|column| {
+            // The last block repeats its last code, which begins no run.
+            let codes = column.as_chunks::<WIDTH>().0;
+            let pairs = codes.iter().zip(&codes[1..]);
+            let within: u32 = pairs.map(|(a, b)| u32::from(a != b)).sum();
+            let before = std::mem::replace(&mut last, codes.last());
+            within as usize + usize::from(before != codes.first())
+        });
+        changes.sum()
+    }
+
     /// The codes by position.
     fn codes(&self) -> impl Iterator<Item = u32> {
         let &Column { at, width, .. } = self;
@@ -142,11 +158,11 @@ impl Column<'_> {
     /// What the dimension's postings take at most: all as arrays, all as runs, or all as plain
     /// bitmaps. Each container takes the least of the three, so that the sum is not above any.
     fn most_bytes(&self) -> usize {
-        let mut last = None;
-        let changes = self
-            .codes()
-            .filter(|&code| last.replace(code) != Some(code));
-        let runs = changes.count();
+        let runs = match self.width {
+            1 => self.runs::<1>(),
+            2 => self.runs::<2>(),
+            _ => self.runs::<4>(),
+        };
         let chunks = self.slots.div_ceil(CONTAINER_POSITIONS);
         // A run goes on in the next container where it meets the end of one.
         let runs = runs + chunks;
