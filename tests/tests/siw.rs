@@ -201,6 +201,14 @@ fn a_stream_that_writes_is_let_to() {
     let run = ["run", &writer, "--phext", "notes", "--data-dir", &data];
     let said = desk.refused(&run);
     assert!(said.contains("give `--write`"), "{said}");
+    // What would split a scroll is refused by all.
+    let splitting = desk.file("splitting.asm", &WRITER.replace("neuf", r"neu\x17f"));
+    let reason = "text 1 of constant c1: byte 0x17 at offset 3 is the scroll break";
+    let write = [&["run", &splitting, "--write"], &run[2..]].concat();
+    for arguments in [&["asm", &splitting], &["check", &splitting], &write[..]] {
+        let said = desk.refused(arguments);
+        assert!(said.contains(reason), "{said}");
+    }
     let (printed, _) = desk.run(&writer, "notes", &["--write"]);
     assert_eq!(printed, "");
     let exported = desk.sqd(&["export", "notes", "--data-dir", &data]);

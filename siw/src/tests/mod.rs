@@ -133,7 +133,7 @@ fn writer() -> Stream {
     let mut stream = StreamBuilder::new(1);
     let points = LaneSpec::Points(vec![point(7), point(2)]);
     let points = stream.constant(Constant::Lanes(points));
-    let texts = vec!["seven\u{17}".into(), "\"two\"".into()];
+    let texts = vec!["seven\u{1b}".into(), "\"two\"".into()];
     let texts = stream.constant(Constant::Texts(texts));
     stream.each(Word::sparse(lanes(0, points.0)));
     stream.each(Word::sparse(scatter(0, Scatter::Put(texts))));

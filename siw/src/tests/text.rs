@@ -40,7 +40,7 @@ DNOP | SNOP | CSEND.sink m1 ; deps 1
         "\
 .tier 1
 .constant c0 lanes points 1.1.1/1.1.1/1.1.7 1.1.1/1.1.1/1.1.2
-.constant c1 texts \"seven\\x17\" \"\\\"two\\\"\"
+.constant c1 texts \"seven\\x1b\" \"\\\"two\\\"\"
 .each
 DNOP | SLANES p0, c0 | CNOP
 DNOP | SSCATTR.put p0, c1 | CNOP ; deps 1

@@ -1,5 +1,6 @@
 use super::*;
 use crate::word::link;
+use bytes::Bytes;
 use phext_storage::page_table::{Metric, Nearest, Region};
 
 /// `expected` is empty for a valid stream, else the error after `invalid stream: `.
@@ -353,6 +354,28 @@ fn parts() {
         ),
     ] {
         check(&stream, expected);
+    }
+}
+
+#[test]
+fn texts_to_write_are_scrolls() {
+    let end = [S(SparseOp::Flush)];
+    for (text, expected) in [
+        ("line\nline \u{1b}ü".into(), ""),
+        (
+            Bytes::from_static(b"left\x17right"),
+            "each word 1 pipe S: text 1 of constant c3: byte 0x17 at offset 4 is the scroll break: a scroll holds none",
+        ),
+        (
+            Bytes::from_static(b"a\xff"),
+            "each word 1 pipe S: text 1 of constant c3: byte 0xFF at offset 1 is not UTF-8",
+        ),
+    ] {
+        for scatter in [Scatter::Put(ConstantId(3)), Scatter::Append(ConstantId(3))] {
+            let mut stream = writing(2, scatter, &end);
+            stream.constants[3] = Constant::Texts(vec!["x".into(), text.clone()]);
+            check(&stream, expected);
+        }
     }
 }
 

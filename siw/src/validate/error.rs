@@ -2,6 +2,7 @@
 
 use crate::register::Register;
 use crate::{ConstantId, ConstantKind, LaneKind, Part, Pipe};
+use phext_storage::phext::TextError;
 use std::fmt;
 
 /// A stream that must not run.
@@ -120,6 +121,16 @@ pub enum ValidateReason {
     /// A constant of an operation on hypervectors that is none.
     #[error("constant {0} is no hypervector: its bytes are 0x40 to 0x7f")]
     NotHypervector(ConstantId),
+    /// A text to write that no scroll may hold.
+    #[error("text {text} of constant {id}: {error}")]
+    NotScroll {
+        /// The constant.
+        id: ConstantId,
+        /// The position of the text.
+        text: usize,
+        /// What is wrong with it.
+        error: TextError,
+    },
     /// A key of CTALLY that does not exist.
     #[error("there is no such key: 1 to 9 leading components, or a dimension 0 to 8")]
     TallyKey,

@@ -17,10 +17,10 @@
 //! | accumulators | a register that CTOP, CDOT or CTALLY accumulates into is in no other operation of `each` |
 //! | words | no register is written twice in a word |
 //! | `each` | empty, or its first operation is its one SLANES, SASSOC or SNEIGHBR, alone in its word |
-//! | writes | put and append run over points, one text each; `last` holds SFLUSH |
+//! | writes | put and append run over points, one text each, which a scroll may hold: UTF-8 without the nine breaks; `last` holds SFLUSH |
 //! | deps | as [`crate::word::link`] computes them |
 //!
-//! Checking takes time in proportion to the words and the points.
+//! Checking takes time in proportion to the words, the points and the bytes of texts.
 
 mod error;
 mod operands;

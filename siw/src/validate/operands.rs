@@ -5,6 +5,8 @@ use crate::form::Form;
 use crate::register::{Register, RegisterClass};
 use crate::table::{Access, opcode};
 use crate::{Constant, ConstantId, LaneKind, LaneSpec, MAX_ROWS, Part, Pipe, Queries, Stream};
+use bytes::Bytes;
+use phext_storage::phext::validate_text;
 use std::ops::RangeInclusive;
 
 /// The bytes of a q7 vector.
@@ -81,6 +83,7 @@ fn check_constant(stream: &Stream, form: &Form) -> Result<(), ValidateReason> {
     match constant {
         Constant::Lanes(lanes) => check_lanes(form, id, lanes),
         Constant::Text(text) => check_text(form, id, text),
+        Constant::Texts(texts) => check_texts(id, texts),
         Constant::Queries(queries) => check_queries(id, queries),
         _ => Ok(()),
     }
@@ -116,6 +119,14 @@ fn check_lanes(form: &Form, id: ConstantId, lanes: &LaneSpec) -> Result<(), Vali
             found,
         }),
     }
+}
+
+/// What is written must be what a scroll may hold.
+fn check_texts(id: ConstantId, texts: &[Bytes]) -> Result<(), ValidateReason> {
+    for (text, bytes) in texts.iter().enumerate() {
+        validate_text(bytes).map_err(|error| ValidateReason::NotScroll { id, text, error })?;
+    }
+    Ok(())
 }
 
 /// Of the operations that take a text, DMATCH takes any.

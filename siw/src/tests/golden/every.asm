@@ -14,7 +14,7 @@
 .constant near lanes nearest 5 to 1.1.1/1.1.1/1.1.1 by chebyshev
 .constant nearer lanes nearest 5 to 1.1.1/1.1.1/1.1.1 by manhattan within 40
 .constant weighted lanes nearest 5 to 1.1.1/1.1.1/1.1.1 by weighted [9, 8, 7, 6, 5, 4, 3, 2, 1] within 0
-.constant bodies texts "" "a \"b\"\x17\n"
+.constant bodies texts "" "a \"b\"\x1b\n"
 .constant pattern text "milk"
 .constant vector text "OPN@~"
 .constant wanted queries 3 "OPN@~" "~ NPO"
