@@ -4,10 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use bytes::Bytes;
-use phext_query::explain::StreamExplanation;
+use phext_query::explain::{StreamExplanation, explain_with};
 use phext_query::{
-    Explanation, Fields, Filter, Flow, OptimizationTier, Order, OrderKey, Output, Part, Query,
-    ResultRow, Target, explain, run,
+    Cancel, Explanation, Fields, Filter, Flow, OptimizationTier, Order, OrderKey, Output, Part,
+    Pooled, Query, ResultRow, Target, explain, run,
 };
 use phext_siw::cc::CostModel;
 use phext_siw::telemetry;
@@ -99,6 +99,22 @@ fn check_stream(stream: &StreamExplanation) {
     );
 }
 
+/// A server explains what it answers: both are done alike.
+fn check_on_a_server(query: &Query, phext: &Arc<Phext>) {
+    let mut rows = |_: &ResultRow<'_>| Ok(Flow::Continue);
+    let cancel = Cancel::default();
+    let mut pooled = Pooled {
+        pool: None,
+        phext: Arc::clone(phext),
+        tenant: 0,
+        deadline: None,
+        cancel: &cancel,
+    };
+    let report = run(query, phext, &mut rows).unwrap();
+    let explanation = explain_with(&mut pooled, query, phext, &mut rows).unwrap();
+    assert_eq!(explanation.report, report, "{query:?}");
+}
+
 #[test]
 fn parts_add_up_and_operations_are_those_that_were_counted() {
     // Calibration runs streams too.
@@ -111,6 +127,7 @@ fn parts_add_up_and_operations_are_those_that_were_counted() {
                 tier: OptimizationTier::of_number(tier).unwrap(),
                 ..query.clone()
             };
+            check_on_a_server(&query, &phext);
             let before = telemetry::totals();
             let report = run(&query, &phext, &mut rows).unwrap();
             let ran = telemetry::totals();

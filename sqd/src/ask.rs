@@ -14,71 +14,71 @@ use phext_storage::coordinate::DIMENSION_NAMES;
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
-/// What is asked, of which phext.
+/// What is asked, of which phext. Values may begin with a hyphen, as a pattern or a text may.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AskArgs {
     /// The phext's name.
     name: String,
     /// A pattern such as `1.1.1/**`; given several times, all must match.
-    #[arg(long = "match", value_name = "PATTERN")]
+    #[arg(long = "match", value_name = "PATTERN", allow_hyphen_values = true)]
     pattern: Vec<String>,
     /// The first coordinate of a range.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     from: Option<String>,
     /// The last coordinate of a range.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     to: Option<String>,
     /// Coordinates, separated by commas.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     set: Option<String>,
     /// The coordinate that the scrolls are to be nearest to.
-    #[arg(long, value_name = "COORDINATE")]
+    #[arg(long, value_name = "COORDINATE", allow_hyphen_values = true)]
     nearest: Option<String>,
     /// How many of the nearest: 10, or where a radius is given all within it.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     k: Option<String>,
     /// manhattan, chebyshev or nine weights such as 0,0,0,0,0,0,4,2,1.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     metric: Option<String>,
     /// The greatest distance that counts.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     radius: Option<String>,
     /// A text that the scroll holds; given several times, all must be there.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     contains: Vec<String>,
     /// A text that the scroll begins with.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     starts: Vec<String>,
     /// The least length in bytes.
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
     min_length: Option<String>,
     /// The greatest length in bytes.
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
     max_length: Option<String>,
     /// Columns, separated by commas: coordinate, text, length, checksum, distance, count,
     /// sum(length), min(length), max(length), distinct(chapter).
-    #[arg(long, value_name = "COLUMNS")]
+    #[arg(long, value_name = "COLUMNS", allow_hyphen_values = true)]
     select: Option<String>,
     /// Lines of the text, such as 2-5, 7- or 3.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     lines: Option<String>,
     /// Bytes of the text, such as 0-99.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     bytes: Option<String>,
     /// A number of leading dimensions, their names, or one dimension.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     group: Option<String>,
     /// coordinate, length, distance or count, descending as in `length desc`.
     #[arg(long, allow_hyphen_values = true)]
     order: Option<String>,
     /// The number of rows.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     limit: Option<String>,
     /// How far the program of the query is optimised, 0 to 3.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     tier: Option<String>,
     /// Of the phext as it was when this snapshot was created.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     snapshot: Option<String>,
     #[command(flatten)]
     data: DataArgs,
@@ -148,7 +148,7 @@ pub(crate) fn query(args: &AskArgs) -> Result<(), CommandError> {
     let question = args.question()?;
     args.with_phext(|phext| {
         let mut out = BufWriter::new(io::stdout().lock());
-        let mut rows = RowWriter::new(&mut out, &question.columns)?;
+        let mut rows = RowWriter::new(&mut out, &question.columns);
         let mut sink = |row: &ResultRow<'_>| rows.row(row);
         run(&question.query, phext, &mut sink)?;
         rows.finish()?;
@@ -173,6 +173,16 @@ pub(crate) fn explained(args: &AskArgs) -> Result<(), CommandError> {
 
 fn microseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
+}
+
+/// A ratio to three significant digits.
+fn significant(ratio: f64) -> String {
+    let magnitude = ratio.abs().log10().floor();
+    let decimals = match ratio == 0.0 {
+        true => 2,
+        false => (2.0 - magnitude).clamp(0.0, 12.0) as usize,
+    };
+    format!("{ratio:.decimals$}")
 }
 
 fn write_explanation(
@@ -215,13 +225,14 @@ fn write_stream(out: &mut dyn Write, stream: &StreamExplanation) -> io::Result<(
     let hot: Vec<&str> = hot.map(|&dimension| DIMENSION_NAMES[dimension]).collect();
     writeln!(
         out,
-        "# expected: {:.2} ops a cycle, {} sentrons; hot dimensions: {}",
-        metadata.expected_ops_per_cycle,
+        "# expected: {} ops a cycle, {} sentrons; hot dimensions: {}",
+        significant(metadata.expected_ops_per_cycle),
         metadata.recommended_sentron_count,
         hot.join(", "),
     )?;
     if let Some(measured) = stream.ops_per_cycle {
-        writeln!(out, "# measured: {measured:.2} ops a cycle")?;
+        let measured = significant(measured);
+        writeln!(out, "# measured: {measured} ops a cycle")?;
     }
     for access in &stream.access {
         writeln!(out, "# {access}")?;
@@ -252,4 +263,23 @@ fn write_timings(out: &mut dyn Write, timings: &Timings) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::significant;
+
+    #[test]
+    fn ratios_keep_three_digits() {
+        for (ratio, expected) in [
+            (0.0, "0.00"),
+            (0.000_091_23, "0.0000912"),
+            (0.5, "0.500"),
+            (3.141, "3.14"),
+            (271.8, "272"),
+            (123_456.0, "123456"),
+        ] {
+            assert_eq!(significant(ratio), expected);
+        }
+    }
 }

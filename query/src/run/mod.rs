@@ -8,10 +8,12 @@ use crate::error::ExecuteError;
 use crate::plan::{Plan, Selection, Step, Task, WINDOW};
 use crate::query::{OrderKey, Output, Query};
 use phext_siw::cc::Compiled;
-use phext_siw::execute::{Collected, Outside, Report, Sink, Timings, execute_timed, execute_with};
+use phext_siw::execute::{
+    Collected, Limited, Outside, Report, Sink, Timings, execute_timed, execute_with,
+};
 use phext_storage::Phext;
 use phext_storage::coordinate::Coordinate;
-use sinks::{Found, Groups, Latest, Limited, Totals};
+use sinks::{Found, Groups, Latest, Totals};
 use std::fmt::{self, Display, Formatter};
 use std::time::{Duration, Instant};
 

@@ -2,62 +2,10 @@
 
 use crate::lower::Behind;
 use crate::query::{Order, OrderKey};
-use phext_siw::execute::{Flow, ResultRow, Sink, Tally};
+use phext_siw::execute::{Flow, Limited, ResultRow, Sink, Tally};
 use phext_storage::coordinate::Coordinate;
 use std::collections::VecDeque;
 use std::io;
-
-/// Passes a number of rows on, then wants no more.
-pub(super) struct Limited<'s> {
-    sink: &'s mut dyn Sink,
-    limit: u64,
-    passed: u64,
-    is_closed: bool,
-}
-
-impl<'s> Limited<'s> {
-    pub(super) fn new(sink: &'s mut dyn Sink, limit: u64) -> Limited<'s> {
-        Limited {
-            sink,
-            limit,
-            passed: 0,
-            is_closed: false,
-        }
-    }
-
-    pub(super) fn passed(&self) -> u64 {
-        self.passed
-    }
-
-    /// How many rows more are wanted.
-    pub(super) fn left(&self) -> u64 {
-        self.limit - self.passed
-    }
-
-    pub(super) fn wants_more(&self) -> bool {
-        !self.is_closed && self.passed < self.limit
-    }
-}
-
-impl Sink for Limited<'_> {
-    fn row(&mut self, row: &ResultRow<'_>) -> io::Result<Flow> {
-        self.passed += 1;
-        self.is_closed = self.sink.row(row)? == Flow::Stop;
-        Ok(match self.wants_more() {
-            true => Flow::Continue,
-            false => Flow::Stop,
-        })
-    }
-
-    fn wanted(&self) -> Option<u64> {
-        let own = self.left();
-        Some(self.sink.wanted().map_or(own, |wanted| wanted.min(own)))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.sink.flush()
-    }
-}
 
 /// Coordinates with numbers, in the order that they come.
 #[derive(Debug, Default)]

@@ -130,7 +130,7 @@ fn operands(
     form: &mut Form,
 ) -> Result<(), AssembleError> {
     let description = form.description();
-    if cursor.is_at_end() || matches!(cursor.peek(), Some('|' | '{')) {
+    if is_at_end_of_operands(cursor) {
         return require(cursor, form);
     }
     loop {
@@ -158,10 +158,18 @@ fn operands(
             }
             _ => return Err(start.expected(next_operand(form))),
         }
-        if !cursor.eat(',') {
-            return require(cursor, form);
+        if cursor.eat(',') {
+            continue;
         }
+        return match is_at_end_of_operands(cursor) || required(form).is_none() {
+            true => require(cursor, form),
+            false => Err(cursor.expected("`,`")),
+        };
     }
+}
+
+fn is_at_end_of_operands(cursor: &mut Cursor<'_>) -> bool {
+    cursor.is_at_end() || matches!(cursor.peek(), Some('|' | '{'))
 }
 
 /// The position of the operand of a name, which has no register yet.

@@ -51,7 +51,7 @@ pub use lanes::Lanes;
 pub use observe::{Observer, OperationTime, Timings, Unobserved};
 pub use registers::{Message, Rows};
 pub use sentron::{Idle, Outside, Sentron};
-pub use sink::{Collected, Flow, Flush, ResultRow, Sink};
+pub use sink::{Collected, Flow, Flush, Limited, ResultRow, Sink};
 pub use tally::Tally;
 
 use crate::Stream;

@@ -61,6 +61,61 @@ impl<F: FnMut(&ResultRow<'_>) -> io::Result<Flow>> Sink for F {
     }
 }
 
+/// Passes a number of rows on, then wants no more.
+pub struct Limited<'s> {
+    sink: &'s mut dyn Sink,
+    limit: u64,
+    passed: u64,
+    is_closed: bool,
+}
+
+impl<'s> Limited<'s> {
+    /// Passes at most `limit` rows on to `sink`.
+    pub fn new(sink: &'s mut dyn Sink, limit: u64) -> Limited<'s> {
+        Limited {
+            sink,
+            limit,
+            passed: 0,
+            is_closed: false,
+        }
+    }
+
+    /// How many rows were passed on.
+    pub fn passed(&self) -> u64 {
+        self.passed
+    }
+
+    /// How many rows more are wanted.
+    pub fn left(&self) -> u64 {
+        self.limit - self.passed
+    }
+
+    /// Whether it takes more, and who it passes them to as well.
+    pub fn wants_more(&self) -> bool {
+        !self.is_closed && self.passed < self.limit
+    }
+}
+
+impl Sink for Limited<'_> {
+    fn row(&mut self, row: &ResultRow<'_>) -> io::Result<Flow> {
+        self.passed += 1;
+        self.is_closed = self.sink.row(row)? == Flow::Stop;
+        Ok(match self.wants_more() {
+            true => Flow::Continue,
+            false => Flow::Stop,
+        })
+    }
+
+    fn wanted(&self) -> Option<u64> {
+        let own = self.left();
+        Some(self.sink.wanted().map_or(own, |wanted| wanted.min(own)))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
 /// Makes scattered writes durable: what SFLUSH waits for.
 pub trait Flush {
     /// Commits the operations as one batch and returns when they are durable.

@@ -43,7 +43,7 @@ pub use threshold::Threshold;
 pub use work::Work;
 
 use crate::execute::{
-    Collected, ExecuteError, Flow, Idle, Outside, Report, ResultRow, Sink, Timings, execute_timed,
+    Collected, ExecuteError, Flow, Idle, Limited, Outside, Report, Sink, Timings, execute_timed,
     execute_with,
 };
 use queue::{Job, Queue};
@@ -269,15 +269,10 @@ pub fn run_here(
     sink: &mut dyn Sink,
     timings: Option<&mut Timings>,
 ) -> Result<Report, PoolError> {
-    let mut left = work.limit;
-    if left == Some(0) {
+    let mut limited = Limited::new(sink, work.limit.unwrap_or(u64::MAX));
+    if !limited.wants_more() {
         return Ok(Report::default());
     }
-    let mut limited = |row: &ResultRow<'_>| {
-        let flow = sink.row(row)?;
-        left = left.map(|left| left - 1);
-        Ok(if left == Some(0) { Flow::Stop } else { flow })
-    };
     let mut outside = Outside {
         sink: &mut limited,
         flush: &mut Collected::default(),

@@ -170,6 +170,8 @@ fn errors_in_words() {
             12,
             &format!("{register}, found the end of the line"),
         ),
+        ("DADD.u64 r0 r1, r2", 13, "`,`, found `r1`"),
+        ("DADD.u64 r0, r1 r2", 17, "`,`, found `r2`"),
         (
             "DADD.u64 r0, r1 ; no more",
             17,

@@ -50,6 +50,12 @@ impl<'a> Parameters<'a> {
         self.find(key).and_then(|pair| pair.invalid_at)
     }
 
+    /// The same of whichever pair with `key` has such a byte first.
+    pub(crate) fn any_invalid_utf8_at(&self, key: &str) -> Option<usize> {
+        let mut pairs = self.pairs.iter().filter(|pair| pair.key == key);
+        pairs.find_map(|pair| pair.invalid_at)
+    }
+
     /// All pairs as (key, value), in the order they were sent, earlier duplicates included.
     #[cfg(test)]
     fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -174,6 +180,9 @@ mod tests {
         assert_eq!(parameters.invalid_utf8_at("b"), Some(0));
         assert_eq!(parameters.invalid_utf8_at("c"), None);
         assert_eq!(parameters.invalid_utf8_at("d"), None);
+        let twice = Parameters::parse(b"a=o%FF&a=ok");
+        assert_eq!(twice.invalid_utf8_at("a"), None);
+        assert_eq!(twice.any_invalid_utf8_at("a"), Some(1));
     }
 
     proptest! {

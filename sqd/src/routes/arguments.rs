@@ -126,6 +126,18 @@ impl<'a> Arguments<'a> {
         Ok(())
     }
 
+    /// Refuses values of these parameters that are not UTF-8: with U+FFFD in place of a byte another
+    /// question would be answered.
+    pub(super) fn check_utf8(&self, names: &[&str]) -> Result<(), Refusal> {
+        for name in names {
+            if let Some(at) = self.parameters.any_invalid_utf8_at(name) {
+                let text = format!("`{name}` is not UTF-8 at byte {at}");
+                return Err(Refusal::bad_request(text));
+            }
+        }
+        Ok(())
+    }
+
     /// The text of a scroll to be stored: one without phext breaks.
     pub(super) fn scroll(&self, with_content: bool) -> Result<Cow<'_, str>, Refusal> {
         let text = self.text(with_content)?;

@@ -75,6 +75,7 @@ impl Format for Scrolls {
 /// A JSON array of objects with the columns that are selected, or how they are found.
 async fn extended(arguments: &Arguments<'_>, library: &Arc<Library>, cores: &Arc<Cores>) -> Answer {
     let start = Instant::now();
+    arguments.check_utf8(&question::TEXTS)?;
     let question = Question::parse(arguments, &set(arguments)?)?;
     let parsing = start.elapsed();
     let plan = Plan::new(&question.query)?;

@@ -46,6 +46,9 @@ const EXTENSIONS: [&str; 16] = [
     "explain",
 ];
 
+/// Those whose values are texts, taken as they are: a space is one.
+pub(super) const TEXTS: [&str; 2] = ["contains", "starts"];
+
 /// How many of the nearest, where neither that nor a radius is said.
 const NEAREST: u32 = 10;
 
@@ -83,7 +86,9 @@ pub(crate) struct Question {
 
 /// Whether there is a parameter that SQ does not know.
 pub(super) fn is_extended(asked: &dyn Asked) -> bool {
+    let texts = TEXTS.into_iter().flat_map(|name| asked.values(name));
     EXTENSIONS.iter().any(|name| asked.value(name).is_some())
+        || texts.into_iter().any(|text| !text.is_empty())
 }
 
 impl Question {

@@ -14,28 +14,31 @@ pub(crate) struct RowWriter<'w> {
 }
 
 impl<'w> RowWriter<'w> {
-    /// Begins the array.
-    pub(crate) fn new(out: &'w mut dyn Write, columns: &'w Columns) -> io::Result<RowWriter<'w>> {
-        out.write_all(b"[")?;
-        Ok(RowWriter {
+    /// Writes nothing yet: what is refused has no array.
+    pub(crate) fn new(out: &'w mut dyn Write, columns: &'w Columns) -> RowWriter<'w> {
+        RowWriter {
             out,
             columns,
             is_first: true,
-        })
+        }
     }
 
     /// Writes a row.
     pub(crate) fn row(&mut self, row: &ResultRow<'_>) -> io::Result<Flow> {
-        if !std::mem::replace(&mut self.is_first, false) {
-            self.out.write_all(b",")?;
-        }
+        self.separate()?;
         write_object(self.columns, row, &mut self.out)?;
         Ok(Flow::Continue)
     }
 
     /// Ends the array.
     pub(crate) fn finish(self) -> io::Result<()> {
-        self.out.write_all(b"]")
+        let end: &[u8] = if self.is_first { b"[]" } else { b"]" };
+        self.out.write_all(end)
+    }
+
+    fn separate(&mut self) -> io::Result<()> {
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        self.out.write_all(if is_first { b"[" } else { b"," })
     }
 }
 

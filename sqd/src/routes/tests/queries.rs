@@ -65,6 +65,9 @@ async fn which_scrolls() {
         ("contains=Ulysses", json!([21, 20, 16])),
         ("contains=Ulysses&contains=home", json!([20])),
         ("contains=%C3%A9", json!([7])),
+        ("contains=%20", json!([21, 7, 5, 16])),
+        ("contains=%0A", json!([21, 20])),
+        ("contains=home&contains=", json!([20])),
         ("starts=%23", json!([21, 5])),
         ("starts=Ulysses&max_length=20", json!([20])),
         ("min_length=5&max_length=16", json!([7, 5, 5, 16])),
@@ -323,6 +326,11 @@ async fn what_is_refused() {
             "contains=a&lines=1&bytes=1",
             "`lines` and `bytes` are of the same text: give one of them",
         ),
+        (
+            "contains=a%FFb&contains=a",
+            "`contains` is not UTF-8 at byte 1",
+        ),
+        ("match=**&starts=%FF", "`starts` is not UTF-8 at byte 0"),
         ("tier=4", "`tier` is a number from 0 to 3, not 4"),
         ("explain=maybe", "`explain` is 1 or 0, not maybe"),
         (
