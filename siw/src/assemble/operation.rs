@@ -83,7 +83,7 @@ impl<'t> Operation<'t> {
             Ok(_) => Err(self
                 .start
                 .expected(format!("{self} with its own operands only"))),
-            Err(_) => Err(self.end.expected(next_operand(&self.form))),
+            Err(_) => Err(ends_early(&self.end, &self.form)),
         }
     }
 }
@@ -158,13 +158,9 @@ fn operands(
             }
             _ => return Err(start.expected(next_operand(form))),
         }
-        if cursor.eat(',') {
-            continue;
+        if !cursor.eat(',') {
+            return require(cursor, form);
         }
-        return match is_at_end_of_operands(cursor) || required(form).is_none() {
-            true => require(cursor, form),
-            false => Err(cursor.expected("`,`")),
-        };
     }
 }
 
@@ -224,8 +220,16 @@ fn required(form: &Form) -> Option<usize> {
 /// Fails where a register that the operation cannot do without is absent.
 fn require(cursor: &Cursor<'_>, form: &Form) -> Result<(), AssembleError> {
     match required(form) {
-        Some(_) => Err(cursor.expected(next_operand(form))),
+        Some(_) => Err(ends_early(cursor, form)),
         None => Ok(()),
+    }
+}
+
+/// Says that an operand is wanted behind those of a form, or the comma before it.
+fn ends_early(cursor: &Cursor<'_>, form: &Form) -> AssembleError {
+    match is_at_end_of_operands(&mut cursor.clone()) {
+        true => cursor.expected(next_operand(form)),
+        false => cursor.expected("`,`"),
     }
 }
 

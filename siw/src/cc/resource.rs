@@ -209,6 +209,5 @@ pub(super) fn has_effect(form: &Form) -> bool {
 /// nothing.
 pub(super) fn is_pure(form: &Form) -> bool {
     let folds = registers(form).any(|(_, access)| access == Access::Accumulate);
-    let hint = form.pipe == Pipe::Sparse && form.opcode == opcode::SPREFCH;
-    !folds && !hint && !has_effect(form) && order(form) == Access::None
+    !folds && !form.is_hint() && !has_effect(form) && order(form) == Access::None
 }

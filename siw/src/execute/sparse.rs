@@ -102,7 +102,6 @@ impl<'a> Sentron<'a> {
 
     #[inline(never)]
     fn prefetch(&mut self, at: P, level: Level) {
-        self.report.ops += self.width as u64;
         // For one lane there is nothing to overlap its wait with, and a batch found ahead was asked
         // for then.
         if self.width > 1 && !self.was_prefetched {

@@ -48,6 +48,11 @@ impl Form {
         }
     }
 
+    /// Whether it only says what will be needed.
+    pub(crate) fn is_hint(&self) -> bool {
+        self.pipe == Pipe::Sparse && self.opcode == opcode::SPREFCH
+    }
+
     fn new<const N: usize>(pipe: Pipe, opcode: u8, registers: [u8; N]) -> Self {
         let mut form = Self {
             opcode,

@@ -134,7 +134,7 @@ pub enum SparseOp {
         mask: Option<K>,
     },
     /// SPREFCH: a hint that the record or the text at p is needed soon. Changes no result. Counts
-    /// lanes; cannot fail.
+    /// nothing; cannot fail.
     Prefch {
         /// Read.
         at: P,

@@ -4,7 +4,7 @@
 //! happen soon enough.
 
 use super::*;
-use crate::execute::{Message, execute};
+use crate::execute::{Flow, Message, ResultRow, execute};
 use crate::tests::random;
 use crate::{
     Comparison, Constant, CoordinationOp, DenseOp, Destination, Fold, K, LaneSpec, M, Operand, P,

@@ -210,7 +210,7 @@ fn errors_in_words() {
         ),
         ("DLEN r0, p0 {r1}", 14, "a register k0 to k3, found `r1}`"),
         ("DLEN r0, p0 {k1", 16, "`}`, found the end of the line"),
-        ("DLEN r0 p0", 9, "a register p0 to p7, found `p0`"),
+        ("DLEN r0 p0", 9, "`,`, found `p0`"),
         (
             "DRED.count r0, r1",
             1,

@@ -13,6 +13,7 @@
 //! | gather, L2 | the texts of 4,096 scrolls, again and again |
 //! | gather, L3 | the texts of 20,000 scrolls at random |
 //! | mixed, L1 | as the first, with components and rows in the other pipes |
+//! | mixed without rows, L1 | the same without the rows, which are packed and not sent |
 //! | scan-filter | the scrolls of a phext longer than a bound |
 //! | wildcard count | how many scrolls have a component |
 //! | batch get | the texts of 1,000 scrolls at random |

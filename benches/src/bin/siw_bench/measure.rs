@@ -20,7 +20,7 @@ const MOST_ROUNDS: usize = 60;
 pub(crate) struct Measurement {
     pub(crate) name: &'static str,
     pub(crate) is_query: bool,
-    /// Operations of a run at tier 0. Hints, which only tier 3 gives, count nothing here.
+    /// Operations of a run at tier 0.
     pub(crate) ops: u64,
     /// By tier; the best round.
     pub(crate) ops_per_cycle: [f64; 4],

@@ -129,7 +129,8 @@ pub(crate) fn all(data: &Dataset) -> Vec<Subject<'_>> {
         over("gather, L1", first_points(128), gather()),
         over("gather, L2", first_points(4096), gather()),
         over("gather, L3", random_points(data, 20_000), send_texts()),
-        computing(MIX, 512, mixed()),
+        computing(MIX, 512, mixed(true)),
+        computing("mixed without rows, L1", 512, mixed(false)),
         query("scan-filter", scan_filter()),
         query("wildcard count", wildcard_count()),
         query("batch get", batch_get(data)),
@@ -236,8 +237,8 @@ fn compute(registers: usize) -> Vec<Word> {
 }
 
 /// As [`compute`], with a component loaded, of each dimension in turn, and rows packed every eight
-/// words.
-fn mixed() -> Vec<Word> {
+/// words. Rows that nobody is sent cost next to nothing, so that there is a stream without them too.
+fn mixed(packs_rows: bool) -> Vec<Word> {
     const REGISTERS: usize = 4;
     let mut words = fill(REGISTERS);
     for at in 0..2048 {
@@ -249,7 +250,7 @@ fn mixed() -> Vec<Word> {
                 at: PLACE,
             });
         }
-        if at % 8 == 7 {
+        if packs_rows && at % 8 == 7 {
             let row = Row {
                 coordinate: Some(PLACE),
                 number: Some(R(REGISTERS as u8)),

@@ -187,7 +187,7 @@ impl CostModel {
             Part::Once | Part::Last => (&mut cost.fixed, &mut cost.ops_fixed),
         };
         *total += cycles * repeats;
-        *ops += 1;
+        *ops += u64::from(!form.is_hint());
     }
 }
 

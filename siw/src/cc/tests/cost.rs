@@ -41,13 +41,13 @@ fn a_stream_costs_the_sum_of_its_operations() {
         fixed: 4.0 * 10.0 + 1.0 + 10.0 + 3.0 + 5.0,
         per_block_of_keys: 0.0,
         lines_per_lane: 0,
-        ops_per_lane: 8,
+        ops_per_lane: 7,
         ops_per_batch: 0,
         ops_fixed: 4,
     };
     assert_eq!(cost, expected);
     assert_eq!(cost.batches(1025), 2);
-    assert_eq!(cost.ops(1025), 8 * 1025 + 4);
+    assert_eq!(cost.ops(1025), 7 * 1025 + 4);
     assert!((cost.cycles(1025) - (59.0 + 320.0 + 24.0 * 1025.0)).abs() < 1e-6);
 }
 

@@ -277,11 +277,10 @@ impl Model<'_> {
             _ => panic!("{id} is not lanes"),
         };
         match op {
-            SparseOp::Nop | SparseOp::Flush => {}
-            SparseOp::Lanes { .. }
-            | SparseOp::Assoc { .. }
-            | SparseOp::Neighbr { .. }
-            | SparseOp::Prefch { .. } => self.outcome.ops += 1,
+            SparseOp::Nop | SparseOp::Flush | SparseOp::Prefch { .. } => {}
+            SparseOp::Lanes { .. } | SparseOp::Assoc { .. } | SparseOp::Neighbr { .. } => {
+                self.outcome.ops += 1;
+            }
             SparseOp::Test { to, at, lanes } => {
                 let at = place(at);
                 lane.k[to.index()] = Some(match spec(lanes) {
