@@ -58,7 +58,9 @@ pub struct StreamExplanation {
     pub ops_per_cycle: Option<f64>,
 }
 
-/// A stream that takes less is run by its caller: handing it to another thread takes as long.
+/// A stream that takes less is run by its caller: handing it to another thread takes as long. The pool
+/// measures that for itself; this is a round figure, for where there is no pool, and only a number of
+/// sentrons that is recommended rests on it.
 const INLINE: Duration = Duration::from_micros(70);
 
 /// How much of a line of a stream is shown, in bytes: its constants may hold a million points.

@@ -1,6 +1,7 @@
 //! In steady state a batch allocates nothing: the registers of the streams before serve it.
 
 use bytes::Bytes;
+use phext_siw::assemble::assemble;
 use phext_siw::execute::{Collected, Flow, ResultRow, execute};
 use phext_siw::{
     Comparison, Constant, CoordinationOp, DenseOp, Destination, Extent, Fold, K, LaneSpec, Level,
@@ -205,6 +206,50 @@ fn a_batch_allocates_nothing() {
         assert!(
             many < 10,
             "tier {tier}: a cursor allocates a little, {many} times"
+        );
+    }
+}
+
+/// What the stream above leaves out: regions, hashes, lines, tests, the best rows and tallies.
+fn rankings(tier: u8, sections: u32) -> Stream {
+    let text = format!(
+        "
+.tier {tier}
+.constant one number 1
+.constant fifty number 50
+.constant some lanes region 1.1.1/1.1.1/1.1-{sections}.*
+.constant inside lanes region *.*.*/*.*.*/*.*.5-900
+.once
+DMOV r0, one
+.each
+SASSOC p0, some
+DHASH r1, r2, p0 | STEST k0, p0, inside
+SGATHER.lines t0, p0, r0, r0 {{k0}}
+CTOP.greatest m0, p0, r1, fifty {{k0}}
+CTALLY.section m1, p0
+CPACK m2, text=t0, number=r1
+CSEND.sink m2 {{k0}}
+.last
+CSEND.sink m0
+CSEND.sink m1
+"
+    );
+    assemble(&text).expect("the text is a stream").stream
+}
+
+#[test]
+fn a_batch_of_a_region_allocates_nothing() {
+    let phext = phext();
+    for tier in 0..=3 {
+        let (few, few_rows) = allocations(&rankings(tier, 2), &phext);
+        let (many, many_rows) = allocations(&rankings(tier, 20), &phext);
+        assert!(
+            few_rows > 1_000 && many_rows > 8 * few_rows,
+            "the canary: streams do things"
+        );
+        assert!(
+            many < few + 12,
+            "tier {tier}: positions and tallies grow, {few} and {many} times"
         );
     }
 }

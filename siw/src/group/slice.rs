@@ -42,7 +42,7 @@ pub enum WorkloadType {
 /// Which sentrons are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CognitiveSliceRequest {
-    /// What for. It is reported and changes no answer.
+    /// What for: for whoever reads the slice. It changes no answer, and nothing is placed by it.
     pub workload_type: WorkloadType,
     /// How many sentrons, at least 1.
     pub required_sentrons: usize,

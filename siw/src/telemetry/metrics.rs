@@ -54,8 +54,16 @@ pub enum Metric<'a> {
     Dimensions(&'a [usize]),
 }
 
-/// A metric's name, and its value or why there is none.
-pub type Named<'a> = (&'static str, Result<Metric<'a>, &'a str>);
+/// A metric by its name.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Named<'a> {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it is.
+    pub help: &'static str,
+    /// Its value, or why there is none.
+    pub value: Result<Metric<'a>, &'a str>,
+}
 
 fn of<'a, T>(
     measured: &'a Measured<T>,
@@ -78,27 +86,89 @@ fn count(measured: &Measured<u64>) -> Result<Metric<'_>, &str> {
 impl VTPUMetrics {
     /// All metrics, in their order.
     pub fn named(&self) -> [Named<'_>; 16] {
+        let named = |name, help, value| Named { name, help, value };
         let dimensions = of(&self.hot_dimensions, |hot| Metric::Dimensions(hot));
         [
-            ("ops_per_cycle_actual", ratio(&self.ops_per_cycle_actual)),
-            ("ops_per_second", count(&self.ops_per_second)),
-            ("sentron_utilization", ratio(&self.sentron_utilization)),
-            ("l1_hit_rate", ratio(&self.l1_hit_rate)),
-            ("l2_hit_rate", ratio(&self.l2_hit_rate)),
-            ("l3_hit_rate", ratio(&self.l3_hit_rate)),
-            ("ppt_hit_rate", ratio(&self.ppt_hit_rate)),
-            ("locality_ratio", ratio(&self.locality_ratio)),
-            ("prefetch_accuracy", ratio(&self.prefetch_accuracy)),
-            ("hot_dimensions", dimensions),
-            (
+            named(
+                "ops_per_cycle_actual",
+                "Operations retired for each cycle of a core in a stream",
+                ratio(&self.ops_per_cycle_actual),
+            ),
+            named(
+                "ops_per_second",
+                "Operations retired a second",
+                count(&self.ops_per_second),
+            ),
+            named(
+                "sentron_utilization",
+                "Share of the time of all cores that threads were in streams",
+                ratio(&self.sentron_utilization),
+            ),
+            named(
+                "l1_hit_rate",
+                "Share of reads that the first-level data cache answered",
+                ratio(&self.l1_hit_rate),
+            ),
+            named(
+                "l2_hit_rate",
+                "Share of reads that the second-level cache answered",
+                ratio(&self.l2_hit_rate),
+            ),
+            named(
+                "l3_hit_rate",
+                "Share of reads that the last-level cache answered of those that reached it",
+                ratio(&self.l3_hit_rate),
+            ),
+            named(
+                "ppt_hit_rate",
+                "Share of point reads that the translation cache answered",
+                ratio(&self.ppt_hit_rate),
+            ),
+            named(
+                "locality_ratio",
+                "Share of gathers whose text begins on the page of the one before or the next",
+                ratio(&self.locality_ratio),
+            ),
+            named(
+                "prefetch_accuracy",
+                "Share of prefetches that were used",
+                ratio(&self.prefetch_accuracy),
+            ),
+            named(
+                "hot_dimensions",
+                "Rank of a dimension among those constrained",
+                dimensions,
+            ),
+            named(
                 "c_pipe_messages_per_sec",
+                "Messages between sentrons a second",
                 count(&self.c_pipe_messages_per_sec),
             ),
-            ("cross_node_bandwidth", ratio(&self.cross_node_bandwidth)),
-            ("barrier_latency_us", ratio(&self.barrier_latency_us)),
-            ("ops_per_watt", ratio(&self.ops_per_watt)),
-            ("ops_per_dollar", ratio(&self.ops_per_dollar)),
-            ("cost_per_trillion_ops", ratio(&self.cost_per_trillion_ops)),
+            named(
+                "cross_node_bandwidth",
+                "Share of a network between nodes that is used",
+                ratio(&self.cross_node_bandwidth),
+            ),
+            named(
+                "barrier_latency_us",
+                "Mean time of a barrier in microseconds",
+                ratio(&self.barrier_latency_us),
+            ),
+            named(
+                "ops_per_watt",
+                "Operations a second for each watt",
+                ratio(&self.ops_per_watt),
+            ),
+            named(
+                "ops_per_dollar",
+                "Operations for each unit of currency that node and energy cost",
+                ratio(&self.ops_per_dollar),
+            ),
+            named(
+                "cost_per_trillion_ops",
+                "Cost of node and energy for each 10^12 operations",
+                ratio(&self.cost_per_trillion_ops),
+            ),
         ]
     }
 }
@@ -108,9 +178,9 @@ impl Serialize for VTPUMetrics {
         let named = self.named();
         let mut map = serializer.serialize_map(Some(named.len() + 1))?;
         let mut reasons = BTreeMap::new();
-        for (name, metric) in &named {
-            map.serialize_entry(name, &metric.ok())?;
-            if let Err(reason) = metric {
+        for Named { name, value, .. } in &named {
+            map.serialize_entry(name, &value.ok())?;
+            if let Err(reason) = value {
                 reasons.insert(name, reason);
             }
         }

@@ -38,5 +38,5 @@ pub use locality::look;
 pub(crate) use locality::will_look;
 pub use measured::Measured;
 pub use meter::{Meter, Sample};
-pub use metrics::{Metric, VTPUMetrics};
+pub use metrics::{Metric, Named, VTPUMetrics};
 pub use watch::{Watch, count_untimed};

@@ -240,13 +240,8 @@ impl<H: Handler> Connection<H> {
                 None => "shorter than announced".to_owned(),
             };
             let connection = self.id;
-            tracing::error!(
-                connection,
-                length,
-                remaining,
-                problem,
-                "response body failed"
-            );
+            let sent = length.unwrap_or(u64::MAX) - remaining;
+            tracing::error!(connection, length, sent, problem, "response body failed");
             return Ok(false);
         }
         Ok(true)

@@ -8,7 +8,7 @@
 //! A metric of the vTPU that has no value is left out, as Prometheus wants it.
 
 use super::Telemetry;
-use phext_siw::telemetry::{Metric, VTPUMetrics, totals};
+use phext_siw::telemetry::{Metric, Named, VTPUMetrics, totals};
 use phext_storage::Statistics;
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -229,9 +229,9 @@ fn register_totals(registry: &mut Registry) {
 }
 
 fn register_metrics(registry: &mut Registry, metrics: &VTPUMetrics) {
-    for (name, metric) in metrics.named() {
-        let (name, help) = (format!("vtpu_{name}"), "See docs/VTPU.md");
-        match metric {
+    for Named { name, help, value } in metrics.named() {
+        let name = format!("vtpu_{name}");
+        match value {
             Ok(Metric::Count(count)) => registry.register(name, help, ConstGauge::new(count)),
             Ok(Metric::Ratio(ratio)) => registry.register(name, help, ConstGauge::new(ratio)),
             Ok(Metric::Dimensions(hot)) => {
@@ -242,7 +242,7 @@ fn register_metrics(registry: &mut Registry, metrics: &VTPUMetrics) {
                         .get_or_create(&[("dimension", dimension)])
                         .set(rank + 1);
                 }
-                registry.register(name, "Rank of a dimension among those constrained", ranks);
+                registry.register(name, help, ranks);
             }
             Err(_) => {}
         }

@@ -2,7 +2,7 @@
 
 use crate::telemetry::hardware::HardwareSample;
 use crate::telemetry::interval::Interval;
-use crate::telemetry::{Costs, CycleSource, Cycles, Measured, Totals, VTPUMetrics};
+use crate::telemetry::{Costs, CycleSource, Cycles, Measured, Named, Totals, VTPUMetrics};
 use serde_json::{Value, json};
 
 const NO_COSTS: Costs = Costs {
@@ -121,9 +121,9 @@ fn a_metric_without_a_value_is_null_and_has_a_reason() {
     let metrics = second(Totals::default(), &NO_COSTS, no_watts());
     let json = serde_json::to_value(&metrics).unwrap();
     let reasons = json["reasons"].as_object().unwrap();
-    for (name, metric) in metrics.named() {
-        assert_eq!(json[name].is_null(), metric.is_err(), "{name}");
-        assert_eq!(reasons.contains_key(name), metric.is_err(), "{name}");
+    for Named { name, value, .. } in metrics.named() {
+        assert_eq!(json[name].is_null(), value.is_err(), "{name}");
+        assert_eq!(reasons.contains_key(name), value.is_err(), "{name}");
     }
     assert_eq!(json["cross_node_bandwidth"], Value::Null);
     assert_eq!(reasons["cross_node_bandwidth"], "there is one node");

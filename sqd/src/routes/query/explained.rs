@@ -42,8 +42,9 @@ fn stream(stream: &StreamExplanation) -> Value {
     object
 }
 
+/// To the nanosecond, which is what there is.
 fn microseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
+    time.as_nanos() as f64 / 1e3
 }
 
 /// Microseconds of each part of a stream.
