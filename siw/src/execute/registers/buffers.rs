@@ -26,7 +26,8 @@ impl Buffers<'_> {
             reason = "what is empty borrows nothing; see docs/UNSAFE.md"
         )]
         // SAFETY: the two types differ in a lifetime only, so that their layout is one. The lifetime is
-        // that of elements of the vectors, of which none has any: each was cleared above.
+        // that of elements of the vectors, of which none has any: each was cleared above, but for the
+        // first of a pool, whose number no buffer has, so that nothing was ever put into it.
         unsafe {
             Box::from_raw(Box::into_raw(self).cast::<Buffers<'static>>())
         }
