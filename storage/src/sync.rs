@@ -1,4 +1,4 @@
-//! The locks and the published pointer of a store.
+//! The locks, the latch and the published pointer of a store.
 //!
 //! In a build with `--cfg sqd_shuttle` they are shuttle's, which runs a test under many random
 //! interleavings of its threads and reports deadlocks (`storage/tests/interleavings.rs`). What is held
@@ -11,7 +11,25 @@ pub(crate) use {
 };
 
 #[cfg(sqd_shuttle)]
-pub(crate) use shuttled::{ArcSwap, Condvar, Mutex};
+pub(crate) use shuttled::{ArcSwap, Condvar, Latch, Mutex};
+
+/// What threads wait at until it is opened, once and for all. They all sleep at one word, so that
+/// opening it is one system call and none of them holds up another when it wakes.
+#[cfg(not(sqd_shuttle))]
+#[derive(Debug, Default)]
+pub(crate) struct Latch(std::sync::OnceLock<()>);
+
+#[cfg(not(sqd_shuttle))]
+impl Latch {
+    pub(crate) fn open(&self) {
+        // Who opens it twice finds it open, as they want.
+        let _ = self.0.set(());
+    }
+
+    pub(crate) fn wait(&self) {
+        self.0.wait();
+    }
+}
 
 #[cfg(sqd_shuttle)]
 mod shuttled {
@@ -71,6 +89,27 @@ mod shuttled {
 
         pub(crate) fn notify_all(&self) {
             self.0.notify_all();
+        }
+    }
+
+    /// A latch with the interface of the real one.
+    #[derive(Debug, Default)]
+    pub(crate) struct Latch {
+        is_open: Mutex<bool>,
+        opened: Condvar,
+    }
+
+    impl Latch {
+        pub(crate) fn open(&self) {
+            *self.is_open.lock() = true;
+            self.opened.notify_all();
+        }
+
+        pub(crate) fn wait(&self) {
+            let mut is_open = self.is_open.lock();
+            while !*is_open {
+                self.opened.wait(&mut is_open);
+            }
         }
     }
 

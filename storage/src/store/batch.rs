@@ -33,6 +33,17 @@ pub enum WriteOp {
     },
 }
 
+impl WriteOp {
+    /// Where it changes something.
+    pub(super) fn coordinate(&self) -> &Coordinate {
+        match self {
+            WriteOp::Put { coordinate, .. }
+            | WriteOp::Append { coordinate, .. }
+            | WriteOp::Delete { coordinate } => coordinate,
+        }
+    }
+}
+
 /// Changes to one phext that take effect together or not at all, in order.
 ///
 /// A batch on an unknown phext creates it, unless it is empty or only deletes.

@@ -2,13 +2,23 @@
 //!
 //! Batches queue up. Whoever finds nobody leading leads: takes all that is queued, logs it, syncs
 //! once, publishes the new state and completes the batches. A thread that leads returns as soon as
-//! its own batch is done and hands the lead to the next waiting thread.
+//! its own batch is done and hands the lead to the heir: the first thread that waits in the next group.
+//!
+//! ```text
+//! queued     heir           sleeps alone, until it is told to lead
+//!            other threads  sleep at the group's latch, one word for all of them
+//!            callbacks      have nobody who waits
+//! complete   outcomes are put down, callbacks called; the heir of the next group is told to lead;
+//!            the latch is opened, which wakes the group in one system call
+//! ```
+//!
+//! So the next group is on its way to the log while the threads of this one are woken, which takes
+//! longer than a sync where they are many.
 
 use super::batch::{Commit, WriteBatch};
 use crate::canary;
 use crate::error::{Result, StoreError};
-use crate::sync::{Condvar, Mutex};
-use std::collections::VecDeque;
+use crate::sync::{Condvar, Latch, Mutex};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -47,8 +57,34 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Inner {
-    requests: VecDeque<Request>,
+    /// The next group.
+    requests: Vec<Request>,
+    /// Opens when the next group is complete.
+    done: Arc<Latch>,
+    /// The first thread that waits in the next group.
+    heir: Option<Arc<Waiter>>,
     has_leader: bool,
+}
+
+/// What a thread is in the group that its batch was queued for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Leader,
+    Heir,
+    Member,
+}
+
+impl Inner {
+    fn role_of(&mut self, waiter: &Arc<Waiter>) -> Role {
+        if !std::mem::replace(&mut self.has_leader, true) {
+            return Role::Leader;
+        }
+        if self.heir.is_none() {
+            self.heir = Some(Arc::clone(waiter));
+            return Role::Heir;
+        }
+        Role::Member
+    }
 }
 
 impl std::fmt::Debug for Queue {
@@ -111,35 +147,35 @@ impl Waiter {
         }
     }
 
-    /// The outcome, if it is there.
-    fn outcome(&self) -> Option<Result<Commit>> {
+    /// The outcome, which is there.
+    fn outcome(&self) -> Result<Commit> {
         match self.news.lock().take() {
-            Some(News::Done(outcome)) => Some(outcome),
-            Some(News::Lead) => unreachable!("the leader is not asked to lead"),
-            None => None,
+            Some(News::Done(outcome)) => outcome,
+            Some(News::Lead) | None => unreachable!("outcomes are put down before a latch opens"),
         }
     }
 }
 
 impl Queue {
-    /// Commits a batch on this thread: waits for a leader to do it, or leads.
-    pub(super) fn commit(&self, batch: WriteBatch, lead: impl Fn(Vec<Request>)) -> Result<Commit> {
+    /// Commits a batch on this thread: waits for a leader to do it, or leads. What `lead` gives is
+    /// dropped when nobody waits for that.
+    pub(super) fn commit<R>(
+        &self,
+        batch: WriteBatch,
+        lead: impl Fn(Vec<Request>) -> R,
+    ) -> Result<Commit> {
         let waiter = Arc::new(Waiter::default());
-        if !self.push(Request::new(batch, Completion::Thread(Arc::clone(&waiter)))) {
-            match waiter.wait() {
-                News::Done(outcome) => return outcome,
-                News::Lead => {}
-            }
+        let (role, done) = self.push_waiting(batch, &waiter);
+        if role == Role::Heir
+            && let News::Done(outcome) = waiter.wait()
+        {
+            return outcome;
         }
-        loop {
-            self.lead(&lead);
-            if let Some(outcome) = waiter.outcome() {
-                while self.release() {
-                    self.lead(&lead);
-                }
-                return outcome;
-            }
+        if role != Role::Member {
+            while self.lead(&lead) {}
         }
+        done.wait();
+        waiter.outcome()
     }
 
     /// Queues a batch. `true` where nobody leads: the caller must see to it that [`Self::drive`] is
@@ -150,50 +186,70 @@ impl Queue {
 
     /// Leads once. `true` where others were queued meanwhile and no thread waits to lead them: the
     /// caller must see to it that this is called again.
-    pub(super) fn drive(&self, lead: impl Fn(Vec<Request>)) -> bool {
-        self.lead(lead);
-        self.release()
+    pub(super) fn drive<R>(&self, lead: impl Fn(Vec<Request>) -> R) -> bool {
+        self.lead(lead)
     }
 
-    /// Does what is queued. If that panics, this thread leads no more.
-    fn lead(&self, lead: impl Fn(Vec<Request>)) {
-        let guard = Unled(self);
-        lead(self.take());
-        std::mem::forget(guard);
+    /// Does what is queued, and ends this thread's lead as [`Self::release`] does, also where `lead`
+    /// panics.
+    fn lead<R>(&self, lead: impl Fn(Vec<Request>) -> R) -> bool {
+        let unled = Unled(self);
+        let (requests, done) = self.take();
+        let opening = Opening(done);
+        let rest = lead(requests);
+        std::mem::forget(unled);
+        let has_more = self.release();
+        drop(opening);
+        drop(rest);
+        has_more
     }
 
     /// Queues a request; `true` where its owner now leads.
     fn push(&self, request: Request) -> bool {
         let mut inner = self.inner.lock();
-        inner.requests.push_back(request);
+        inner.requests.push(request);
         !std::mem::replace(&mut inner.has_leader, true)
     }
 
-    fn take(&self) -> Vec<Request> {
-        self.inner.lock().requests.drain(..).collect()
+    /// Queues the batch of a thread that waits. Gives its role and its group's latch.
+    fn push_waiting(&self, batch: WriteBatch, waiter: &Arc<Waiter>) -> (Role, Arc<Latch>) {
+        let request = Request::new(batch, Completion::Thread(Arc::clone(waiter)));
+        let mut inner = self.inner.lock();
+        inner.requests.push(request);
+        (inner.role_of(waiter), Arc::clone(&inner.done))
+    }
+
+    /// Takes the next group and its latch.
+    fn take(&self) -> (Vec<Request>, Arc<Latch>) {
+        let mut inner = self.inner.lock();
+        inner.heir = None;
+        let requests = std::mem::take(&mut inner.requests);
+        (requests, std::mem::take(&mut inner.done))
     }
 
     /// Ends this thread's lead: gives it to a waiting thread, or to nobody where nothing is queued.
     /// `true` where only callbacks wait, for whom somebody must lead on.
     fn release(&self) -> bool {
         let mut inner = self.inner.lock();
-        let successor = inner
-            .requests
-            .iter()
-            .find_map(|request| match &request.completion {
-                Some(Completion::Thread(waiter)) => Some(Arc::clone(waiter)),
-                Some(Completion::Callback(_)) | None => None,
-            });
-        if let Some(waiter) = successor {
+        if let Some(heir) = inner.heir.clone() {
             drop(inner);
             if canary::leaves_out("handover") {
                 return false;
             }
-            waiter.tell(News::Lead);
+            heir.tell(News::Lead);
             return false;
         }
         inner.has_leader = !inner.requests.is_empty();
         inner.has_leader
+    }
+}
+
+/// Opens the latch of a group that is complete, or was dropped by a leader that panicked.
+struct Opening(Arc<Latch>);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.0.open();
     }
 }
 
@@ -265,9 +321,8 @@ mod tests {
                 std::thread::yield_now();
             }
             // What the driver takes is done by it, so the thread's request is left in the queue.
-            let mut taken = queue.take();
-            queue.inner.lock().requests.extend(taken.drain(1..));
-            complete(taken);
+            let taken = queue.inner.lock().requests.remove(0);
+            complete(vec![taken]);
             assert!(!queue.release(), "the thread leads now");
             assert!(waits.join().unwrap().is_ok());
         });
@@ -324,6 +379,26 @@ mod tests {
             2,
             "the second was taken along"
         );
+    }
+
+    #[test]
+    fn a_leader_that_panics_wakes_all_threads_of_its_group() {
+        let queue = Queue::default();
+        std::thread::scope(|scope| {
+            assert!(queue.submit(batch(), Box::new(|_| {})));
+            let commit = || queue.commit(batch(), complete);
+            let threads: Vec<_> = (0..3).map(|_| scope.spawn(commit)).collect();
+            while queue.inner.lock().requests.len() < 4 {
+                std::thread::yield_now();
+            }
+            let drive = || queue.drive(|_| -> () { panic!("of the test") });
+            assert!(catch_unwind(AssertUnwindSafe(drive)).is_err());
+            for thread in threads {
+                let outcome = thread.join().unwrap();
+                assert!(matches!(outcome, Err(StoreError::Poisoned { .. })));
+            }
+        });
+        assert!(queue.commit(batch(), complete).is_ok(), "nobody leads");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::log::Lsn;
 use crate::page_table::{Counters, PartWalk};
-use crate::segment::{Entry, Order, Part, Place, Probe};
+use crate::segment::{Candidate, Entry, Order, Part, Place, Probe};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -232,6 +232,22 @@ impl Phext {
         self.text_bytes -= before.unwrap_or_default();
         self.scrolls += u64::from(after.is_some());
         self.text_bytes += after.unwrap_or_default();
+    }
+
+    /// Asks for the buckets where the parts look for a coordinate.
+    pub(super) fn prefetch_buckets(&self, coordinate: &Coordinate, probe: Probe) {
+        for view in &self.parts {
+            view.part.prefetch_bucket(coordinate, probe);
+        }
+    }
+
+    /// Asks for the entries that the parts' buckets name.
+    pub(super) fn prefetch_entries(&self, coordinate: &Coordinate, probe: Probe) {
+        for view in &self.parts {
+            if let Candidate::Likely(offset) = view.part.candidate(coordinate, probe) {
+                view.part.prefetch_entry(offset);
+            }
+        }
     }
 
     /// Hides a scroll that is not in the active memtable.

@@ -12,6 +12,7 @@ use crate::log::{
     Group, KEPT_BUFFER_BYTES, LogWriter, Lsn, MAX_PAYLOAD_BYTES, OldLog, Operation, Payload, Record,
 };
 use crate::page_table::Location;
+use crate::segment::Probe;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -99,36 +100,45 @@ impl Shared {
         Ok(())
     }
 
-    /// Commits a group of batches: one log write, one sync, one publication.
-    pub(super) fn lead(&self, requests: Vec<Request>) {
+    /// Commits a group of batches: one log write, one sync, one publication. Gives the states that are
+    /// kept no longer, which take a while to take apart.
+    pub(super) fn lead(&self, requests: Vec<Request>) -> Recent {
         if requests.is_empty() {
-            return;
+            return Recent::default();
         }
-        if let Err(error) = self.make_room() {
-            return fail(requests, &error);
-        }
-        let commit = || self.commit_group(&mut self.writer.lock(), &requests);
-        match self.unless_it_panics("a commit", commit) {
-            Ok(outcomes) => {
+        match self.commit_requests(&requests) {
+            Ok((outcomes, superfluous)) => {
                 for (request, outcome) in requests.into_iter().zip(outcomes) {
                     request.complete(outcome);
                 }
+                if self.state.load().active_bytes > self.options.memtable_bytes {
+                    self.request_seal();
+                }
+                superfluous
             }
-            Err(error) => return fail(requests, &error),
-        }
-        if self.state.load().active_bytes > self.options.memtable_bytes {
-            self.request_seal();
+            Err(error) => {
+                fail(requests, &error);
+                Recent::default()
+            }
         }
     }
 
-    /// Gives each batch's own outcome, or the error that concerns all.
+    fn commit_requests(&self, requests: &[Request]) -> Result<(Vec<Result<Commit>>, Recent)> {
+        self.make_room()?;
+        let commit = || self.commit_group(&mut self.writer.lock(), requests);
+        self.unless_it_panics("a commit", commit)
+    }
+
+    /// Gives each batch's own outcome and the states that are kept no longer, or the error that
+    /// concerns all batches.
     fn commit_group(
         &self,
         writer: &mut Writer,
         requests: &[Request],
-    ) -> Result<Vec<Result<Commit>>> {
+    ) -> Result<(Vec<Result<Commit>>, Recent)> {
         self.check_poison()?;
         let before = self.state.load_full();
+        prefetch_replaced(&before, requests);
         let mut state = State::clone(&before);
         let mut lsn = writer.next_lsn;
         let mut last_lsn = state.lsn;
@@ -156,7 +166,7 @@ impl Shared {
             }));
         }
         if lsn == writer.next_lsn {
-            return Ok(outcomes);
+            return Ok((outcomes, Recent::default()));
         }
         if let Err(error) = writer.log.prepare() {
             writer.log.discard();
@@ -178,8 +188,8 @@ impl Shared {
         state.lsn = lsn - 1;
         self.state.store(Arc::new(state));
         self.mark_durable(writer);
-        drop(writer.recent.keep(before, replaced_bytes(&outcomes)));
-        Ok(outcomes)
+        let superfluous = writer.recent.keep(before, replaced_bytes(&outcomes));
+        Ok((outcomes, superfluous))
     }
 
     /// Lets go of earlier states, so that nothing but snapshots keeps what was sealed or merged since.
@@ -196,6 +206,32 @@ impl Shared {
         if let Err(error) = writer.mark.set(writer.next_lsn - 1) {
             self.poison_unless_full(error);
         }
+    }
+}
+
+/// At most this many scrolls are asked for ahead of a group: what they take is to fit the cache.
+const MOST_PREFETCHED: usize = 256;
+
+/// Asks for what the batches will look up in parts to be brought into the cache: applied one by one,
+/// each would wait for memory a few times.
+fn prefetch_replaced(state: &State, requests: &[Request]) {
+    let operations = requests
+        .iter()
+        .map(|request| request.batch.operations.len());
+    if operations.sum::<usize>() < 2 {
+        return;
+    }
+    let sought = requests.iter().filter_map(|request| {
+        let phext = state.phexts.get(request.batch.phext.as_str())?;
+        let operations = request.batch.operations.iter();
+        Some(operations.map(move |op| (phext, op.coordinate(), Probe::new(op.coordinate()))))
+    });
+    let sought: Vec<_> = sought.flatten().take(MOST_PREFETCHED).collect();
+    for (phext, coordinate, probe) in &sought {
+        phext.prefetch_buckets(coordinate, *probe);
+    }
+    for (phext, coordinate, probe) in &sought {
+        phext.prefetch_entries(coordinate, *probe);
     }
 }
 
