@@ -29,8 +29,10 @@ fn read(opened: Result<Store, StoreError>) -> Result<Model, StoreError> {
         let phext = snapshot.phext(name).expect("a phext that was listed");
         for (coordinate, text) in scrolls {
             assert_eq!(phext.locate(coordinate)?.text()?, text);
+            assert_eq!(phext.text(coordinate)?, Some(&text[..]));
         }
         assert!(!phext.locate(&at(77, 77))?.is_present());
+        assert_eq!(phext.text(&at(77, 77))?, None);
     }
     Ok(model)
 }

@@ -278,6 +278,9 @@ fn check_spec(phext: &Phext, scrolls: &BTreeMap<Coordinate, Vec<u8>>, spec: &Lan
     );
     for (lane, (_, text)) in found.iter().zip(&expected) {
         check_lane(lane, text);
+        let alone = phext.text(&lane.coordinate).unwrap();
+        assert_eq!(alone.unwrap_or_default(), &text[..]);
+        assert_eq!(alone.is_some(), !text.is_empty());
         let located = phext.locate(&lane.coordinate).unwrap();
         check_lane(
             &Lane {

@@ -39,6 +39,41 @@ impl Phext {
         self.locate_with(coordinate, || Probe::new(coordinate))
     }
 
+    /// The text of the scroll at a coordinate, if there is one. Takes fewer instructions than
+    /// [`Phext::locate`], which counts where points follow each other.
+    ///
+    /// # Errors
+    /// Damage, with file and offset.
+    #[inline(always)]
+    pub fn text(&self, coordinate: &Coordinate) -> Result<Option<&[u8]>> {
+        if let Some(text) = self.in_memory(coordinate) {
+            return Ok(Some(text));
+        }
+        if self.parts.is_empty() {
+            return Ok(None);
+        }
+        let probe = Probe::new(coordinate);
+        if self.parts.len() < TRANSLATED_PARTS {
+            match self.look(coordinate, probe) {
+                Look::There { found, .. } => return Ok(Some(found.text)),
+                Look::Nowhere => return Ok(None),
+                Look::Unclear => {}
+            }
+        }
+        self.text_of_any(coordinate, probe)
+    }
+
+    /// As [`Phext::text`], with many parts or whatever is in the way.
+    #[inline(never)]
+    fn text_of_any(&self, coordinate: &Coordinate, probe: Probe) -> Result<Option<&[u8]>> {
+        let location = if self.parts.len() < TRANSLATED_PARTS {
+            self.find_in_parts(coordinate, probe)?
+        } else {
+            self.translate(coordinate, probe)?
+        };
+        location.is_present().then(|| location.text()).transpose()
+    }
+
     /// Begins to look for a coordinate: asks for what is read first, and does not wait for it. Worth it
     /// for whoever has something else to do before [`Phext::locate_begun`].
     #[inline]

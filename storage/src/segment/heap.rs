@@ -68,55 +68,71 @@ impl HeapKey {
     }
 }
 
-/// A key in three words, each of three components, for those that compare it with an entry: it takes no
-/// detour over memory, and few instructions.
+/// A key in three words, each of three components, for those that compare it with an entry: few
+/// instructions once the entry is there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeyWords {
     words: [u64; WORDS],
-    /// Of each word, in bits.
-    lengths: [u32; WORDS],
+    /// The bits of each word that are the key's.
+    masks: [u64; WORDS],
+    /// Where each word ends in the key, in bytes; 0 where a word is too long.
+    ends: [usize; WORDS],
 }
 
 const WORDS: usize = 3;
 
 impl KeyWords {
-    /// The key of a coordinate.
-    #[inline(always)]
+    /// The key of a coordinate. Never inlined, since a compiler would spell a part of it before the bucket
+    /// of the directory is asked for, and the rest behind the entry. No `Option` of it is given: that would
+    /// be moved, in pieces that straddle the stores that wrote it.
+    #[inline(never)]
     pub(super) fn new(coordinate: &Coordinate) -> KeyWords {
-        let (mut words, mut lengths) = ([0; WORDS], [0; WORDS]);
+        let mut key = KeyWords {
+            words: [0; WORDS],
+            masks: [0; WORDS],
+            ends: [0; WORDS],
+        };
         let (groups, _) = coordinate.components().as_chunks();
+        let mut end = 0;
         for (word, &[first, second, third]) in groups.iter().enumerate() {
             let (low, low_bits) = spell(first);
             let (middle, middle_bits) = spell(second);
             let (high, high_bits) = spell(third);
             let before_high = low_bits + middle_bits;
-            // Of a word that is too long the bits are wrong, and its length says so.
-            words[word] = low | middle.wrapping_shl(low_bits) | high.wrapping_shl(before_high);
-            lengths[word] = before_high + high_bits;
+            let bits = before_high + high_bits;
+            if bits > u64::BITS {
+                key.ends = [0; WORDS];
+                return key;
+            }
+            end += bits as usize / 8;
+            key.words[word] = low | middle << low_bits | high << before_high;
+            key.masks[word] = u64::MAX >> (u64::BITS - bits);
+            key.ends[word] = end;
         }
-        KeyWords { words, lengths }
+        key
     }
 
     /// Whether each three components fit into their word, as all do that are below 2^14.
     #[inline]
     pub(super) fn is_whole(&self) -> bool {
-        self.lengths.iter().all(|&bits| bits <= u64::BITS)
+        self.length() > 0
     }
 
     /// Length of the key in bytes.
     #[inline]
     pub(super) fn length(&self) -> usize {
-        self.lengths.iter().sum::<u32>() as usize / 8
+        self.ends[WORDS - 1]
     }
 
-    /// Whether the key, which is whole, is what lies at `at` of a header.
-    #[inline]
-    pub(super) fn is_at(&self, header: &[u8; MAX_HEADER_BYTES], mut at: usize) -> bool {
+    /// Whether the key is what lies at `at` of a header.
+    #[inline(always)]
+    pub(super) fn is_at(&self, header: &[u8; MAX_HEADER_BYTES], at: usize) -> bool {
+        // No word ends behind 24 bytes, which spares the check of bounds.
+        let starts = [0, self.ends[0] % 16, self.ends[1] % 32];
         let mut differing = 0;
-        for (&word, &bits) in self.words.iter().zip(&self.lengths) {
-            let found = u64::from_le_bytes(word_at(header, at));
-            differing |= (found ^ word) << (u64::BITS - bits);
-            at += bits as usize / 8;
+        for (word, start) in starts.into_iter().enumerate() {
+            let found = u64::from_le_bytes(word_at(header, at + start));
+            differing |= (found ^ self.words[word]) & self.masks[word];
         }
         differing == 0
     }
@@ -176,7 +192,7 @@ pub(super) struct Front {
 
 impl Front {
     /// Reads it from bytes that begin at an entry; `None` where they are no entry.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(bytes: &[u8]) -> Option<Front> {
         let (slot, rest) = bytes.split_first_chunk()?;
         let (text_bytes, length) = decode_varint(rest)?;
@@ -253,7 +269,7 @@ fn encode_varint(value: u32, out: &mut [u8]) -> usize {
     length + 1
 }
 
-#[inline]
+#[inline(always)]
 fn decode_varint(bytes: &[u8]) -> Option<(u32, usize)> {
     let first = *bytes.first()?;
     if first < 0x80 {
@@ -344,7 +360,8 @@ mod tests {
                 let key: [u32; DIMENSIONS] =
                     std::array::from_fn(|d| [1, first, second, 3][(d + index) % 4]);
                 let coordinate = Coordinate::new(key).unwrap();
-                let (words, key) = (KeyWords::new(&coordinate), HeapKey::new(&coordinate));
+                let key = HeapKey::new(&coordinate);
+                let words = KeyWords::new(&coordinate);
                 if !words.is_whole() {
                     continue;
                 }

@@ -18,7 +18,7 @@ use super::layout::Section;
 use super::part::{Found, Part};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
-use crate::prefetch::prefetch;
+use crate::prefetch::prefetch_from;
 
 /// Lines of the cache that a point read asks for at the start of an entry.
 const PREFETCH_LINES: usize = 4;
@@ -109,11 +109,11 @@ impl Part {
     ) -> Option<Confirmed<'_>> {
         // All of this before the entry is asked for, since the processor waits for that anyway.
         let key = KeyWords::new(coordinate);
-        let bytes = self.known(Section::Heap, offset as usize)?;
-        let header = bytes.first_chunk::<MAX_HEADER_BYTES>()?;
         if !key.is_whole() {
             return None;
         }
+        let bytes = self.known(Section::Heap, offset as usize)?;
+        let header = bytes.first_chunk::<MAX_HEADER_BYTES>()?;
         self.prefetch_entry(offset);
         let front = Front::read(header)?;
         if front.slot >= self.slots() || !key.is_at(header, front.key_at) {
@@ -132,9 +132,8 @@ impl Part {
         if !self.spans(coordinate) {
             return;
         }
-        let directory = self.unverified(Section::Directory);
-        let at = probe.bucket(directory.len() / BUCKET_BYTES) * BUCKET_BYTES;
-        prefetch(directory, at);
+        let (file, start) = self.section_at(Section::Directory);
+        prefetch_from(file, start + self.home(probe));
     }
 
     /// What the directory says of a coordinate.
@@ -143,10 +142,9 @@ impl Part {
         if !self.spans(coordinate) {
             return Candidate::None;
         }
-        let buckets = self.length(Section::Directory) / BUCKET_BYTES;
-        let at = probe.bucket(buckets) * BUCKET_BYTES;
+        let at = self.home(probe);
         let (file, start) = self.section_at(Section::Directory);
-        prefetch(file, start + at);
+        prefetch_from(file, start + at);
         let known = self.known(Section::Directory, at);
         let Some(bucket) = known.and_then(<[u8]>::first_chunk) else {
             return Candidate::Unknown;
@@ -163,10 +161,13 @@ impl Part {
     pub(crate) fn prefetch_entry(&self, offset: u64) {
         let (file, start) = self.section_at(Section::Heap);
         let at = start + offset as usize;
-        match file.get(at..at + PREFETCH_LINES * LINE_BYTES) {
-            Some(lines) => (0..PREFETCH_LINES).for_each(|line| prefetch(lines, line * LINE_BYTES)),
-            None => prefetch(file, at),
-        }
+        (0..PREFETCH_LINES).for_each(|line| prefetch_from(file, at + line * LINE_BYTES));
+    }
+
+    /// Where the home bucket of a probe is in the directory.
+    #[inline]
+    fn home(&self, probe: Probe) -> usize {
+        probe.bucket(self.buckets) * BUCKET_BYTES
     }
 
     #[inline]

@@ -1,5 +1,6 @@
 //! Reading one part of a mapped segment.
 
+use super::directory::BUCKET_BYTES;
 use super::file::Segment;
 use super::heap::{Front, MAX_HEADER_BYTES, decode_key};
 use super::layout::{
@@ -27,6 +28,8 @@ pub(crate) struct Part {
     /// What the least and the greatest coordinate lead with.
     pub(super) leading: (u64, u64),
     sections: [Range<usize>; super::layout::SECTIONS],
+    /// Buckets of the directory.
+    pub(super) buckets: usize,
     pub(super) keys: super::keys::KeyColumns,
 }
 
@@ -116,6 +119,7 @@ impl Part {
             first: header.last,
             leading: (header.last.leading(), header.last.leading()),
             header,
+            buckets: sections[Section::Directory as usize].len() / BUCKET_BYTES,
             sections,
             keys,
         }

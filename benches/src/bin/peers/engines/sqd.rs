@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use phext_query::{Fields, Flow, Query, ResultRow, Target, run};
 use phext_storage::coordinate::Coordinate;
-use phext_storage::page_table::{Lane, LaneSpec, Location};
+use phext_storage::page_table::{Lane, LaneSpec};
 use phext_storage::{IngestMode, Options, Phext, Store, WriteBatch, WriteOp};
 
 use super::in_flight;
@@ -129,9 +129,8 @@ impl Direct {
 
 impl Reader for Direct {
     fn point(&mut self, key: &Key, tally: &mut Tally) -> Outcome {
-        match self.phext.locate(&key.coordinate)? {
-            Location::Absent => {}
-            location => tally.text(location.text()?),
+        if let Some(text) = self.phext.text(&key.coordinate)? {
+            tally.text(text);
         }
         Ok(())
     }
