@@ -5,6 +5,7 @@
 //! | one operation fails (EIO) | the error surfaces or the store is poisoned; reads go on with exactly what was acknowledged; reopening gives a prefix with every acknowledged commit |
 //! | one access fails, be it a read, a map, a list or a lock; or all from one on | the same |
 //! | one operation fails, and from then on the medium is full | the same, and the full medium can be opened and read |
+//! | one operation finds no space, a sync perhaps after it did its work | the same, also where the power goes while commits go on |
 //! | the medium is full | writes are refused as such, reads go on, nothing is poisoned; with space again writes work |
 //!
 //! The workloads commit, seal, merge and change settings; each fault strikes a new store and one that
@@ -205,6 +206,71 @@ fn an_error_and_then_a_full_medium_cost_nothing_acknowledged() {
     }
     tell!("faults: {count} failing operations on a medium that is full after, {hits:?}");
     assert!(hits.poisoned > 0 && hits.in_opening > 0);
+}
+
+/// Runs one step and gives the contents that a power cut may leave now: what was acknowledged, and what
+/// a commit would have made of it that failed otherwise than for lack of space.
+fn run_step(store: &Store, step: &Step, model: &mut Model, context: &str) -> (bool, Vec<Model>) {
+    let outcome = run_on(store, std::slice::from_ref(step));
+    let mut allowed = vec![model.clone()];
+    if let Step::Commit(batch) = step {
+        let mut after = model.clone();
+        support::apply(&mut after, batch);
+        match &outcome.failure {
+            None => {
+                *model = after.clone();
+                allowed = vec![after];
+            }
+            Some(StoreError::DiskFull { .. }) => {}
+            Some(_) => allowed.push(after),
+        }
+    }
+    assert_serves(store, model, context);
+    (outcome.failure.is_some(), allowed)
+}
+
+/// How many steps follow the one that met the fault.
+const STEPS_AFTER: usize = 5;
+
+#[test]
+fn a_full_medium_at_a_sync_and_then_a_crash_cost_nothing_acknowledged() {
+    let steps = workload(14, 70);
+    let (mut count, mut went_on) = (0, 0);
+    for (medium, held) in media() {
+        let (operations, _) = cost(&medium, &steps);
+        for at in 0..operations {
+            let kind = ErrorKind::StorageFull;
+            let context = format!("no space at operation {at}");
+            let vfs = medium.after_crash(1);
+            vfs.set_fault(Some(Fault::FailDone { at, kind }));
+            let Ok(store) = open(&vfs, small()) else {
+                continue;
+            };
+            let mut model = held.clone();
+            let mut left = None;
+            for step in &steps {
+                let (failed, allowed) = run_step(&store, step, &mut model, &context);
+                left = left.map(|left: usize| left - 1);
+                left = left.or(failed.then_some(STEPS_AFTER));
+                if left.is_some() {
+                    for seed in [0, 1, 77] {
+                        let store = open(&vfs.after_crash(seed), small()).unwrap_or_else(|error| {
+                            panic!("{context}, then crash {seed}: {error}")
+                        });
+                        let found = contents(&store.snapshot()).unwrap();
+                        assert!(allowed.contains(&found), "{context}, then crash {seed}");
+                    }
+                }
+                if left == Some(0) || store.poison().is_some() {
+                    break;
+                }
+            }
+            count += 1;
+            went_on += usize::from(store.poison().is_none());
+        }
+    }
+    tell!("faults: {count} operations without space and then crashes, {went_on} without poison");
+    assert!(went_on > 0);
 }
 
 /// Runs the steps from `from`, going over those refused for lack of space. Gives the model.

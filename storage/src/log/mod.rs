@@ -20,7 +20,7 @@ mod writer;
 pub(crate) use payload::{Group, Operation, Payload};
 pub(crate) use record::{MAX_PAYLOAD_BYTES, Record};
 pub(crate) use spare::{OldLog, Spare, remove_spare};
-pub(crate) use writer::{KEPT_BUFFER_BYTES, LogWriter, NewLog};
+pub(crate) use writer::{KEPT_BUFFER_BYTES, LogWriter, NewLog, Unbegun};
 
 use std::path::{Path, PathBuf};
 

@@ -45,9 +45,41 @@ pub(crate) struct Known {
 
 #[derive(Debug)]
 pub(super) struct LogFile {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) header: Header,
     pub(super) bytes: Bytes,
+}
+
+impl LogFile {
+    /// Whether this last file was begun in vain: the sync of its header failed, so that the file before
+    /// it, which holds the record that would have been its first, was written on. It was removed then,
+    /// and a crash may have lost that.
+    pub(super) fn is_left_behind(&self, before: &LogFile) -> bool {
+        let first = self.header.first_lsn;
+        (before.header.first_lsn..before.end_lsn()).contains(&first)
+            && holds_no_record(self.header.number, &self.bytes)
+    }
+
+    /// The LSN behind the last record that parses.
+    fn end_lsn(&self) -> Lsn {
+        let mut next = self.header.first_lsn;
+        let mut at = HEADER_BYTES;
+        while let Some(record) = Record::decode(self.header.salt, &self.bytes[at..])
+            && record.lsn == next
+        {
+            next += 1;
+            at += record.framed_len();
+        }
+        next
+    }
+}
+
+/// Takes out a last file that was begun in vain.
+pub(super) fn take_left_behind(files: &mut Vec<LogFile>) -> Option<LogFile> {
+    match files.as_slice() {
+        [.., before, last] if last.is_left_behind(before) => files.pop(),
+        _ => None,
+    }
 }
 
 /// What the log holds, found without changing a byte of it.
@@ -62,7 +94,7 @@ pub(crate) struct Examined {
     /// Where a torn tail starts.
     pub(crate) torn_tail: Option<(PathBuf, u64)>,
     files: Vec<LogFile>,
-    /// A file that a crash left without its header.
+    /// A file that a crash left without its header, or that was begun in vain.
     unfinished: Option<PathBuf>,
     /// For each file that is not sealed, by its index, where its records end.
     reads: Vec<(usize, Read)>,
@@ -122,7 +154,8 @@ pub(crate) fn recover(
 
 /// Reads the log in `directory`. Changes nothing.
 pub(crate) fn examine(vfs: &dyn Vfs, directory: &Path, known: Known) -> Result<Examined> {
-    let (files, unfinished) = read_files(vfs, directory)?;
+    let (mut files, unfinished) = read_files(vfs, directory)?;
+    let unfinished = unfinished.or_else(|| Some(take_left_behind(&mut files)?.path));
     let mut examined = Examined {
         records: Vec::new(),
         last_lsn: known.sealed_lsn,
@@ -508,6 +541,48 @@ mod tests {
         writer.flush().unwrap();
         let recovered = recover_all(&vfs, NOTHING).unwrap();
         assert_eq!((recovered.last_lsn, recovered.checkpoint), (3, 9));
+    }
+
+    #[test]
+    fn a_last_file_that_was_begun_in_vain_is_left_out() {
+        for first_lsn in 1..=9 {
+            let vfs = MemoryVfs::new();
+            log_of(&vfs, 6);
+            LogWriter::create(&vfs, &directory(), 2, first_lsn, RESERVE).unwrap();
+            let sealed = Known {
+                sealed_lsn: first_lsn.min(6) - 1,
+                durable_lsn: 6,
+            };
+            for known in [NOTHING, sealed] {
+                let recovered = recover_all(&vfs.after_crash(1), known);
+                if first_lsn > 7 {
+                    assert!(recovered.is_err(), "records before {first_lsn} are missing");
+                    continue;
+                }
+                let recovered = recovered.unwrap();
+                let numbers = if first_lsn < 7 { vec![1] } else { vec![1, 2] };
+                assert_eq!((recovered.last_lsn, recovered.numbers), (6, numbers));
+                let records = 6 - known.sealed_lsn;
+                assert_eq!(recovered.records.len() as u64, records);
+            }
+        }
+    }
+
+    #[test]
+    fn a_last_file_with_a_record_of_the_one_before_refuses_to_open() {
+        let vfs = MemoryVfs::new();
+        log_of(&vfs, 6);
+        let mut writer = LogWriter::create(&vfs, &directory(), 2, 4, RESERVE).unwrap();
+        let mut payload = Vec::new();
+        Payload::Checkpoint { sequence: 9 }.encode(&mut payload);
+        writer.push(&Record {
+            lsn: 4,
+            durable_lsn: 3,
+            payload: &payload,
+        });
+        writer.prepare().unwrap();
+        writer.flush().unwrap();
+        assert!(recover_all(&vfs, NOTHING).is_err());
     }
 
     #[test]

@@ -6,12 +6,12 @@
 //! after the proofs were, so that all that they name must be there.
 
 use super::record::{HEADER_BYTES, Header};
+use super::recovery::{LogFile, take_left_behind};
 use super::{Lsn, Payload, Record, file_number, file_path};
 use crate::error::{Result, StoreError};
 use crate::vfs::Vfs;
-use bytes::Bytes;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What the log proves.
 #[derive(Debug)]
@@ -22,12 +22,6 @@ pub(crate) struct Tail {
     pub(crate) last_lsn: Lsn,
 }
 
-struct LogFile {
-    path: PathBuf,
-    header: Header,
-    bytes: Bytes,
-}
-
 /// Reads the durable records above `sealed_lsn` of the log in `directory`; all up to `durable_lsn`
 /// are known to be.
 pub(crate) fn read_tail(
@@ -36,7 +30,8 @@ pub(crate) fn read_tail(
     sealed_lsn: Lsn,
     durable_lsn: Lsn,
 ) -> Result<Tail> {
-    let files = read_files(vfs, directory)?;
+    let mut files = read_files(vfs, directory)?;
+    take_left_behind(&mut files);
     let mut tail = Tail {
         records: Vec::new(),
         last_lsn: sealed_lsn,
@@ -137,6 +132,7 @@ mod tests {
     use super::*;
     use crate::log::LogWriter;
     use crate::vfs::MemoryVfs;
+    use std::path::PathBuf;
 
     fn directory() -> PathBuf {
         PathBuf::from("log")
@@ -183,6 +179,14 @@ mod tests {
         assert_eq!(lsns(&vfs, 0, 0).unwrap(), [1, 2, 3, 4], "by record 5");
         LogWriter::create(&vfs, &directory(), 2, 6, 4096).unwrap();
         assert_eq!(lsns(&vfs, 3, 0).unwrap(), [4, 5], "by the next file");
+    }
+
+    #[test]
+    fn a_last_file_that_was_begun_in_vain_is_left_out() {
+        let (vfs, _) = log();
+        LogWriter::create(&vfs, &directory(), 2, 3, 4096).unwrap();
+        assert_eq!(lsns(&vfs, 0, 4).unwrap(), [1, 2, 3, 4]);
+        assert_eq!(lsns(&vfs, 2, 4).unwrap(), [3, 4]);
     }
 
     #[test]

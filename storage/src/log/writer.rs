@@ -41,6 +41,15 @@ pub(crate) struct NewLog {
     writer: LogWriter,
 }
 
+/// A log file whose header could not be made durable.
+#[derive(Debug)]
+pub(crate) struct Unbegun {
+    pub(crate) cause: StoreError,
+    /// Whether it was removed for good. Where not, a crash may bring it back, begun: no other file must
+    /// get its first record.
+    pub(crate) is_gone: bool,
+}
+
 impl NewLog {
     /// Creates log file `number` durably. Space is reserved in multiples of at most `reserve_bytes`,
     /// which is at least 1.
@@ -107,12 +116,22 @@ impl NewLog {
         }
     }
 
-    /// Makes it the log whose first record will be `first_lsn`: writes the header, durably.
-    pub(crate) fn begin(mut self, vfs: &dyn Vfs, first_lsn: Lsn) -> Result<LogWriter> {
+    /// Makes it the log whose first record will be `first_lsn`: writes the header, durably. Where that
+    /// fails the file is removed, durably as well, before another one may get that record.
+    pub(crate) fn begin(
+        mut self,
+        vfs: &dyn Vfs,
+        first_lsn: Lsn,
+    ) -> std::result::Result<LogWriter, Unbegun> {
         self.writer.header.first_lsn = first_lsn;
         self.writer.end = HEADER_BYTES as u64;
-        let begun = self.prepared(vfs, |new| new.writer.write_header())?;
-        Ok(begun.writer)
+        let Err(cause) = self.writer.write_header() else {
+            return Ok(self.writer);
+        };
+        let directory = self.writer.path.parent().expect("it lies in the log's");
+        let removed = vfs.remove(&self.writer.path);
+        let is_gone = removed.and_then(|()| vfs.sync_dir(directory)).is_ok();
+        Err(Unbegun { cause, is_gone })
     }
 
     /// Removes the file, where that is possible: one that stays is removed at the next opening.
@@ -130,7 +149,8 @@ impl LogWriter {
         first_lsn: Lsn,
         reserve_bytes: u64,
     ) -> Result<LogWriter> {
-        NewLog::create(vfs, directory, number, reserve_bytes)?.begin(vfs, first_lsn)
+        let new = NewLog::create(vfs, directory, number, reserve_bytes)?;
+        new.begin(vfs, first_lsn).map_err(|unbegun| unbegun.cause)
     }
 
     /// Goes on at `end` of a recovered file.

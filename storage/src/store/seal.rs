@@ -18,7 +18,7 @@ use super::statistics::add;
 use crate::canary;
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
-use crate::log::{Lsn, NewLog, OldLog, Spare, file_path, remove_spare};
+use crate::log::{Lsn, NewLog, OldLog, Spare, Unbegun, file_path, remove_spare};
 use crate::segment::{Part, PartSource, Segment, write_metered};
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -90,7 +90,8 @@ impl Shared {
             file.remove(&*self.vfs);
             return Err(error);
         }
-        let log = file.begin(&*self.vfs, writer.next_lsn)?;
+        let begun = file.begin(&*self.vfs, writer.next_lsn);
+        let log = begun.map_err(|unbegun| self.not_begun(unbegun))?;
         let old = std::mem::replace(&mut writer.log, log);
         writer.old_logs.push(old.retire());
         let mut state = State::clone(&self.state.load());
@@ -108,6 +109,19 @@ impl Shared {
         };
         self.state.store(Arc::new(state));
         Ok(Some(frost))
+    }
+
+    /// Commits may go on in the old log file only where the new one is gone for good.
+    fn not_begun(&self, unbegun: Unbegun) -> StoreError {
+        match unbegun {
+            Unbegun {
+                cause,
+                is_gone: true,
+            } => cause,
+            Unbegun { cause, .. } => StoreError::Poisoned {
+                cause: self.poison(&cause).to_string(),
+            },
+        }
     }
 
     fn new_log(&self, number: u64, occasion: Occasion) -> Result<NewLog> {

@@ -94,7 +94,11 @@ impl Disk {
                 self.power_is_off = true;
                 false
             }
-            Some(Fault::Fail { at, kind } | Fault::FailThenFull { at, kind }) if number == at => {
+            Some(
+                Fault::Fail { at, kind }
+                | Fault::FailDone { at, kind }
+                | Fault::FailThenFull { at, kind },
+            ) if number == at => {
                 return Err(kind.into());
             }
             Some(Fault::Full { from }) => number >= from,

@@ -40,6 +40,14 @@ pub enum Fault {
         /// The error.
         kind: io::ErrorKind,
     },
+    /// Operation `at` fails once with this error. If it is a sync of a file, its bytes have reached the
+    /// medium all the same.
+    FailDone {
+        /// The operation.
+        at: u64,
+        /// The error.
+        kind: io::ErrorKind,
+    },
     /// Access `at`, changing or not, fails with this error, and if it is lasting so do all later ones.
     FailAccess {
         /// The access.
@@ -482,11 +490,12 @@ impl File for MemoryFile {
         let mut disk = self.disk.lock();
         let answer = disk.proceed(Needs::Nothing);
         let power_is_off = disk.power_is_off;
+        let is_done = answer.is_ok() || matches!(disk.fault, Some(Fault::FailDone { .. }));
         let inode = &mut disk.inodes[self.inode];
-        match &answer {
-            Ok(()) => inode.sync(),
-            Err(_) if !power_is_off => inode.pending.clear(),
-            Err(_) => {}
+        if is_done {
+            inode.sync();
+        } else if !power_is_off {
+            inode.pending.clear();
         }
         answer
     }
