@@ -13,7 +13,6 @@ use crate::routes::Misasked;
 use crate::serve::{ServeError, Settings, file_and_name, serve};
 use crate::siw::{self, SiwError};
 use phext_query::ExecuteError;
-use phext_storage::vfs::{RealVfs, Vfs};
 use phext_storage::{CheckpointMode, Follower, Options, Snapshot, Store, StoreError};
 use std::io::{self, BufWriter, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -196,7 +195,7 @@ fn is_same_path(one: &Path, other: &Path) -> bool {
 pub(crate) enum Opened {
     /// Nobody else has it.
     Here(Store),
-    /// A server is using it.
+    /// A server is using it, or nobody can write to it.
     Elsewhere(Box<Follower>),
 }
 
@@ -216,12 +215,14 @@ impl Opened {
     }
 }
 
-/// Opens the store of a data directory that must be there already, beside the server that is using
-/// it if there is one. Imports nothing.
+/// Opens the store of a data directory that must be there already: beside the server that is using
+/// it if there is one, and without a change where the medium is read-only. Imports nothing.
 pub(crate) fn open_existing(directory: &Path) -> Result<Opened, CommandError> {
     require_store(directory)?;
     match Store::open(directory, Options::default()) {
-        Err(StoreError::Locked { .. }) => Ok(Opened::Elsewhere(Box::new(follow(directory)?))),
+        Err(StoreError::Locked { .. } | StoreError::ReadOnlyMedium { .. }) => {
+            Ok(Opened::Elsewhere(Box::new(follow(directory)?)))
+        }
         store => Ok(Opened::Here(store?)),
     }
 }
@@ -238,9 +239,9 @@ pub(crate) fn follow(directory: &Path) -> Result<Follower, StoreError> {
 
 /// Refuses a directory that holds no store.
 pub(crate) fn require_store(directory: &Path) -> Result<(), CommandError> {
-    match RealVfs.metadata(&directory.join(Store::LOCK_FILE)) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(CommandError::NoStore {
+    match Store::is_in(directory) {
+        true => Ok(()),
+        false => Err(CommandError::NoStore {
             path: directory.to_path_buf(),
         }),
     }

@@ -39,7 +39,7 @@ mod telemetry;
 mod tenants;
 
 use clap::Parser;
-use phext_storage::vfs::stop_cleanly_on_unreadable_maps;
+use phext_storage::vfs::{refuse_writes_beyond_file_size_limit, stop_cleanly_on_unreadable_maps};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -48,6 +48,9 @@ fn main() -> ExitCode {
     if let Err(error) = stop_cleanly_on_unreadable_maps() {
         // The bare signal ends the process just as well.
         tracing::warn!(%error, "a mapped page that cannot be read will end sqd without a message");
+    }
+    if let Err(error) = refuse_writes_beyond_file_size_limit() {
+        tracing::warn!(%error, "a limit for the size of files (`ulimit -f`) will end sqd without a message");
     }
     match command::run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,

@@ -99,6 +99,24 @@ pub enum StoreError {
         /// The file that could not grow.
         path: PathBuf,
     },
+    /// The store is on a medium that cannot be written to.
+    #[error(
+        "{path} is on a read-only medium: `sqd export`, `query`, `statistics`, `check` and `repair` without \
+         `--apply` read the store; to serve it or to write, mount the medium writable or copy the directory", path = .path.display()
+    )]
+    ReadOnlyMedium {
+        /// What was to be written.
+        path: PathBuf,
+    },
+    /// There is no space for what opening a store writes.
+    #[error(
+        "no space left for {path}, without which the store does not open: free some space and try again; \
+         nothing is lost", path = .path.display()
+    )]
+    NoSpaceToOpen {
+        /// The file that could not grow.
+        path: PathBuf,
+    },
     /// A scroll would exceed the size limit.
     #[error("the scroll at {coordinate} would hold {length} bytes; the limit is {limit}")]
     ScrollTooLarge {
@@ -146,7 +164,11 @@ impl StoreError {
     /// An [`StoreError::Io`] of `operation` on `path`, or [`StoreError::DiskFull`] where that is
     /// what the system said.
     pub fn io(operation: &'static str, path: &Path, source: io::Error) -> StoreError {
-        if source.kind() == io::ErrorKind::StorageFull {
+        // A limit for the size of files or for a user's share is met like the end of the disk.
+        if matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded
+        ) {
             return StoreError::DiskFull {
                 path: path.to_path_buf(),
             };

@@ -305,7 +305,7 @@ fn a_full_medium_refuses_writes_until_there_is_space() {
             Ok(store) => store,
             Err(error) => {
                 assert!(
-                    matches!(error, StoreError::DiskFull { .. }),
+                    matches!(error, StoreError::NoSpaceToOpen { .. }),
                     "{context}: {error}"
                 );
                 vfs.set_fault(None);

@@ -16,7 +16,7 @@ pub(crate) use request::Request;
 pub(crate) use socket::{Control, ask};
 
 use crate::cli::DataArgs;
-use crate::command::{CommandError, require_store};
+use crate::command::{CommandError, follow, require_store};
 use phext_storage::{Options, Store, StoreError};
 use std::io::{self, Write};
 
@@ -49,6 +49,12 @@ pub(crate) fn run(request: &Request, data: &DataArgs) -> Result<(), CommandError
                 source,
             })?;
             for line in answer.map_err(|said| CommandError::Server { said })? {
+                writeln!(out, "{line}")?;
+            }
+        }
+        Err(error @ StoreError::ReadOnlyMedium { .. }) => {
+            let lines = request.read(&follow(&data.data_dir)?);
+            for line in lines.unwrap_or(Err(error))? {
                 writeln!(out, "{line}")?;
             }
         }

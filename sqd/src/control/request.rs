@@ -1,7 +1,7 @@
 //! What can be asked of a store, as a line and as what it does.
 
 use crate::order;
-use phext_storage::{CheckpointMode, Order, Store, StoreError};
+use phext_storage::{CheckpointMode, Follower, Order, Snapshot, Statistics, Store, StoreError};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -44,21 +44,36 @@ impl Request {
                 if let Some(order) = order {
                     store.set_order(phext, *order)?;
                 }
-                let snapshot = store.snapshot();
-                let Some(found) = snapshot.phext(phext) else {
-                    let name = phext.clone();
-                    return Err(StoreError::NoSuchPhext { name });
-                };
-                Ok(order::describe(found))
+                described(&store.snapshot(), phext)
             }
-            Request::Statistics => {
-                let text = format!("{:#?}", store.statistics());
-                let lines = text.lines().filter(|line| line.starts_with(' '));
-                let line = |line: &str| line.trim().trim_end_matches(',').to_owned();
-                Ok(lines.map(line).collect())
-            }
+            Request::Statistics => Ok(figures(&store.statistics())),
         }
     }
+
+    /// As [`Self::run`], on a store that cannot be written to; `None` where the request needs more.
+    pub(crate) fn read(&self, store: &Follower) -> Option<Result<Vec<String>, StoreError>> {
+        match self {
+            Request::Statistics => Some(Ok(figures(&store.statistics()))),
+            Request::Order { phext, order: None } => Some(described(&store.snapshot(), phext)),
+            _ => None,
+        }
+    }
+}
+
+fn described(snapshot: &Snapshot, phext: &str) -> Result<Vec<String>, StoreError> {
+    match snapshot.phext(phext) {
+        Some(found) => Ok(order::describe(found)),
+        None => Err(StoreError::NoSuchPhext {
+            name: phext.to_owned(),
+        }),
+    }
+}
+
+fn figures(statistics: &Statistics) -> Vec<String> {
+    let text = format!("{statistics:#?}");
+    let lines = text.lines().filter(|line| line.starts_with(' '));
+    let line = |line: &str| line.trim().trim_end_matches(',').to_owned();
+    lines.map(line).collect()
 }
 
 fn snapshots(store: &Store) -> Vec<String> {

@@ -14,9 +14,11 @@
 mod published;
 pub(crate) mod snapshot_file;
 mod snapshots;
+mod stand_in;
 
 pub(crate) use published::{Published, Publisher, path_in as published_path};
 pub(crate) use snapshots::{Point, SnapshotRecord, snapshot_removal};
+pub(crate) use stand_in::StandIn;
 
 use crate::error::{Result, StoreError};
 use crate::log::Lsn;

@@ -163,6 +163,13 @@ impl Published {
         Ok(Published { contents, checksum })
     }
 
+    /// Keys and values of what is published in a data directory, as the catalog has them.
+    pub(super) fn entries(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let path = path_in(directory);
+        let bytes = read_all(vfs, &path).map_err(|e| StoreError::io("read", &path, e))?;
+        decode(&MAGIC, &path, &bytes)
+    }
+
     /// The checksum that the file has now; `None` where there is no file.
     pub(crate) fn checksum_now(vfs: &dyn Vfs, directory: &Path) -> Option<u64> {
         checksum_in(&read_all(vfs, &path_in(directory)).ok()?)

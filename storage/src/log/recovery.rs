@@ -15,6 +15,7 @@ use super::{LogWriter, Lsn, Payload, Record, file_number, file_path, remove_spar
 use crate::error::{Result, StoreError};
 use crate::vfs::{File, Vfs};
 use bytes::Bytes;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// What the log held.
@@ -234,9 +235,9 @@ pub(super) fn read_file(
     path: &Path,
     number: u64,
 ) -> Result<std::result::Result<LogFile, Vec<u8>>> {
-    let file = open(vfs, path)?;
-    let bytes = file
-        .read_all()
+    let mut bytes = Vec::new();
+    vfs.read(path)
+        .and_then(|mut file| file.read_to_end(&mut bytes))
         .map_err(|e| StoreError::io("read", path, e))?;
     Ok(match Header::decode(path, number, &bytes)? {
         Some(header) => Ok(LogFile {

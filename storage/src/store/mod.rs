@@ -59,7 +59,6 @@ use crate::segment::Segment;
 use crate::sync::{ArcSwap, Mutex};
 use crate::vfs::{RealVfs, Vfs};
 use state::State;
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -142,7 +141,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Locked`] where another process has it, [`StoreError::Corrupt`] where stored
-    /// bytes are damaged, and failures of the file system.
+    /// bytes are damaged, [`StoreError::NoSpaceToOpen`], [`StoreError::ReadOnlyMedium`], and failures of the file system. A store that was
+    /// opened before opens on a full disk too, where its `MANIFEST` is whole.
     pub fn open(directory: &Path, options: Options) -> Result<Store> {
         Store::open_with(Arc::new(RealVfs), directory, options)
     }
@@ -158,6 +158,17 @@ impl Store {
             ..shared
         });
         Ok(Store { shared })
+    }
+
+    /// Whether a directory of the system's file system holds a store, whole or not.
+    pub fn is_in(directory: &Path) -> bool {
+        let paths = Paths::new(directory);
+        let is_there = |path: &Path| RealVfs.metadata(path).is_ok();
+        let manifest = crate::catalog::published_path(directory);
+        let directories = [&paths.catalog, &paths.log, &paths.segments];
+        is_there(&paths.lock)
+            || is_there(&manifest)
+            || directories.iter().all(|path| is_there(path))
     }
 
     /// The current state.
@@ -282,6 +293,12 @@ fn with_way_out(error: StoreError) -> StoreError {
                 "{what}; `sqd check` lists all that is damaged, `sqd repair` says what can be kept"
             ),
         },
+        StoreError::DiskFull { path } => StoreError::NoSpaceToOpen { path },
+        StoreError::Io { path, source, .. }
+            if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem =>
+        {
+            StoreError::ReadOnlyMedium { path }
+        }
         error => error,
     }
 }
@@ -304,11 +321,7 @@ impl Shared {
 
     /// The segments in use, by id.
     fn segments(&self) -> Vec<Arc<Segment>> {
-        let state = self.state.load();
-        let views = state.phexts.values().flat_map(|phext| &phext.parts);
-        let segments = views.map(|view| (view.part.segment().id(), view.part.segment()));
-        let segments: BTreeMap<u64, &Arc<Segment>> = segments.collect();
-        segments.into_values().cloned().collect()
+        self.state.load().segments()
     }
 
     fn set_setting(&self, name: &str, value: &[u8]) -> Result<()> {

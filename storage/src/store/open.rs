@@ -11,13 +11,13 @@ use super::shadow::Shadow;
 use super::state::{PartView, Phext, State};
 use super::writer::{Writer, apply, apply_over};
 use super::{Paths, Recovery, Shared};
-use crate::catalog::{Contents, Manifest, Publisher};
+use crate::catalog::{Contents, Manifest, Publisher, StandIn};
 use crate::error::{Result, StoreError};
 use crate::log::recovery::{Known, Recovered, recover};
 use crate::log::{LogWriter, Lsn, OldLog, Payload};
 use crate::segment::{Segment, file_id, file_name};
 use crate::sync::{ArcSwap, Mutex};
-use crate::vfs::Vfs;
+use crate::vfs::{Catalog, Vfs};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
@@ -37,7 +37,10 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
         let what = "a repair was begun and not ended: run `sqd repair --apply` again";
         return Err(StoreError::corrupt(&paths.root, 0, what));
     }
-    let mut manifests = open_catalog(&vfs, &paths)?;
+    let (mut manifests, is_full) = match open_catalog(&vfs, &paths) {
+        Err(full @ StoreError::DiskFull { .. }) => (stand_in(&vfs, &paths).ok_or(full)?, true),
+        opened => (opened?, false),
+    };
     let entries = manifests.catalog.scan();
     let entries = entries.map_err(|e| catalog_error("read", &paths.catalog, e))?;
     let is_new = entries.is_empty();
@@ -77,10 +80,14 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
     let synced = manifests.catalog.sync();
     synced.map_err(|e| catalog_error("sync", &paths.catalog, e))?;
     manifests.publisher.republish(&contents.entries, &header)?;
-    manifests.publisher.republish_snapshots(&contents)?;
-    segments.remove_unused(&on_disk, &contents.segments())?;
+    // The catalog that `MANIFEST` stands in for may be one change ahead of it.
+    if !is_full {
+        manifests.publisher.republish_snapshots(&contents)?;
+        segments.remove_unused(&on_disk, &contents.segments())?;
+    }
     let replayed = replay(&mut state, &recovered.records, recovered.last_lsn, &options);
-    let next_segment = segments.next_id(header.next_segment);
+    let known = on_disk.iter().filter_map(|name| file_id(name)).max();
+    let next_segment = segments.next_id(header.next_segment.max(known.map_or(0, |id| id + 1)));
     let recovery = Recovery {
         replayed_records: recovered.records.len() as u64,
         torn_tail: recovered.truncated.clone(),
@@ -141,7 +148,26 @@ pub(super) fn take_lock(
 pub(super) fn open_catalog(vfs: &Arc<dyn Vfs>, paths: &Paths) -> Result<Manifests> {
     let catalog = vfs.open_catalog(&paths.catalog);
     let catalog = catalog.map_err(|e| catalog_error("open", &paths.catalog, e))?;
-    Ok(Manifests {
+    Ok(manifests_over(catalog, vfs, paths))
+}
+
+/// What is read in the place of a catalog that finds no space to be opened; `None` where it is not whole.
+fn stand_in(vfs: &Arc<dyn Vfs>, paths: &Paths) -> Option<Manifests> {
+    match StandIn::read(vfs, &paths.root, &paths.catalog) {
+        Ok(catalog) => {
+            let path = paths.catalog.display();
+            tracing::warn!(%path, "no space to open the catalog: MANIFEST stands in for it");
+            Some(manifests_over(Box::new(catalog), vfs, paths))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "MANIFEST cannot stand in for the catalog");
+            None
+        }
+    }
+}
+
+fn manifests_over(catalog: Box<dyn Catalog>, vfs: &Arc<dyn Vfs>, paths: &Paths) -> Manifests {
+    Manifests {
         catalog,
         path: paths.catalog.clone(),
         header: Default::default(),
@@ -149,7 +175,7 @@ pub(super) fn open_catalog(vfs: &Arc<dyn Vfs>, paths: &Paths) -> Result<Manifest
         snapshots: BTreeMap::new(),
         entries: None,
         publisher: Publisher::new(Arc::clone(vfs), &paths.root),
-    })
+    }
 }
 
 pub(super) fn catalog_error(operation: &'static str, path: &Path, error: io::Error) -> StoreError {

@@ -21,7 +21,7 @@ use super::open::{Segments, load_phexts, replay};
 use super::options::Options;
 use super::snapshot::Snapshot;
 use super::state::State;
-use super::{CheckProgress, Paths, Store, durable};
+use super::{CheckProgress, Paths, Statistics, Store, durable};
 use crate::catalog::Published;
 use crate::error::{Result, StoreError};
 use crate::log::tail::read_tail;
@@ -86,6 +86,11 @@ impl Follower {
         Snapshot {
             state: Arc::clone(&self.state),
         }
+    }
+
+    /// What [`Self::snapshot`] holds. Counts of what a writer does are 0.
+    pub fn statistics(&self) -> Statistics {
+        Statistics::of(&self.state)
     }
 
     /// Looks at the directory again. Every commit that was acknowledged before is seen.

@@ -13,9 +13,9 @@ use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::log::Lsn;
 use crate::page_table::{Counters, PartWalk};
-use crate::segment::{Candidate, Entry, Order, Part, Place, Probe};
+use crate::segment::{Candidate, Entry, Order, Part, Place, Probe, Segment};
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 /// Everything visible at one LSN.
@@ -103,6 +103,14 @@ impl State {
     pub(crate) fn segment_ids(&self) -> BTreeSet<u64> {
         let views = self.phexts.values().flat_map(|phext| &phext.parts);
         views.map(|view| view.part.segment().id()).collect()
+    }
+
+    /// The segments in use, by id.
+    pub(super) fn segments(&self) -> Vec<Arc<Segment>> {
+        let views = self.phexts.values().flat_map(|phext| &phext.parts);
+        let segments = views.map(|view| (view.part.segment().id(), view.part.segment()));
+        let segments: BTreeMap<u64, &Arc<Segment>> = segments.collect();
+        segments.into_values().cloned().collect()
     }
 }
 

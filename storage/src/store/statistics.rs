@@ -13,6 +13,7 @@
 use super::Shared;
 use super::manifest::Manifests;
 use super::merge::Space;
+use super::state::State;
 use crate::catalog::{Change, Header};
 use crate::error::Result;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -86,6 +87,32 @@ pub struct Statistics {
 }
 
 impl Statistics {
+    /// What a state holds; nothing that is counted as it happens.
+    pub(super) fn of(state: &State) -> Statistics {
+        let space = Space::of(state).totals();
+        let segments = state.segments();
+        let views = || state.phexts.values().flat_map(|phext| &phext.parts);
+        let parts = || state.phexts.values().map(|phext| phext.parts.len() as u64);
+        Statistics {
+            memtable_bytes: state.active_bytes,
+            frozen_bytes: state.frozen_bytes,
+            shadow_bytes: views().map(|view| view.shadow.heap_bytes()).sum(),
+            table_bytes: segments.iter().map(|segment| segment.table_bytes()).sum(),
+            mapped_bytes: segments.iter().map(|segment| segment.byte_len()).sum(),
+            huge_page_bytes: segments.iter().map(|segment| segment.huge_bytes()).sum(),
+            segment_bytes: space.bytes,
+            live_bytes: space.live,
+            dead_bytes: space.dead,
+            segments: space.files,
+            parts: parts().sum(),
+            most_parts: parts().max().unwrap_or(0),
+            stale_parts: state.phexts.values().map(|p| p.stale_parts() as u64).sum(),
+            damaged_chunks: segments.iter().map(|segment| segment.bad_chunks()).sum(),
+            unmergeable_segments: segments.iter().filter(|s| s.is_set_aside()).count() as u64,
+            ..Statistics::default()
+        }
+    }
+
     /// Bytes of memory in what is counted; mapped ones are none of it.
     pub fn heap_bytes(&self) -> u64 {
         let memtables = self.memtable_bytes + self.frozen_bytes;
@@ -171,34 +198,16 @@ impl Shared {
 
     /// See [`Store::statistics`](super::Store::statistics).
     pub(super) fn statistics(&self) -> Statistics {
-        let state = self.state.load_full();
-        let space = Space::of(&state).totals();
-        let segments = self.segments();
         let (scrubbed_bytes, scrub_passes) = self.scrubbed();
         let counters = &self.counters;
-        let views = || state.phexts.values().flat_map(|phext| &phext.parts);
-        let parts = || state.phexts.values().map(|phext| phext.parts.len() as u64);
         Statistics {
-            memtable_bytes: state.active_bytes,
-            frozen_bytes: state.frozen_bytes,
-            shadow_bytes: views().map(|view| view.shadow.heap_bytes()).sum(),
-            table_bytes: segments.iter().map(|segment| segment.table_bytes()).sum(),
             catalog_bytes: self.manifests.lock().heap_bytes(),
-            mapped_bytes: segments.iter().map(|segment| segment.byte_len()).sum(),
-            huge_page_bytes: segments.iter().map(|segment| segment.huge_bytes()).sum(),
             log_bytes: self.writer.lock().log.len(),
             user_bytes: get(&counters.user_bytes),
             logged_bytes: get(&counters.logged_bytes),
             sealed_bytes: get(&counters.sealed_bytes),
             merged_bytes: get(&counters.merged_bytes),
             cataloged_bytes: get(&counters.cataloged_bytes),
-            segment_bytes: space.bytes,
-            live_bytes: space.live,
-            dead_bytes: space.dead,
-            segments: space.files,
-            parts: parts().sum(),
-            most_parts: parts().max().unwrap_or(0),
-            stale_parts: state.phexts.values().map(|p| p.stale_parts() as u64).sum(),
             seals: get(&counters.seals),
             merges: get(&counters.merges),
             debt_permille: self.pace.debt_permille(),
@@ -208,8 +217,7 @@ impl Shared {
             slowdown_us: get(&counters.slowdown_us),
             scrubbed_bytes,
             scrub_passes,
-            damaged_chunks: segments.iter().map(|segment| segment.bad_chunks()).sum(),
-            unmergeable_segments: segments.iter().filter(|s| s.is_set_aside()).count() as u64,
+            ..Statistics::of(&self.state.load_full())
         }
     }
 }

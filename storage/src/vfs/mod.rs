@@ -10,6 +10,7 @@
 //! | a created, renamed or removed entry | [`Vfs::sync_dir`] of its directory |
 //! | a change of the catalog | [`Catalog::apply`] returning |
 
+mod file_size_limit;
 #[cfg(target_os = "linux")]
 mod huge;
 mod mapping;
@@ -19,6 +20,7 @@ mod real;
 mod sigbus;
 mod sled_catalog;
 
+pub use file_size_limit::refuse_writes_beyond_file_size_limit;
 pub use mapping::Mapping;
 pub use memory::{Fault, Losses, MemoryVfs, Moment};
 pub use real::RealVfs;

@@ -89,11 +89,8 @@ impl Disk {
         let number = self.operations;
         self.operations += 1;
         self.access()?;
-        let is_full = match self.fault {
-            Some(Fault::PowerOff { at }) if number >= at => {
-                self.power_is_off = true;
-                false
-            }
+        match self.fault {
+            Some(Fault::PowerOff { at }) if number >= at => self.power_is_off = true,
             Some(
                 Fault::Fail { at, kind }
                 | Fault::FailDone { at, kind }
@@ -101,14 +98,25 @@ impl Disk {
             ) if number == at => {
                 return Err(kind.into());
             }
-            Some(Fault::Full { from }) => number >= from,
-            Some(Fault::FailThenFull { at, .. }) => number > at,
-            _ => false,
-        };
-        if is_full && needs == Needs::Space {
+            _ => {}
+        }
+        if self.is_full_at(number) && needs == Needs::Space {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.powered()
+    }
+
+    /// Whether the next operation finds no space.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full_at(self.operations)
+    }
+
+    fn is_full_at(&self, number: u64) -> bool {
+        match self.fault {
+            Some(Fault::Full { from }) => number >= from,
+            Some(Fault::FailThenFull { at, .. }) => number > at,
+            _ => false,
+        }
     }
 
     /// Counts an access of any kind and lets it proceed, or says why not.

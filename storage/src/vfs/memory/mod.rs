@@ -399,6 +399,10 @@ impl Vfs for MemoryVfs {
     fn open_catalog(&self, path: &Path) -> io::Result<Box<dyn Catalog>> {
         let mut disk = self.disk.lock();
         disk.access()?;
+        // The engine writes when it opens, which counts as no operation: nothing depends on it.
+        if disk.is_full() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         disk.catalogs.entry(path.to_path_buf()).or_default();
         Ok(Box::new(MemoryCatalog {
             disk: Arc::clone(&self.disk),
