@@ -180,6 +180,18 @@ impl StoreError {
         }
     }
 
+    /// Whether stored bytes are not what was written, or the medium cannot read them. Any other error says
+    /// nothing of what is stored.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            StoreError::Corrupt { .. } => true,
+            StoreError::Io { source, .. } => {
+                source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+            }
+            _ => false,
+        }
+    }
+
     /// A [`StoreError::Corrupt`] in `path` at `offset`.
     pub fn corrupt(path: &Path, offset: u64, what: impl Into<String>) -> StoreError {
         StoreError::Corrupt {

@@ -9,6 +9,7 @@
 //! was written, which is the evidence that tells damage from a torn tail (see [`recovery`]). All
 //! checksums cover the file's random salt, so stale bytes never parse. Byte tables: docs/FORMAT.md.
 
+mod lost_header;
 mod payload;
 mod record;
 pub(crate) mod recovery;

@@ -1,14 +1,14 @@
 //! Reading the log back after a stop or a crash.
 //!
 //! A record that does not parse is one of two things. At or below the highest LSN known durable
-//! anywhere (in a later record, a later file, or the catalog) it is damage to acknowledged data:
-//! opening is refused, with file and offset. Above it, it is a torn tail, never acknowledged: the
-//! log ends there, even if good records follow, because pages of unsynced records reach the medium
-//! in any order.
+//! anywhere (in a later record, a later file, the catalog, or the durable mark) it is damage to
+//! acknowledged data: opening is refused, with file and offset. Above it, it is a torn tail, never
+//! acknowledged: the log ends there, even if good records follow, because pages of unsynced records
+//! reach the medium in any order.
 //!
-//! Blind spots, both above the catalog's durable LSN only: damage to the last group of records, with
-//! nothing written after it, looks like a torn tail; and a file that lost its end looks like a log
-//! that ended there.
+//! Blind spots, both above the durable LSN of catalog and mark only, so after a power cut, which may
+//! leave an older mark: damage to the last group of records, with nothing written after it, looks like
+//! a torn tail; and a file that lost its end looks like a log that ended there.
 
 use super::record::{FRAME_BYTES, HEADER_BYTES, Header};
 use super::{LogWriter, Lsn, Payload, Record, file_number, file_path, remove_spare};
@@ -35,14 +35,17 @@ pub(crate) struct Recovered {
     pub(crate) truncated: Option<(PathBuf, u64)>,
 }
 
-/// What the catalog says of the log.
+/// What other files say of the log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Known {
-    /// Everything up to here is in segments.
+    /// Everything up to here is in segments: the catalog says so.
     pub(crate) sealed_lsn: Lsn,
-    /// Everything up to here was durable in the log.
+    /// Everything up to here was durable in the log: the catalog or the durable mark says so.
     pub(crate) durable_lsn: Lsn,
 }
+
+/// What is wrong with a file whose header is damaged.
+pub(super) const NO_HEADER: &str = "its header is not a log header";
 
 #[derive(Debug)]
 pub(super) struct LogFile {
@@ -99,6 +102,17 @@ pub(crate) struct Examined {
     unfinished: Option<PathBuf>,
     /// For each file that is not sealed, by its index, where its records end.
     reads: Vec<(usize, Read)>,
+}
+
+impl LogFile {
+    /// A file whose header is told by something else than the file.
+    pub(super) fn with_header(path: PathBuf, header: Header, bytes: Bytes) -> LogFile {
+        LogFile {
+            path,
+            header,
+            bytes,
+        }
+    }
 }
 
 impl Examined {
@@ -218,11 +232,7 @@ fn read_files(vfs: &dyn Vfs, directory: &Path) -> Result<(Vec<LogFile>, Option<P
                 unfinished = Some(path);
             }
             Err(_) => {
-                return Err(StoreError::corrupt(
-                    &path,
-                    0,
-                    "its header is not a log header",
-                ));
+                return Err(StoreError::corrupt(&path, 0, NO_HEADER));
             }
         }
     }

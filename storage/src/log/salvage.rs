@@ -1,9 +1,11 @@
 //! What can still be read of a log that recovery refuses.
 //!
 //! Commits depend on those before them, so that only the prefix up to the first damage is of use:
-//! what follows it is whole perhaps, and lost all the same. Its LSNs are named.
+//! what follows it is whole perhaps, and lost all the same. Its LSNs are named. A damaged header costs
+//! nothing where the records say what it said ([`lost_header`]).
 
-use super::recovery::{Known, LogFile, durable_after, examine, read_file};
+use super::lost_header;
+use super::recovery::{Known, LogFile, NO_HEADER, durable_after, examine, read_file};
 use super::{Lsn, Payload, Record, file_number, file_path};
 use crate::error::{Result, StoreError};
 use crate::log::record::HEADER_BYTES;
@@ -24,20 +26,27 @@ pub(crate) struct SalvagedLog {
     pub(crate) checkpoint: u64,
     /// The numbers of all files, ascending.
     pub(crate) numbers: Vec<u64>,
-    /// Why recovery would refuse.
-    pub(crate) damage: Option<StoreError>,
+    /// Whether there is a file that can be read.
+    pub(crate) has_files: bool,
+    /// Why recovery would refuse, and files without a readable header.
+    pub(crate) damages: Vec<StoreError>,
     /// Acknowledged records that are lost, first and last.
     pub(crate) lost: Option<(Lsn, Lsn)>,
+    /// Whether the file is lost that new records went to, so that nothing in the log tells how many it
+    /// held.
+    pub(crate) is_end_lost: bool,
 }
 
-/// Reads the log in `directory`. Changes nothing. Without `known` everything there is, is read.
+/// Reads the log in `directory`, which was durable up to `mark`. Changes nothing. Without what the
+/// catalog says of the log everything there is, is read.
 ///
 /// # Errors
-/// Failures to read the directory or a file.
+/// Failures to read the directory or a file, and [`StoreError::Version`].
 pub(crate) fn salvage(
     vfs: &dyn Vfs,
     directory: &Path,
-    known: Option<Known>,
+    catalog: Option<Known>,
+    mark: Lsn,
 ) -> Result<SalvagedLog> {
     let names = match vfs.list(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -47,24 +56,44 @@ pub(crate) fn salvage(
     numbers.sort_unstable();
     let mut salvaged = SalvagedLog::default();
     let mut files = Vec::new();
+    let mut headless = Vec::new();
     for &number in &numbers {
         let path = file_path(directory, number);
-        // One without a header may be what a crash left; whether it is, recovery says below.
-        files.extend(read_file(vfs, &path, number)?.ok());
+        match read_file(vfs, &path, number)? {
+            Ok(file) => files.push(file),
+            Err(bytes) => {
+                headless.push(number);
+                let bytes = bytes.into();
+                let header = lost_header::derive(number, &bytes, catalog.is_some());
+                files.extend(header.map(|header| LogFile::with_header(path, header, bytes)));
+            }
+        }
     }
     salvaged.numbers = numbers;
+    salvaged.has_files = !files.is_empty();
     salvaged.first_lsn = files.iter().map(|file| file.header.first_lsn).min();
     let unsealed = salvaged
         .first_lsn
         .map_or(0, |first| first.saturating_sub(1));
-    let known = known.unwrap_or(Known {
+    let known = catalog.unwrap_or(Known {
         sealed_lsn: unsealed,
         durable_lsn: 0,
     });
+    let known = Known {
+        durable_lsn: known.durable_lsn.max(mark),
+        ..known
+    };
     let refused = match salvaged.numbers.is_empty() {
         true => None,
         false => examine(vfs, directory, known).err(),
     };
+    if let Some(error) = refused {
+        salvaged.is_end_lost = !files
+            .last()
+            .is_some_and(|file| salvaged.numbers.last() == Some(&file.header.number));
+        salvaged.add_damages(error, directory, &headless)?;
+    }
+    salvaged.is_end_lost |= !salvaged.has_files;
     salvaged.last_lsn = known.sealed_lsn;
     let mut walk = Walk {
         next: known.sealed_lsn + 1,
@@ -89,8 +118,30 @@ pub(crate) fn salvage(
     if highest >= next {
         salvaged.lost = Some((next, highest));
     }
-    salvaged.damage = refused;
     Ok(salvaged)
+}
+
+impl SalvagedLog {
+    /// Adds what recovery said, and each file that has no header; recovery stops at the first.
+    fn add_damages(
+        &mut self,
+        refused: StoreError,
+        directory: &Path,
+        headless: &[u64],
+    ) -> Result<()> {
+        if !refused.is_damage() {
+            return Err(refused);
+        }
+        let files = headless
+            .iter()
+            .map(|&number| StoreError::corrupt(&file_path(directory, number), 0, NO_HEADER));
+        self.damages.extend(files);
+        let said = refused.to_string();
+        if self.damages.iter().all(|known| known.to_string() != said) {
+            self.damages.push(refused);
+        }
+        Ok(())
+    }
 }
 
 struct Walk {

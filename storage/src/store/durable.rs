@@ -8,7 +8,8 @@
 //! So the writer says it here after each sync of the log, before anybody is told that the commit is
 //! done: whoever reads the mark afterwards sees the commit. The file itself is never synced, as it
 //! costs a commit nothing but a write to the system's memory. After a power cut it may be older than
-//! the log, or torn, and then says less; it never says more than was durable when it was written.
+//! the log, or torn, and then says less; it never says more than was durable when it was written. So
+//! it is evidence, too: a log that ends before it has lost acknowledged commits.
 
 use crate::error::{Result, StoreError};
 use crate::log::Lsn;
@@ -33,7 +34,7 @@ pub(super) struct DurableMark {
 impl DurableMark {
     /// Opens or creates the mark of a data directory, whose log is durable up to `lsn`.
     pub(super) fn open(vfs: &dyn Vfs, directory: &Path, lsn: Lsn) -> Result<DurableMark> {
-        let path = directory.join(FILE_NAME);
+        let path = path_in(directory);
         let file = match vfs.open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => vfs.create(&path),
             opened => opened,
@@ -61,21 +62,50 @@ impl DurableMark {
     }
 }
 
+/// The file of a data directory.
+pub(super) fn path_in(directory: &Path) -> PathBuf {
+    directory.join(FILE_NAME)
+}
+
 /// The mark of a data directory; 0 where there is none that is whole.
 pub(super) fn read(vfs: &dyn Vfs, directory: &Path) -> Result<Lsn> {
-    let path = directory.join(FILE_NAME);
     for _ in 0..ATTEMPTS {
-        let mut bytes = Vec::new();
-        match vfs.read(&path).and_then(|mut f| f.read_to_end(&mut bytes)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-            Err(error) => return Err(StoreError::io("read", &path, error)),
-            Ok(_) => {}
-        }
+        let bytes = read_bytes(vfs, &path_in(directory))?;
         if let Some(lsn) = decode(&bytes) {
             return Ok(lsn);
         }
+        if bytes.is_empty() {
+            break;
+        }
     }
     Ok(0)
+}
+
+/// As [`read`], of a directory that nobody has open.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where the file holds something that is no mark. Nothing but zeros is what
+/// a power cut may leave of one.
+pub(super) fn examine(vfs: &dyn Vfs, directory: &Path) -> Result<Lsn> {
+    let path = path_in(directory);
+    let bytes = read_bytes(vfs, &path)?;
+    match decode(&bytes) {
+        Some(lsn) => Ok(lsn),
+        None if bytes.len() <= MARK_BYTES && bytes.iter().all(|&byte| byte == 0) => Ok(0),
+        None => Err(StoreError::corrupt(&path, 0, "it is no durable mark")),
+    }
+}
+
+/// The bytes of the file; none where there is no file.
+fn read_bytes(vfs: &dyn Vfs, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match vfs.read(path).and_then(|mut f| f.read_to_end(&mut bytes)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => {
+            read.map_err(|e| StoreError::io("read", path, e))?;
+            Ok(bytes)
+        }
+    }
 }
 
 fn encode(lsn: Lsn) -> [u8; MARK_BYTES] {
@@ -108,8 +138,12 @@ mod tests {
         let file = vfs.open(&directory.join(FILE_NAME)).unwrap();
         file.write_at(3, b"x").unwrap();
         assert_eq!(read(&vfs, directory).unwrap(), 0);
+        assert!(examine(&vfs, directory).is_err());
+        file.write_at(0, &[0; MARK_BYTES]).unwrap();
+        assert_eq!(examine(&vfs, directory).unwrap(), 0, "what a cut left");
         drop(mark);
         DurableMark::open(&vfs, directory, 2).unwrap();
         assert_eq!(read(&vfs, directory).unwrap(), 2);
+        assert_eq!(examine(&vfs, directory).unwrap(), 2);
     }
 }

@@ -4,7 +4,7 @@
 //! [`Options::verify_at_open_bytes`] bounds.
 
 use super::checkpoint::refuse_incomplete;
-use super::durable::DurableMark;
+use super::durable::{self, DurableMark};
 use super::manifest::Manifests;
 use super::options::Options;
 use super::shadow::Shadow;
@@ -57,7 +57,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
     let header = contents.header;
     let known = Known {
         sealed_lsn: header.sealed_lsn,
-        durable_lsn: header.durable_lsn,
+        durable_lsn: header.durable_lsn.max(durable::read(&*vfs, &paths.root)?),
     };
     let recovered = recover(&*vfs, &paths.log, known, options.log_reserve_bytes)?;
     if recovered.checkpoint > header.sequence {

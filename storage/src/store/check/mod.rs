@@ -16,8 +16,8 @@ mod phexts;
 
 pub use findings::Damage;
 
-use super::Paths;
 use super::open::{catalog_error, take_lock};
+use super::{Paths, durable};
 use crate::catalog::Contents;
 use crate::error::{Result, StoreError};
 use crate::log::recovery::{Known, examine};
@@ -129,9 +129,13 @@ impl<F: FnMut(CheckProgress)> Check<'_, F> {
 
     fn check_log(&mut self, contents: Option<&Contents>) {
         let header = contents.map(|contents| contents.header).unwrap_or_default();
+        let mark = durable::examine(self.vfs, &self.paths.root).unwrap_or_else(|error| {
+            self.findings.add(error, None, None);
+            0
+        });
         let known = Known {
             sealed_lsn: header.sealed_lsn,
-            durable_lsn: header.durable_lsn,
+            durable_lsn: header.durable_lsn.max(mark),
         };
         let examined = match examine(self.vfs, &self.paths.log, known) {
             Ok(examined) => examined,

@@ -7,8 +7,8 @@ use crate::error::{Result, StoreError};
 use crate::log::recovery::Known;
 use crate::log::salvage::{SalvagedLog, salvage};
 use crate::segment::{Segment, file_id};
-use crate::store::Paths;
 use crate::store::open::catalog_error;
+use crate::store::{Paths, durable};
 use crate::vfs::Vfs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -72,7 +72,8 @@ impl Evidence {
             true => (published, found),
             false => (found, None),
         };
-        let mut log = salvage(vfs, &paths.log, newest.as_ref().map(known))?;
+        let mark = durable::read(vfs, &paths.root)?;
+        let mut log = salvage(vfs, &paths.log, newest.as_ref().map(known), mark)?;
         let is_stale = sequence(&newest) < log.checkpoint;
         if stale.is_some() || newest.is_some() && is_stale && !is_published_newer {
             report.damages.push(format!(
@@ -83,7 +84,7 @@ impl Evidence {
         if is_stale {
             stale = newest.take().or(stale);
         }
-        let holds_something = !segments.is_empty() || !log.records.is_empty();
+        let holds_something = !segments.is_empty() || !log.records.is_empty() || mark > 0;
         let is_lost = newest.is_none() && holds_something || is_published_newer;
         if is_lost && stale.is_none() && report.damages.is_empty() {
             report
@@ -91,22 +92,22 @@ impl Evidence {
                 .push(format!("{} is lost", paths.catalog.display()));
         }
         if newest.is_none() {
-            log = salvage(vfs, &paths.log, None)?;
+            log = salvage(vfs, &paths.log, None, mark)?;
         }
         let was_used = newest
             .as_ref()
             .is_some_and(|newest| newest.header.sequence > 0);
-        let is_log_lost =
-            log.numbers.is_empty() && (was_used || newest.is_none() && holds_something);
+        let is_log_lost = !log.has_files && (was_used || newest.is_none() && holds_something);
         if is_log_lost {
             report
                 .damages
                 .push(format!("there is no log in {}", paths.log.display()));
         }
-        if let (Some(error), true) = (&log.damage, newest.is_some() || log.lost.is_some()) {
-            report.damages.push(error.to_string());
+        if newest.is_some() || log.lost.is_some() {
+            let damages = log.damages.iter().map(StoreError::to_string);
+            report.damages.extend(damages);
         }
-        let is_log_damaged = is_log_lost || log.damage.is_some() && newest.is_some();
+        let is_log_damaged = is_log_lost || !log.damages.is_empty() && newest.is_some();
         let snapshots = snapshots(vfs, paths, newest.as_ref(), stale.as_ref(), report);
         let mut evidence = Evidence {
             catalog: newest,

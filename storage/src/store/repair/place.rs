@@ -5,7 +5,7 @@ use crate::catalog::{Entries, published_path, snapshot_file};
 use crate::error::{Result, StoreError};
 use crate::log::{LogWriter, Lsn, file_path};
 use crate::segment::{PartSource, Segment, file_name, write_segment};
-use crate::store::Paths;
+use crate::store::{Paths, durable};
 use crate::vfs::{FileWriter, Vfs};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -237,6 +237,9 @@ impl Begun {
         let snapshots = snapshot_file::path_in(&paths.root);
         let old = snapshot_file::path_in(&self.aside);
         move_if_there(vfs, &snapshots, &old).map_err(at(&snapshots))?;
+        // It is of the log that goes.
+        let (mark, old) = (durable::path_in(&paths.root), durable::path_in(&self.aside));
+        move_if_there(vfs, &mark, &old).map_err(at(&mark))?;
         self.swap_log(vfs, paths)?;
         let done = self.aside.join(FILE);
         move_if_there(vfs, &paths.root.join(FILE), &done).map_err(at(&done))?;

@@ -301,8 +301,18 @@ impl Planner<'_> {
     /// Applies the log's whole prefix and makes a segment of it. Gives the last LSN used.
     fn replay(&mut self, state: &mut State) -> Result<Lsn> {
         let log = &self.evidence.log;
-        if let Some((first, last)) = log.lost {
+        let first_lost = match self.evidence.catalog {
+            None if !log.has_files => state.lsn + 1,
+            _ => 1,
+        };
+        let lost = log.lost.map(|(first, last)| (first.max(first_lost), last));
+        if let Some((first, last)) = lost.filter(|(first, last)| first <= last) {
             self.report.losses.push(Loss::Commits { first, last });
+        }
+        if log.is_end_lost {
+            let known = log.lost.map_or(log.last_lsn, |(_, last)| last);
+            let after = known.max(state.lsn);
+            self.report.losses.push(Loss::Later { after });
         }
         if self.evidence.catalog.is_none() {
             let first = log.first_lsn.unwrap_or(0);

@@ -57,6 +57,12 @@ pub enum Loss {
         /// The last.
         last: Lsn,
     },
+    /// Commits after this one, if there were any: the file that they were logged to is lost, and nothing
+    /// else tells how many it held.
+    Later {
+        /// The last commit that is known of.
+        after: Lsn,
+    },
     /// Commits that neither a segment nor the log holds. They are no loss where they only deleted.
     Unknown {
         /// The first.
@@ -129,6 +135,10 @@ impl fmt::Display for Loss {
                 )
             }
             Loss::Commits { first, last } => write!(f, "acknowledged commits {first} to {last}"),
+            Loss::Later { after } => write!(
+                f,
+                "commits after {after}, if there were any: no file tells how many the log held"
+            ),
             Loss::Unknown { first, last } => write!(
                 f,
                 "commits {first} to {last} are neither in a segment nor in the log; that is no loss if \
