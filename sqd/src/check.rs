@@ -31,6 +31,9 @@ fn check_in_use(directory: &Path, mut meter: Meter) -> Result<(), CommandError> 
         meter.show(progress);
     });
     meter.end();
+    if let Some(error) = damages.iter().find(|error| !error.is_damage()) {
+        return Err(error.clone().into());
+    }
     let mut out = io::stdout().lock();
     for damage in &damages {
         writeln!(out, "damaged: {damage}")?;

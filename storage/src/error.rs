@@ -182,7 +182,7 @@ impl StoreError {
 
     /// Whether stored bytes are not what was written, or the medium cannot read them. Any other error says
     /// nothing of what is stored.
-    pub(crate) fn is_damage(&self) -> bool {
+    pub fn is_damage(&self) -> bool {
         match self {
             StoreError::Corrupt { .. } => true,
             StoreError::Io { source, .. } => {

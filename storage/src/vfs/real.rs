@@ -130,10 +130,20 @@ impl Vfs for RealVfs {
     }
 
     fn scan_catalog(&self, path: &Path) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let entries = fs::read_dir(path)?;
         // sled writes to its directory when it opens one, so that a copy is opened.
         let copy = ScratchDirectory::create()?;
-        copy_tree(path, &copy.path)?;
-        SledCatalog::open(&copy.path)?.scan()
+        copy.fill(entries, &copy.path)?;
+        let scanned = SledCatalog::open(&copy.path).and_then(|catalog| catalog.scan());
+        scanned.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => {
+                let what = error.to_string();
+                let copied = copy.path.display().to_string();
+                let what = what.replace(&copied, &path.display().to_string());
+                io::Error::new(io::ErrorKind::InvalidData, what)
+            }
+            _ => copy.error(&error),
+        })
     }
 
     fn rename_catalog(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -190,31 +200,47 @@ impl ScratchDirectory {
     fn create() -> io::Result<ScratchDirectory> {
         let number = getrandom::u64().map_err(io::Error::other)?;
         let path = std::env::temp_dir().join(format!("sqd-catalog-{number:016x}"));
-        fs::create_dir(&path)?;
-        Ok(ScratchDirectory { path })
+        let created = fs::create_dir(&path);
+        let scratch = ScratchDirectory { path };
+        match created {
+            Ok(()) => Ok(scratch),
+            Err(error) => Err(scratch.error(&error)),
+        }
+    }
+
+    /// An error of this directory, which says nothing of what was to be copied.
+    fn error(&self, error: &io::Error) -> io::Error {
+        let path = self.path.display();
+        io::Error::other(format!(
+            "no copy of it could be read in {path}: {error}; TMPDIR names another place for it"
+        ))
+    }
+
+    /// Copies what is in a directory to `to`, which is in this one.
+    fn fill(&self, from: fs::ReadDir, to: &Path) -> io::Result<()> {
+        for entry in from {
+            let entry = entry?;
+            let target = to.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                fs::create_dir(&target).map_err(|error| self.error(&error))?;
+                self.fill(fs::read_dir(entry.path())?, &target)?;
+            } else {
+                let bytes = fs::read(entry.path())?;
+                fs::write(target, bytes).map_err(|error| self.error(&error))?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl Drop for ScratchDirectory {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
+        if let Err(error) = fs::remove_dir_all(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
             tracing::warn!(path = %self.path.display(), %error, "a scratch directory stays");
         }
     }
-}
-
-fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            fs::create_dir(&target)?;
-            copy_tree(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }
 
 #[derive(Debug)]

@@ -188,17 +188,34 @@ fn checksum(key: &[u8], value: &[u8]) -> u64 {
 }
 
 fn io_error(error: sled::Error) -> io::Error {
+    let damaged = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     match error {
+        sled::Error::Io(error) if is_of_content(&error) => damaged(error.to_string()),
         sled::Error::Io(error) => error,
-        sled::Error::Corruption { at, .. } => io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("sled reports corruption at {at:?}"),
-        ),
-        // Both follow from files that are not what was written.
-        sled::Error::Unsupported(what) | sled::Error::ReportableBug(what) => {
-            io::Error::new(io::ErrorKind::InvalidData, what)
+        sled::Error::Corruption { at: Some(at), .. } => {
+            damaged(format!("sled reports corruption at {at:?}"))
         }
-        other => io::Error::other(other.to_string()),
+        sled::Error::Corruption { at: None, .. } => {
+            damaged("sled reports corruption and does not say where".to_owned())
+        }
+        // Both follow from files that are not what was written.
+        sled::Error::Unsupported(what) | sled::Error::ReportableBug(what) => damaged(what),
+        other => damaged(other.to_string()),
+    }
+}
+
+/// Whether an error that sled gives as one of the system's is of what it read: it makes such errors where
+/// a file is too short, absent or not what it expects. Those of the system have a number, which a copy that
+/// sled makes of one loses, but never these kinds, apart from that of a file that is absent.
+fn is_of_content(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, UnexpectedEof};
+    let is_lock = error.to_string().starts_with("could not acquire lock");
+    match error.kind() {
+        NotFound => true,
+        InvalidData | InvalidInput | Other | UnexpectedEof => {
+            error.raw_os_error().is_none() && !is_lock
+        }
+        _ => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is damaged, gathered by place.
 
 use crate::coordinate::Coordinate;
-use crate::error::StoreError;
+use crate::error::{Result, StoreError};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -56,6 +56,8 @@ impl fmt::Display for Damage {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     places: BTreeMap<(PathBuf, u64, String), Damage>,
+    /// The first error that says nothing of what is stored.
+    failure: Option<StoreError>,
 }
 
 impl Findings {
@@ -66,6 +68,10 @@ impl Findings {
         phext: Option<&str>,
         coordinate: Option<Coordinate>,
     ) {
+        if !error.is_damage() {
+            self.failure.get_or_insert(error);
+            return;
+        }
         let what = error.to_string();
         let (path, offset) = place_of(error);
         let damage = self
@@ -92,6 +98,11 @@ impl Findings {
         }
     }
 
+    /// Ends the check where something could not be read for another reason than damage.
+    pub(super) fn fail(&mut self) -> Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
     /// All of them, by path and offset.
     pub(super) fn into_damages(self) -> Vec<Damage> {
         self.places.into_values().collect()
@@ -101,10 +112,7 @@ impl Findings {
 fn place_of(error: StoreError) -> (PathBuf, u64) {
     match error {
         StoreError::Corrupt { path, offset, .. } => (path, offset),
-        StoreError::Io { path, .. }
-        | StoreError::Version { path, .. }
-        | StoreError::Locked { path }
-        | StoreError::DiskFull { path } => (path, 0),
+        StoreError::Io { path, .. } => (path, 0),
         _ => (PathBuf::new(), 0),
     }
 }

@@ -3,6 +3,7 @@
 //! | pass | finds |
 //! |---|---|
 //! | catalog | values that are not what was written, a state older than the log knows |
+//! | `MANIFEST`, `SNAPSHOTS`, `DURABLE` | bytes that are not what was written, a log that ends too early |
 //! | log | records that do not parse at or below what was durable |
 //! | segments, from the medium | chunks whose checksum does not match |
 //! | parts | sections that contradict each other, texts that contradict their records |
@@ -18,10 +19,10 @@ pub use findings::Damage;
 
 use super::open::{catalog_error, take_lock};
 use super::{Paths, durable};
-use crate::catalog::Contents;
+use crate::catalog::{Contents, Published, snapshot_file};
 use crate::error::{Result, StoreError};
 use crate::log::recovery::{Known, examine};
-use crate::segment::{Part, Segment, file_id, file_name};
+use crate::segment::{Part, Segment, file_id, file_name, is_absent};
 use crate::vfs::{RealVfs, Vfs};
 use findings::Findings;
 use std::collections::BTreeSet;
@@ -73,8 +74,9 @@ pub fn check(directory: &Path, progress: impl FnMut(CheckProgress)) -> Result<Ch
 /// bytes say. Changes nothing.
 ///
 /// # Errors
-/// [`StoreError::Locked`] where a process has the store, and failures to look at all. Damage is no
-/// error: the report lists it.
+/// [`StoreError::Locked`] where a process has the store, failures to read, and [`StoreError::Version`],
+/// none of which say anything of what is stored. Damage is no error: the report lists it, and with it
+/// what the medium cannot read.
 pub fn check_with(
     vfs: &dyn Vfs,
     directory: &Path,
@@ -91,10 +93,14 @@ pub fn check_with(
         tell: progress,
     };
     let contents = check.check_catalog();
+    check.check_copies(contents.as_ref());
+    check.findings.fail()?;
     check.check_log(contents.as_ref());
+    check.findings.fail()?;
     check.check_segments(contents.as_ref())?;
     if let Some(contents) = &contents {
         check.check_phexts(contents);
+        check.findings.fail()?;
     }
     check.report.damages = check.findings.into_damages();
     Ok(check.report)
@@ -127,6 +133,33 @@ impl<F: FnMut(CheckProgress)> Check<'_, F> {
         }
     }
 
+    /// Checks the files that repeat what the catalog says.
+    fn check_copies(&mut self, contents: Option<&Contents>) {
+        let root = &self.paths.root;
+        let sequence = contents.map(|contents| contents.header.sequence);
+        match Published::read(self.vfs, root) {
+            Err(error) if is_absent(&error) => {}
+            Err(error) => self.findings.add(error, None, None),
+            Ok(published) => {
+                let newer = published.contents.header.sequence;
+                if let Some(sequence) = sequence.filter(|&sequence| sequence < newer) {
+                    self.stale_catalog(sequence, newer, "what was published is of");
+                }
+            }
+        }
+        if let Err(error) = snapshot_file::read(self.vfs, root) {
+            self.findings.add(error, None, None);
+        }
+    }
+
+    fn stale_catalog(&mut self, sequence: u64, newer: u64, evidence: &str) {
+        let what = format!(
+            "it is at change {sequence}, but {evidence} change {newer}; it has lost its newest state"
+        );
+        let error = StoreError::corrupt(&self.paths.catalog, 0, what);
+        self.findings.add(error, None, None);
+    }
+
     fn check_log(&mut self, contents: Option<&Contents>) {
         let header = contents.map(|contents| contents.header).unwrap_or_default();
         let mark = durable::examine(self.vfs, &self.paths.root).unwrap_or_else(|error| {
@@ -140,18 +173,13 @@ impl<F: FnMut(CheckProgress)> Check<'_, F> {
         let examined = match examine(self.vfs, &self.paths.log, known) {
             Ok(examined) => examined,
             // Without the catalog nothing says which of the log's files are needed.
-            Err(_) if contents.is_none() => return,
+            Err(error) if contents.is_none() && error.is_damage() => return,
             Err(error) => return self.findings.add(error, None, None),
         };
         self.report.log_bytes = examined.byte_len();
         self.report.log_records = examined.records.len() as u64;
         if examined.checkpoint > header.sequence && contents.is_some() {
-            let what = format!(
-                "it is at change {}, but the log knows of change {}; it has lost its newest state",
-                header.sequence, examined.checkpoint
-            );
-            let error = StoreError::corrupt(&self.paths.catalog, 0, what);
-            self.findings.add(error, None, None);
+            self.stale_catalog(header.sequence, examined.checkpoint, "the log knows of");
         }
         if !examined.has_files() && header.sequence > 0 {
             let what = "there is no log file; the log was lost";
@@ -194,6 +222,7 @@ impl<F: FnMut(CheckProgress)> Check<'_, F> {
         self.progress.total = self.report.segment_bytes * 2;
         for id in checked {
             self.check_segment(id);
+            self.findings.fail()?;
         }
         Ok(())
     }

@@ -2,16 +2,18 @@
 
 use super::report::RepairReport;
 use crate::catalog::snapshot_file::{self, Snapshots};
-use crate::catalog::{Contents, Published};
+use crate::catalog::{Contents, Published, published_path};
 use crate::error::{Result, StoreError};
+use crate::log::Lsn;
 use crate::log::recovery::Known;
 use crate::log::salvage::{SalvagedLog, salvage};
-use crate::segment::{Segment, file_id};
+use crate::segment::{Segment, file_id, is_absent};
 use crate::store::open::catalog_error;
 use crate::store::{Paths, durable};
 use crate::vfs::Vfs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A segment file.
@@ -37,43 +39,40 @@ pub(super) struct Evidence {
     pub(super) log: SalvagedLog,
     /// The segments on the medium, by id.
     pub(super) segments: BTreeMap<u64, Found>,
+    /// Files that are damaged and only repeat what others say: the next opening writes them anew.
+    pub(super) damaged_copies: Vec<PathBuf>,
     is_log_damaged: bool,
     is_catalog_damaged: bool,
 }
 
 impl Evidence {
     /// Reads everything. Adds what is damaged to the report.
+    ///
+    /// # Errors
+    /// What says nothing of what is stored: failures to read it, and versions that this program does
+    /// not know.
     pub(super) fn gather(
         vfs: &dyn Vfs,
         paths: &Paths,
         report: &mut RepairReport,
     ) -> Result<Evidence> {
         let segments = segments(vfs, paths)?;
-        let read = catalog(vfs, paths);
-        let found = match read {
-            Ok(contents) => contents,
-            Err(error) => {
-                report.damages.push(error.to_string());
-                None
-            }
-        };
-        let known = |contents: &Contents| Known {
-            sealed_lsn: contents.header.sealed_lsn,
-            durable_lsn: contents.header.durable_lsn,
-        };
-        let published = Published::read(vfs, &paths.root);
-        let published = published.ok().map(|published| published.contents);
+        let found = report.unless_damaged(catalog(vfs, paths))?.flatten();
+        let copies = Copies::read(vfs, paths, report)?;
         let sequence = |contents: &Option<Contents>| {
             let contents = contents.as_ref();
             contents.map_or(0, |contents| contents.header.sequence)
         };
-        let is_published_newer = sequence(&published) > sequence(&found);
+        let is_published_newer = sequence(&copies.published) > sequence(&found);
         let (mut newest, mut stale) = match is_published_newer {
-            true => (published, found),
+            true => (copies.published, found),
             false => (found, None),
         };
-        let mark = durable::read(vfs, &paths.root)?;
-        let mut log = salvage(vfs, &paths.log, newest.as_ref().map(known), mark)?;
+        let known = newest.as_ref().map(|contents| Known {
+            sealed_lsn: contents.header.sealed_lsn,
+            durable_lsn: contents.header.durable_lsn,
+        });
+        let mut log = salvage(vfs, &paths.log, known, copies.mark)?;
         let is_stale = sequence(&newest) < log.checkpoint;
         if stale.is_some() || newest.is_some() && is_stale && !is_published_newer {
             report.damages.push(format!(
@@ -84,7 +83,7 @@ impl Evidence {
         if is_stale {
             stale = newest.take().or(stale);
         }
-        let holds_something = !segments.is_empty() || !log.records.is_empty() || mark > 0;
+        let holds_something = !segments.is_empty() || !log.records.is_empty() || copies.mark > 0;
         let is_lost = newest.is_none() && holds_something || is_published_newer;
         if is_lost && stale.is_none() && report.damages.is_empty() {
             report
@@ -92,7 +91,7 @@ impl Evidence {
                 .push(format!("{} is lost", paths.catalog.display()));
         }
         if newest.is_none() {
-            log = salvage(vfs, &paths.log, None, mark)?;
+            log = salvage(vfs, &paths.log, None, copies.mark)?;
         }
         let was_used = newest
             .as_ref()
@@ -108,7 +107,13 @@ impl Evidence {
             report.damages.extend(damages);
         }
         let is_log_damaged = is_log_lost || !log.damages.is_empty() && newest.is_some();
-        let snapshots = snapshots(vfs, paths, newest.as_ref(), stale.as_ref(), report);
+        let snapshots = match &newest {
+            Some(newest) => Some(newest.snapshots.clone()),
+            // Not behind an older catalog.
+            None => copies
+                .snapshots
+                .or_else(|| stale.as_ref().map(|stale| stale.snapshots.clone())),
+        };
         let mut evidence = Evidence {
             catalog: newest,
             stale_catalog: stale,
@@ -116,10 +121,11 @@ impl Evidence {
             snapshots: snapshots.unwrap_or_default(),
             log,
             segments,
+            damaged_copies: copies.damaged,
             is_log_damaged,
             is_catalog_damaged: is_published_newer || is_stale,
         };
-        evidence.report_segments(vfs, paths, report);
+        evidence.report_segments(vfs, paths, report)?;
         Ok(evidence)
     }
 
@@ -143,7 +149,12 @@ impl Evidence {
         }
     }
 
-    fn report_segments(&mut self, vfs: &dyn Vfs, paths: &Paths, report: &mut RepairReport) {
+    fn report_segments(
+        &mut self,
+        vfs: &dyn Vfs,
+        paths: &Paths,
+        report: &mut RepairReport,
+    ) -> Result<()> {
         for id in self.used() {
             let path = paths.segments.join(crate::segment::file_name(id));
             let Some(found) = self.segments.get_mut(&id) else {
@@ -153,15 +164,18 @@ impl Evidence {
                 continue;
             };
             let damages = found.segment.as_ref().map(|segment| damages(vfs, segment));
-            let damages = damages.unwrap_or_default();
+            let damages = damages.transpose()?.unwrap_or_default();
             if !found.is_whole && damages.is_empty() {
                 report
                     .damages
                     .push(format!("{} has no whole frame", path.display()));
             }
             found.is_whole &= damages.is_empty();
-            report.damages.extend(damages);
+            report
+                .damages
+                .extend(damages.iter().map(StoreError::to_string));
         }
+        Ok(())
     }
 }
 
@@ -177,23 +191,41 @@ fn catalog(vfs: &dyn Vfs, paths: &Paths) -> Result<Option<Contents>> {
     Contents::read(&paths.catalog, entries).map(Some)
 }
 
-/// The named snapshots: as the newest catalog says, or the file of them, which is not behind an older
-/// catalog. `None` where nothing is known of any.
-fn snapshots(
-    vfs: &dyn Vfs,
-    paths: &Paths,
-    newest: Option<&Contents>,
-    stale: Option<&Contents>,
-    report: &mut RepairReport,
-) -> Option<Snapshots> {
-    if let Some(newest) = newest {
-        return Some(newest.snapshots.clone());
+/// The files that repeat what catalog and log say.
+#[derive(Debug, Default)]
+struct Copies {
+    published: Option<Contents>,
+    snapshots: Option<Snapshots>,
+    mark: Lsn,
+    damaged: Vec<PathBuf>,
+}
+
+impl Copies {
+    fn read(vfs: &dyn Vfs, paths: &Paths, report: &mut RepairReport) -> Result<Copies> {
+        let mut damaged = Vec::new();
+        let published = match Published::read(vfs, &paths.root) {
+            Err(error) if is_absent(&error) => Ok(None),
+            published => published.map(|published| Some(published.contents)),
+        };
+        let published = report.unless_damaged(published)?;
+        if published.is_none() {
+            damaged.push(published_path(&paths.root));
+        }
+        let snapshots = report.unless_damaged(snapshot_file::read(vfs, &paths.root))?;
+        if snapshots.is_none() {
+            damaged.push(snapshot_file::path_in(&paths.root));
+        }
+        let mark = report.unless_damaged(durable::examine(vfs, &paths.root))?;
+        if mark.is_none() {
+            damaged.push(durable::path_in(&paths.root));
+        }
+        Ok(Copies {
+            published: published.flatten(),
+            snapshots: snapshots.flatten(),
+            mark: mark.unwrap_or(0),
+            damaged,
+        })
     }
-    let read = snapshot_file::read(vfs, &paths.root).unwrap_or_else(|error| {
-        report.damages.push(error.to_string());
-        None
-    });
-    read.or_else(|| stale.map(|stale| stale.snapshots.clone()))
 }
 
 fn segments(vfs: &dyn Vfs, paths: &Paths) -> Result<BTreeMap<u64, Found>> {
@@ -202,31 +234,38 @@ fn segments(vfs: &dyn Vfs, paths: &Paths) -> Result<BTreeMap<u64, Found>> {
         names => names.map_err(|e| StoreError::io("list", &paths.segments, e))?,
     };
     let ids = names.iter().filter_map(|name| file_id(name));
-    let open = |id| {
-        let whole = Segment::open(vfs, &paths.segments, id);
-        let is_whole = whole.is_ok();
-        let segment = match whole {
-            // What another version means by its bytes is not known.
-            Err(StoreError::Version { .. }) => None,
-            whole => whole
-                .or_else(|_| Segment::open_damaged(vfs, &paths.segments, id))
-                .ok(),
-        };
-        (id, Found { segment, is_whole })
+    ids.map(|id| Ok((id, find(vfs, paths, id)?))).collect()
+}
+
+fn find(vfs: &dyn Vfs, paths: &Paths, id: u64) -> Result<Found> {
+    let open_damaged = || Segment::open_damaged(vfs, &paths.segments, id);
+    let (segment, is_whole) = match Segment::open(vfs, &paths.segments, id) {
+        Ok(segment) => (Ok(segment), true),
+        Err(error) if error.is_damage() => (open_damaged(), false),
+        Err(error) => return Err(error),
     };
-    Ok(ids.map(open).collect())
+    let segment = match segment {
+        Err(error) if !error.is_damage() => return Err(error),
+        segment => segment.ok(),
+    };
+    Ok(Found { segment, is_whole })
 }
 
 /// Every damaged place of a segment. Chunks that are damaged on the medium are barred.
-fn damages(vfs: &dyn Vfs, segment: &Arc<Segment>) -> Vec<String> {
+fn damages(vfs: &dyn Vfs, segment: &Arc<Segment>) -> Result<Vec<StoreError>> {
     let mut damages = Vec::new();
     let damaged = |chunk, error: StoreError| {
-        segment.mark_bad(chunk);
-        damages.push(error.to_string());
+        if error.is_damage() {
+            segment.mark_bad(chunk);
+        }
+        damages.push(error);
     };
-    let read = segment.check_on_medium(vfs, 0..segment.chunks(), |_| {}, damaged);
-    damages.extend(read.err().map(|error| error.to_string()));
+    segment.check_on_medium(vfs, 0..segment.chunks(), |_| {}, damaged)?;
+    damages.extend(segment.check_tail_on_medium(vfs).err());
     let frames = (0..segment.parts()).filter_map(|index| segment.part(index).err());
-    damages.extend(frames.map(|error| error.to_string()));
-    damages
+    damages.extend(frames);
+    match damages.iter().position(|error| !error.is_damage()) {
+        Some(failed) => Err(damages.swap_remove(failed)),
+        None => Ok(damages),
+    }
 }

@@ -1,7 +1,8 @@
 //! Repairing a store that no process has open: what is whole is kept, what is lost is named.
 //!
 //! ```text
-//! evidence   catalog, log and segments are read; each may be damaged or lost
+//! evidence   catalog, log and segments are read; each may be damaged or lost. What cannot be read for
+//!            another reason ends the repair: it may be whole
 //! plan       parts of whole segments are kept, damaged ones are salvaged into new segments, a lost
 //!            catalog is rebuilt from the parts, the log's whole prefix becomes a segment
 //! apply      what is new is written below repair-<n>/new, then the file REPAIR says that it is to
@@ -59,8 +60,9 @@ pub fn repair(directory: &Path, mode: RepairMode) -> Result<RepairReport> {
 /// phext where the catalog is lost.
 ///
 /// # Errors
-/// [`crate::StoreError::Locked`] where a process has the store, and failures of the file system,
-/// after which the repair can be run again.
+/// [`crate::StoreError::Locked`] where a process has the store, [`crate::StoreError::Version`], and
+/// failures of the file system, after which the repair can be run again. Where something cannot be read
+/// for another reason than damage, nothing is changed: what cannot be read may be whole.
 pub fn repair_with(vfs: &Arc<dyn Vfs>, directory: &Path, mode: RepairMode) -> Result<RepairReport> {
     let paths = Paths::new(directory);
     let _lock = take_lock(&**vfs, &paths)?;
@@ -77,11 +79,24 @@ pub fn repair_with(vfs: &Arc<dyn Vfs>, directory: &Path, mode: RepairMode) -> Re
         report.is_applied = true;
     }
     let evidence = Evidence::gather(&**vfs, &paths, &mut report)?;
-    if !evidence.is_damaged() {
+    let (is_damaged, copies) = (evidence.is_damaged(), &evidence.damaged_copies);
+    if !is_damaged && copies.is_empty() {
         return Ok(report);
     }
     let aside = free_directory(&**vfs, &paths);
     report.directory = Some(aside.clone());
+    if !is_damaged {
+        let names = copies.iter().map(|path| path.display().to_string());
+        let names = names.collect::<Vec<_>>().join(", ");
+        report.actions.push(format!(
+            "move aside {names}: the next start writes that anew"
+        ));
+        if mode == RepairMode::Apply {
+            place::set_aside(&**vfs, &paths, &aside, copies)?;
+            report.is_applied = true;
+        }
+        return Ok(report);
+    }
     let scratch: Arc<dyn Vfs> = match mode {
         RepairMode::DryRun => Arc::new(MemoryVfs::new()),
         RepairMode::Apply => Arc::clone(vfs),

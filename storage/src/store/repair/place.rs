@@ -135,6 +135,27 @@ pub(super) fn begin(
     Ok(begun)
 }
 
+/// Moves files aside that the next opening writes anew. Each may go without the others.
+pub(super) fn set_aside(
+    vfs: &dyn Vfs,
+    paths: &Paths,
+    aside: &Path,
+    files: &[PathBuf],
+) -> Result<()> {
+    let moved = || -> io::Result<()> {
+        vfs.create_dir_all(aside)?;
+        for path in files {
+            let name = path
+                .file_name()
+                .expect("a file in the directory has a name");
+            vfs.rename(path, &aside.join(name))?;
+        }
+        vfs.sync_dir(aside)?;
+        vfs.sync_dir(&paths.root)
+    };
+    moved().map_err(|e| StoreError::io("move files to", aside, e))
+}
+
 impl Begun {
     fn write(&self, vfs: &dyn Vfs, paths: &Paths) -> Result<()> {
         let path = paths.root.join(FILE);

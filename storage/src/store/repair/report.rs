@@ -1,6 +1,7 @@
 //! What a repair found, what is lost, and what it does.
 
 use crate::coordinate::Coordinate;
+use crate::error::Result;
 use crate::log::Lsn;
 use std::fmt;
 use std::path::PathBuf;
@@ -18,6 +19,22 @@ pub struct RepairReport {
     pub directory: Option<PathBuf>,
     /// Whether it was done.
     pub is_applied: bool,
+}
+
+impl RepairReport {
+    /// What was read; `None`, and the damage told, where it is damaged.
+    ///
+    /// # Errors
+    /// All others: they say nothing of what is stored.
+    pub(super) fn unless_damaged<T>(&mut self, read: Result<T>) -> Result<Option<T>> {
+        match read {
+            Err(error) if error.is_damage() => {
+                self.damages.push(error.to_string());
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
+    }
 }
 
 /// A loss that a repair cannot mend.
