@@ -1,6 +1,5 @@
 //! `sqd repair` and `sqd check` where the system, not the medium, is what fails.
 
-#![expect(clippy::unwrap_used, reason = "all of this file is test code")]
 #![expect(
     clippy::disallowed_methods,
     reason = "a test looks at a data directory from outside"

@@ -88,9 +88,10 @@ pub(crate) fn salvage(
         false => examine(vfs, directory, known).err(),
     };
     if let Some(error) = refused {
-        salvaged.is_end_lost = !files
+        let newest = salvaged.numbers.last();
+        salvaged.is_end_lost = files
             .last()
-            .is_some_and(|file| salvaged.numbers.last() == Some(&file.header.number));
+            .is_none_or(|file| newest != Some(&file.header.number));
         salvaged.add_damages(error, directory, &headless)?;
     }
     salvaged.is_end_lost |= !salvaged.has_files;

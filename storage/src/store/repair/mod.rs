@@ -23,6 +23,7 @@ mod evidence;
 mod named;
 mod place;
 mod plan;
+mod replay;
 mod report;
 
 pub use report::{Loss, RepairReport};
