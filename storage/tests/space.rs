@@ -13,6 +13,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const SCROLLS: u32 = 400;
 const TEXT_BYTES: usize = 500;
@@ -314,4 +315,87 @@ fn log_files_take_turns_while_memtables_fill() {
     assert!(!is_spare(), "opening keeps none");
     let notes = store.snapshot();
     assert_eq!(notes.phext("notes").unwrap().scrolls(), u64::from(SCROLLS));
+}
+
+/// A store with threads that is idle soon.
+fn open_idle(vfs: &MemoryVfs, idle_after: Duration) -> Store {
+    let options = Options {
+        idle_after,
+        // More than a test writes, so that the log holds all of it.
+        memtable_bytes: 64 << 20,
+        ..Options::default()
+    };
+    Store::open_with(Arc::new(vfs.clone()), Path::new("data"), options).unwrap()
+}
+
+/// Waits until the log takes at most so many bytes in one file.
+fn await_log(vfs: &MemoryVfs, most: usize) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let (bytes, files) = used(vfs, "data/log");
+        if bytes <= most && files == 1 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{bytes} bytes in {files} files");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+const IDLE: Duration = Duration::from_millis(40);
+/// A header, a checkpoint, and what a log reserves first.
+const EMPTY_LOG_BYTES: usize = 8 << 10;
+
+#[test]
+fn an_idle_store_holds_no_log_space() {
+    let vfs = MemoryVfs::new();
+    let store = open_idle(&vfs, IDLE);
+    for round in 0..8 {
+        (0..SCROLLS).for_each(|scroll| put(&store, "notes", scroll, round));
+    }
+    await_log(&vfs, EMPTY_LOG_BYTES);
+    assert_eq!(store.statistics().memtable_bytes, 0);
+    // And again after the next burst, which is too small for a segment of its own.
+    let segments = used(&vfs, "data/segments");
+    put(&store, "notes", 1, 21);
+    std::thread::sleep(4 * IDLE);
+    await_log(&vfs, EMPTY_LOG_BYTES);
+    assert!(store.statistics().memtable_bytes > 0);
+    assert!(used(&vfs, "data/segments").1 <= segments.1);
+    drop(store);
+    let store = open_idle(&vfs, IDLE);
+    let snapshot = store.snapshot();
+    assert_eq!(
+        snapshot.phext("notes").unwrap().scrolls(),
+        u64::from(SCROLLS)
+    );
+}
+
+#[test]
+fn a_log_that_is_found_at_opening_is_sealed_when_idle() {
+    let vfs = MemoryVfs::new();
+    let store = open_idle(&vfs, Duration::MAX);
+    (0..2 * SCROLLS).for_each(|scroll| put(&store, "notes", scroll, 0));
+    (0..2 * SCROLLS).for_each(|scroll| put(&store, "notes", scroll, 1));
+    (0..2 * SCROLLS).for_each(|scroll| put(&store, "notes", scroll, 2));
+    drop(store);
+    let before = used(&vfs, "data/log").0;
+    assert!(before >= 1 << 20, "{before}");
+    let store = open_idle(&vfs, IDLE);
+    await_log(&vfs, EMPTY_LOG_BYTES);
+    drop(store);
+}
+
+#[test]
+fn a_store_without_threads_is_left_as_it_is() {
+    let vfs = MemoryVfs::new();
+    let options = Options {
+        background: false,
+        idle_after: Duration::from_millis(1),
+        ..Options::default()
+    };
+    let store = Store::open_with(Arc::new(vfs.clone()), Path::new("data"), options).unwrap();
+    (0..4 * SCROLLS).for_each(|scroll| put(&store, "notes", scroll, 0));
+    let before = vfs.operations();
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(vfs.operations(), before);
 }

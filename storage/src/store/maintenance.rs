@@ -208,7 +208,7 @@ impl Shared {
         });
     }
 
-    fn attempt(&self, name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    pub(super) fn attempt(&self, name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
         self.unless_it_panics(name, work).map_err(|error| {
             if matches!(error, StoreError::Closed) {
                 return error;
@@ -274,6 +274,7 @@ impl Shared {
 
     /// Ends background work and lets nothing more start.
     pub(super) fn close_maintenance(&self) {
+        self.idleness.close();
         self.pace.close();
         self.maintenance.sealing.close();
         self.maintenance.merging.close();

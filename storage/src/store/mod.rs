@@ -17,6 +17,7 @@ mod checkpoint;
 mod commit;
 mod durable;
 mod huge;
+mod idle;
 mod ingest;
 mod maintenance;
 mod manifest;
@@ -85,6 +86,7 @@ struct Shared {
     log_spare: Mutex<Option<crate::log::Spare>>,
     merging: Mutex<()>,
     maintenance: maintenance::Maintenance,
+    idleness: idle::Idleness,
     retained: Mutex<retain::Retained>,
     loaded: Mutex<named::Loaded>,
     scrub: Mutex<scrub::Scrub>,
@@ -157,6 +159,10 @@ impl Store {
             me: Weak::clone(me),
             ..shared
         });
+        // What the log holds since the last time is not to stay there until somebody writes again.
+        if shared.writer.lock().log.len() >= idle::LEAST_SEALED_BYTES {
+            shared.watch_idleness();
+        }
         Ok(Store { shared })
     }
 

@@ -113,6 +113,7 @@ pub(super) fn open(vfs: Arc<dyn Vfs>, directory: &Path, options: Options) -> Res
         log_spare: Mutex::new(None),
         merging: Mutex::new(()),
         maintenance: super::maintenance::Maintenance::default(),
+        idleness: super::idle::Idleness::default(),
         retained: Mutex::default(),
         loaded: Mutex::default(),
         scrub: Mutex::default(),

@@ -14,6 +14,7 @@
 //! mapped segments, which belong to the system.
 
 use crate::segment::Order;
+use std::time::Duration;
 
 /// The part of a budget that `memtable_bytes` is: memtables take four times, sealing four times it.
 const BUDGET_BY_MEMTABLE: u64 = 16;
@@ -85,6 +86,10 @@ pub struct Options {
     /// Bytes of text that an ingest gathers for a part. It holds up to three times as much, and about
     /// 300 bytes for each scroll in them.
     pub ingest_part_bytes: u64,
+    /// After this long without a commit, and at most twice as long, the log of a store with background
+    /// threads gives back the space that it does not need, and is sealed where it holds 1 MiB or more.
+    /// Shorter makes more and smaller segments of what is written in bursts. [`Duration::MAX`] is never.
+    pub idle_after: Duration,
     /// Segments of at least this many bytes are brought into huge pages once no merge is due, where the
     /// system has such pages for files and enough memory for all that is mapped. [`u64::MAX`] is
     /// never.
@@ -103,6 +108,7 @@ impl Default for Options {
             merge_memory_bytes: 512 << 20,
             log_reserve_bytes: 4 << 20,
             ingest_part_bytes: 256 << 20,
+            idle_after: Duration::from_secs(5),
             huge_page_segment_bytes: 64 << 20,
         }
     }

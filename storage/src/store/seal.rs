@@ -12,6 +12,7 @@
 //! and a segment that no manifest names is removed at opening.
 
 use super::Shared;
+use super::idle::LEAST_SEALED_BYTES;
 use super::manifest::manifest_of;
 use super::state::{PartView, Phext, State};
 use super::statistics::add;
@@ -70,6 +71,20 @@ impl Shared {
         }
         *slot = None;
         Ok(())
+    }
+
+    /// For a store that nobody has written to for a while: leaves the log no space, but for what is not
+    /// worth a segment.
+    pub(super) fn seal_idle(&self) -> Result<()> {
+        let mut slot = self.frost.lock();
+        let is_worth_it = {
+            let writer = self.writer.lock();
+            slot.is_some() || !writer.old_logs.is_empty() || writer.log.len() >= LEAST_SEALED_BYTES
+        };
+        match is_worth_it {
+            true => self.seal_frozen(&mut slot, Occasion::Asked),
+            false => self.give_back_log(),
+        }
     }
 
     fn freeze(&self, occasion: Occasion) -> Result<Option<Frost>> {

@@ -201,11 +201,12 @@ impl Shared {
 
     /// Tells readers without the lock how far the log is durable, before anybody is told of the
     /// commit. Where this fails the commit stands: it is durable. What comes after it is refused, as
-    /// after any failed write.
+    /// after any failed write. Whoever waits for the store to be idle is told as well.
     pub(super) fn mark_durable(&self, writer: &Writer) {
         if let Err(error) = writer.mark.set(writer.next_lsn - 1) {
             self.poison_unless_full(error);
         }
+        self.watch_idleness();
     }
 }
 
