@@ -64,7 +64,7 @@ impl<'a> Sentron<'a> {
             return Err(Box::new(ExecuteError::Interrupted));
         }
         observer.begin(self.report.ops);
-        let (buffer, places, _) = self.registers.claim_places();
+        let (buffer, places) = self.registers.claim_places();
         point.find(self.phext, places)?;
         self.begin_batch(buffer);
         observer.looked(self.stream, self.report.ops);
@@ -155,8 +155,8 @@ impl<'a> Sentron<'a> {
         if lanes.is_finished() {
             return Ok(None);
         }
-        let (buffer, places, located) = self.registers.claim_places();
-        lanes.next(self.phext, places, most, located)?;
+        let (buffer, places) = self.registers.claim_places();
+        lanes.next(self.phext, places, most)?;
         if places.is_empty() {
             self.registers.release_places(buffer);
             return Ok(None);

@@ -7,10 +7,6 @@ use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Begun, Lane, LaneCursor, Location};
 use phext_storage::{Phext, StoreError};
 
-/// Points that are looked up together: enough for the page table's groups, few enough for their
-/// locations to stay close.
-const LOOKED_UP: usize = 128;
-
 /// Lanes for `each`: all of a stream's, or a piece of them.
 #[derive(Debug)]
 pub enum Lanes<'a> {
@@ -75,21 +71,20 @@ impl<'a> Lanes<'a> {
         phext: &'a Phext,
         out: &mut Vec<Lane<'a>>,
         most: usize,
-        located: &mut Vec<Location<'a>>,
     ) -> Result<(), StoreError> {
         match self {
             Self::Cursor(cursor) => cursor.next_batch(out, most),
             Self::Points(points) => {
                 let (now, later) = points.split_at(most.min(points.len()));
                 *points = later;
-                locate(phext, now, out, located)
+                locate(phext, now, out)
             }
             Self::Share(shared) => {
                 let (lanes, share) = &mut **shared;
                 let start = out.len();
                 loop {
                     let looked_at = out.len();
-                    lanes.next(phext, out, most - (looked_at - start), located)?;
+                    lanes.next(phext, out, most - (looked_at - start))?;
                     if out.len() == looked_at {
                         return Ok(());
                     }
@@ -150,7 +145,7 @@ impl<'a> Point<'a> {
             coordinate,
             location,
         });
-        // Not put together first: see `locate`.
+        // Not put together first: see [`Phext::locate_lanes`].
         if let Some(lane) = out.last_mut() {
             lane.location = phext.locate_begun(self.coordinate, self.begun)?;
         }
@@ -181,7 +176,6 @@ fn locate<'a>(
     phext: &'a Phext,
     points: &[Coordinate],
     out: &mut Vec<Lane<'a>>,
-    located: &mut Vec<Location<'a>>,
 ) -> Result<(), StoreError> {
     if let [coordinate] = *points {
         let location = phext.locate(&coordinate)?;
@@ -191,21 +185,5 @@ fn locate<'a>(
         });
         return Ok(());
     }
-    out.reserve(points.len());
-    for group in points.chunks(LOOKED_UP) {
-        located.clear();
-        phext.locate_batch(group, located)?;
-        let start = out.len();
-        let location = Location::Absent;
-        out.extend(group.iter().map(|&coordinate| Lane {
-            coordinate,
-            location,
-        }));
-        // Not put together first: a lane is copied with the gap between its halves, so that the copy waits
-        // for what was written beside that.
-        for (lane, &location) in out[start..].iter_mut().zip(located.iter()) {
-            lane.location = location;
-        }
-    }
-    Ok(())
+    phext.locate_lanes(points, out)
 }

@@ -52,7 +52,6 @@ pub struct LaneCursor<'a> {
     phext: &'a Phext,
     points: &'a [Coordinate],
     sources: Vec<Source<'a>>,
-    located: Vec<Location<'a>>,
 }
 
 impl<'a> LaneCursor<'a> {
@@ -76,7 +75,6 @@ impl<'a> LaneCursor<'a> {
             phext,
             points,
             sources: Vec::new(),
-            located: Vec::new(),
         }
     }
 
@@ -127,7 +125,6 @@ impl<'a> LaneCursor<'a> {
             phext,
             points: &[],
             sources,
-            located: Vec::new(),
         }
     }
 
@@ -175,14 +172,7 @@ impl<'a> LaneCursor<'a> {
             });
             return Ok(());
         }
-        self.located.clear();
-        self.phext.locate_batch(now, &mut self.located)?;
-        let lanes = now.iter().zip(&self.located);
-        out.extend(lanes.map(|(&coordinate, &location)| Lane {
-            coordinate,
-            location,
-        }));
-        Ok(())
+        self.phext.locate_lanes(now, out)
     }
 
     /// Appends what comes first: a point, or the lanes of a source up to where something else comes,

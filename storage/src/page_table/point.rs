@@ -11,8 +11,8 @@
 //! far as the processor looks ahead. Where nothing is in the way, which a look shows, the entry's text
 //! comes with it ([`Location::Text`]).
 
-use super::Location;
 use super::translation::{self, Hint};
+use super::{Lane, Location};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::segment::{Candidate, Confirmed, Found, Probe};
@@ -202,35 +202,59 @@ impl Phext {
         for group in coordinates.chunks(GROUP) {
             let start = out.len();
             out.resize(start + group.len(), Location::Absent);
-            self.locate_group(group, &mut out[start..])?;
+            let located = &mut out[start..];
+            self.locate_group(group, |index, location| located[index] = location)?;
         }
         Ok(())
     }
 
-    /// Fills `out`, which is all absent, for at most [`GROUP`] coordinates.
+    /// As [`Phext::locate_batch`], each location beside its coordinate.
+    ///
+    /// # Errors
+    /// As [`Phext::locate_batch`].
+    pub fn locate_lanes<'a>(
+        &'a self,
+        coordinates: &[Coordinate],
+        out: &mut Vec<Lane<'a>>,
+    ) -> Result<()> {
+        out.reserve(coordinates.len());
+        for group in coordinates.chunks(GROUP) {
+            let start = out.len();
+            let location = Location::Absent;
+            out.extend(group.iter().map(|&coordinate| Lane {
+                coordinate,
+                location,
+            }));
+            let lanes = &mut out[start..];
+            // Not put together first: a lane is copied with the gap between its halves, so that the copy
+            // waits for what was written beside that.
+            self.locate_group(group, |index, location| lanes[index].location = location)?;
+        }
+        Ok(())
+    }
+
+    /// Tells where at most [`GROUP`] coordinates have their scrolls, by index, those that have one.
+    #[inline(always)]
     fn locate_group<'a>(
         &'a self,
         coordinates: &[Coordinate],
-        out: &mut [Location<'a>],
+        mut tell: impl FnMut(usize, Location<'a>),
     ) -> Result<()> {
         let mut pending = Pending::new(coordinates);
         if self.has_memory() {
             pending.retain(|index, _| match self.in_memory(&coordinates[index]) {
                 Some(text) => {
-                    out[index] = Location::Memory(text);
+                    tell(index, Location::Memory(text));
                     Ok(false)
                 }
                 None => Ok(true),
             })?;
         }
-        for (number, view) in self.parts.iter().enumerate() {
+        for view in &self.parts {
             if pending.len == 0 {
                 break;
             }
-            pending.find_in(view, coordinates, |index, location| out[index] = location)?;
-            if let Some(next) = self.parts.get(number + 1) {
-                pending.prefetch_buckets(next, coordinates);
-            }
+            pending.find_in(view, coordinates, &mut tell)?;
         }
         Ok(())
     }

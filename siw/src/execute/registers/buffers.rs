@@ -1,7 +1,6 @@
 //! Buffers of what lies in a snapshot, and their memory while no stream runs.
 
 use super::{PlaceBuffer, Pool, TextBuffer};
-use phext_storage::page_table::Location;
 
 /// Buffers whose elements borrow from a snapshot. Boxed where they are kept, so that a stream takes
 /// and leaves them by their address.
@@ -9,8 +8,6 @@ use phext_storage::page_table::Location;
 pub(in crate::execute) struct Buffers<'a> {
     pub(super) places: Pool<PlaceBuffer<'a>>,
     pub(super) texts: Pool<TextBuffer<'a>>,
-    /// Where points are that become lanes.
-    pub(super) located: Vec<Location<'a>>,
 }
 
 impl Buffers<'_> {
@@ -20,7 +17,6 @@ impl Buffers<'_> {
     pub(super) fn into_idle(mut self: Box<Self>) -> Box<Buffers<'static>> {
         self.places.empty(Vec::clear);
         self.texts.empty(Vec::clear);
-        self.located.clear();
         #[expect(
             unsafe_code,
             reason = "what is empty borrows nothing; see docs/UNSAFE.md"
@@ -48,10 +44,8 @@ mod tests {
         texts.reserve(100);
         texts.push(Text::Borrowed(text.as_bytes()));
         let before = (texts.as_ptr().addr(), texts.capacity());
-        buffers.located.push(Location::Absent);
         let mut idle = buffers.into_idle();
         drop(text);
-        assert!(idle.located.is_empty());
         let again = idle.texts.claim();
         let texts = idle.texts.get(again);
         assert_eq!((again, texts.len()), (id, 0));

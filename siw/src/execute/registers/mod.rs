@@ -32,7 +32,7 @@ use super::kernels::Row;
 use crate::{BATCH_LANES, Destination, K, M, P, R, T};
 use phext_storage::WriteOp;
 use phext_storage::coordinate::DIMENSIONS;
-use phext_storage::page_table::{Lane, Location};
+use phext_storage::page_table::Lane;
 
 /// A number a lane.
 pub(super) type LaneArray = [u64; BATCH_LANES];
@@ -229,18 +229,14 @@ impl<'a> Registers<'a> {
         lanes
     }
 
-    /// An empty buffer of places that no register has yet, and where points are located on the way.
+    /// An empty buffer of places that no register has yet.
     #[inline]
-    pub(super) fn claim_places(
-        &mut self,
-    ) -> (BufferId, &mut PlaceBuffer<'a>, &mut Vec<Location<'a>>) {
-        let Buffers {
-            places, located, ..
-        } = &mut *self.buffers;
-        let id = places.claim();
-        let places = places.get_mut(id);
+    pub(super) fn claim_places(&mut self) -> (BufferId, &mut PlaceBuffer<'a>) {
+        let pool = &mut self.buffers.places;
+        let id = pool.claim();
+        let places = pool.get_mut(id);
         places.clear();
-        (id, places, located)
+        (id, places)
     }
 
     /// An empty buffer of texts, and what it may be filled from.
