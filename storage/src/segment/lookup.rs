@@ -171,7 +171,7 @@ impl Part {
     }
 
     #[inline]
-    fn bucket(&self, at: usize) -> Result<&[u8; BUCKET_BYTES]> {
+    pub(super) fn bucket(&self, at: usize) -> Result<&[u8; BUCKET_BYTES]> {
         let bytes = self.bytes(Section::Directory, at, BUCKET_BYTES)?;
         Ok(bytes.try_into().expect("the length was asked for"))
     }

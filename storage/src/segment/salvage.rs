@@ -9,16 +9,21 @@
 //! text    its chunks are whole | it matches the checksum of its record
 //! ```
 //!
+//! Chunks that match their checksums may hold what was written wrong. Then two of three are right: the
+//! key in front of the text, the one in the key blocks, and the directory, which lists the entry under the
+//! hash of its key. A text that its record does not match is lost.
+//!
 //! A text and a record that match, by 128 bits, are both what was written, whatever else is wrong in
 //! their chunks.
 
-use super::directory::{self, BUCKET_BYTES};
+use super::directory::{self, BUCKET_BYTES, Probe};
 use super::heap::{Front, HeapKey, header_bytes};
 use super::layout::Section;
 use super::part::{Entry, Part, TextPlace};
 use super::records::{RECORD_BYTES, RecordInfo};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
+use crate::phext::validate_text;
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -41,38 +46,81 @@ pub(crate) struct SalvagedText {
     checksum: u128,
 }
 
+/// A scroll that is whole, and where its entry starts in the heap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Whole {
+    coordinate: Coordinate,
+    offset: u64,
+    text: SalvagedText,
+}
+
 impl Part {
     /// Sorts out the slots that are not `skipped`.
     pub(crate) fn salvage(&self, skipped: impl Fn(u32) -> bool) -> Salvaged {
+        let names = self.names_by_slot();
         let mut salvaged = Salvaged::default();
-        let mut unread = Vec::new();
+        let (mut whole, mut unread) = (Vec::new(), Vec::new());
         for slot in (0..self.slots()).filter(|&slot| !skipped(slot)) {
-            match self.whole_scroll(slot) {
-                Some(scroll) => salvaged.good.push(scroll),
+            let scroll = self.entry_of(slot).ok();
+            match scroll.and_then(|entry| self.scroll_of(&entry, names[slot as usize])) {
+                Some(scroll) => whole.push(scroll),
                 None => unread.push(slot),
             }
         }
-        if unread.is_empty() {
-            salvaged.good.sort_unstable();
-            return salvaged;
+        if !unread.is_empty() {
+            self.salvage_unread(&unread, &names, &mut whole, &mut salvaged);
         }
-        let (names, claims) = (self.names_by_slot(), self.claims_by_slot());
-        let starts = self.starts_without_records();
-        for slot in unread {
+        self.keep_one_of_each(whole, &mut salvaged);
+        salvaged
+    }
+
+    /// Looks for the scrolls of slots whose records do not lead to one that is whole.
+    fn salvage_unread(
+        &self,
+        unread: &[u32],
+        names: &[Option<Coordinate>],
+        whole: &mut Vec<Whole>,
+        salvaged: &mut Salvaged,
+    ) {
+        let claims = self.claims_by_slot();
+        let starts = self.starts_of(unread);
+        for &slot in unread {
+            let name = names[slot as usize];
             let entry = starts.get(&slot).and_then(|&start| self.entry(start).ok());
-            let whole = entry.and_then(|entry| self.scroll_of(&entry));
-            let claimed = || self.confirmed(slot, claims[slot as usize]?);
-            let key = names[slot as usize].or_else(claimed);
-            match whole.or_else(|| self.scroll_by_checksum(slot, key?)) {
-                Some(scroll) => salvaged.good.push(scroll),
+            let key = name.or_else(|| self.confirmed(slot, claims[slot as usize]?));
+            let scroll = entry.and_then(|entry| self.scroll_of(&entry, name));
+            match scroll.or_else(|| self.scroll_by_checksum(slot, key?)) {
+                Some(scroll) => whole.push(scroll),
                 None => match key.or(entry.map(|entry| entry.coordinate)) {
                     Some(coordinate) => salvaged.lost.push(coordinate),
                     None => salvaged.lost_unnamed += 1,
                 },
             }
         }
-        salvaged.good.sort_unstable();
-        salvaged
+    }
+
+    /// Keeps one scroll of each coordinate: where several claim to be it, one that the directory lists.
+    fn keep_one_of_each(&self, mut whole: Vec<Whole>, salvaged: &mut Salvaged) {
+        whole.sort_unstable();
+        for same in whole.chunk_by(|a, b| a.coordinate == b.coordinate) {
+            let coordinate = same[0].coordinate;
+            let kept = match same {
+                [only] => Some(only),
+                _ => same
+                    .iter()
+                    .find(|scroll| self.is_listed(&coordinate, scroll.offset) == Some(true)),
+            };
+            match kept {
+                Some(scroll) => salvaged.good.push((coordinate, scroll.text)),
+                None => salvaged.lost.push(coordinate),
+            }
+            salvaged.lost_unnamed += same.len() as u64 - 1;
+        }
+        // What is lost may be named by what names another as well.
+        let (good, named) = (&salvaged.good, salvaged.lost.len());
+        let is_good = |lost: &Coordinate| good.binary_search_by_key(lost, |&(key, _)| key).is_ok();
+        salvaged.lost.retain(|lost| !is_good(lost));
+        salvaged.lost_unnamed += (named - salvaged.lost.len()) as u64;
     }
 
     /// A text that was found whole.
@@ -86,25 +134,64 @@ impl Part {
             .ok_or_else(|| self.corrupt(Section::Heap, text.at as usize, "a text has changed"))
     }
 
-    /// The scroll of a slot whose record is whole, as is its key.
-    fn whole_scroll(&self, slot: u32) -> Option<(Coordinate, SalvagedText)> {
-        let entry = self.entry_of(slot).ok()?;
+    /// The scroll of an entry that whole chunks hold. `name` is what the key blocks call its slot.
+    fn scroll_of(&self, entry: &Entry, name: Option<Coordinate>) -> Option<Whole> {
+        let (coordinate, offset) = (entry.coordinate, entry.found.offset);
+        // Of two keys that differ the directory has the right one.
+        if name.is_some_and(|name| name != coordinate)
+            && self.is_listed(&coordinate, offset) != Some(true)
+        {
+            return None;
+        }
         let TextPlace { at, length } = entry.found.text;
-        Some((entry.coordinate, self.text_by_checksum(slot, at, length)?))
+        let checksum = match self.record(entry.found.slot) {
+            Ok(record) => record.checksum,
+            Err(_) => xxh3_128(self.text_at(entry.found.text).ok()?),
+        };
+        Some(Whole {
+            coordinate,
+            offset,
+            text: self.text_by_checksum(at, length, checksum)?,
+        })
     }
 
     /// The scroll of a slot whose key is known from elsewhere.
-    fn scroll_by_checksum(&self, slot: u32, key: Coordinate) -> Option<(Coordinate, SalvagedText)> {
+    fn scroll_by_checksum(&self, slot: u32, key: Coordinate) -> Option<Whole> {
         let record = self.claimed_record(slot);
+        match self.is_listed(&key, record.offset) {
+            Some(false) => return None,
+            // The entry is of this slot, and its key another.
+            None if self.entry_of(slot).is_ok_and(|e| e.coordinate != key) => return None,
+            _ => {}
+        }
         let at = record.offset + header_bytes(slot, record.length, &key) as u64;
-        Some((key, self.text_by_checksum(slot, at, record.length)?))
+        Some(Whole {
+            coordinate: key,
+            offset: record.offset,
+            text: self.text_by_checksum(at, record.length, record.checksum)?,
+        })
     }
 
-    /// A text that its record tells to be whole, whatever the rest of its chunk is.
-    fn text_by_checksum(&self, slot: u32, at: u64, length: u32) -> Option<SalvagedText> {
-        let checksum = self.claimed_record(slot).checksum;
+    /// Whether the directory lists an entry at `offset` for a coordinate; `None` where it is damaged.
+    fn is_listed(&self, coordinate: &Coordinate, offset: u64) -> Option<bool> {
+        let probe = Probe::new(coordinate);
+        for at in directory::buckets_of(self.length(Section::Directory), probe) {
+            let bucket = self.bucket(at).ok()?;
+            if directory::candidates(bucket, probe).any(|candidate| candidate == offset) {
+                return Some(true);
+            }
+            if !directory::goes_on(bucket) {
+                break;
+            }
+        }
+        Some(false)
+    }
+
+    /// A text that matches its checksum, whatever the rest of its chunk is, and that may be one.
+    fn text_by_checksum(&self, at: u64, length: u32, checksum: u128) -> Option<SalvagedText> {
         let bytes = self.unverified_text(at, length)?;
-        (xxh3_128(bytes) == checksum).then_some(SalvagedText {
+        let is_text = || !bytes.is_empty() && validate_text(bytes).is_ok();
+        (xxh3_128(bytes) == checksum && is_text()).then_some(SalvagedText {
             at,
             length,
             checksum,
@@ -126,45 +213,28 @@ impl Part {
         key.starts(&bytes[front.key_at..]).then_some(claim)
     }
 
-    /// The scroll of an entry, where whole chunks hold all of it.
-    fn scroll_of(&self, entry: &Entry) -> Option<(Coordinate, SalvagedText)> {
-        let TextPlace { at, length } = entry.found.text;
-        let checksum = xxh3_128(self.text_at(entry.found.text).ok()?);
-        let text = SalvagedText {
-            at,
-            length,
-            checksum,
-        };
-        Some((entry.coordinate, text))
-    }
-
     fn unverified_text(&self, at: u64, length: u32) -> Option<&[u8]> {
         let end = at.checked_add(u64::from(length))?;
         self.unverified(Section::Heap)
             .get(at as usize..end as usize)
     }
 
-    /// Where the entries start, by slot, whose records are damaged: as the directory says, or where the
-    /// entry before ends.
-    fn starts_without_records(&self) -> BTreeMap<u32, u64> {
-        let missing = (0..self.slots()).filter(|&slot| self.record(slot).is_err());
-        let missing: Vec<u32> = missing.collect();
+    /// Where the entries of these slots, which ascend, start without what their records say: as the
+    /// directory says, or where the entry before ends.
+    fn starts_of(&self, slots: &[u32]) -> BTreeMap<u32, u64> {
         let mut starts = BTreeMap::new();
-        if missing.is_empty() {
-            return starts;
-        }
         for at in (0..self.length(Section::Directory)).step_by(BUCKET_BYTES) {
             let bucket = self.bytes(Section::Directory, at, BUCKET_BYTES);
             let bucket = bucket.map(|bucket| bucket.first_chunk().expect("of that length"));
             for start in bucket.into_iter().flat_map(directory::offsets) {
                 if let Ok(entry) = self.entry(start)
-                    && missing.binary_search(&entry.found.slot).is_ok()
+                    && slots.binary_search(&entry.found.slot).is_ok()
                 {
                     starts.insert(entry.found.slot, start);
                 }
             }
         }
-        for slot in missing {
+        for &slot in slots {
             let before = slot.checked_sub(1).map(|before| {
                 let start = starts.get(&before).copied();
                 let start = start.or_else(|| Some(self.record(before).ok()?.offset))?;

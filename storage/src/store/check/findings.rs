@@ -54,7 +54,7 @@ impl fmt::Display for Damage {
 
 /// Damaged places by path, offset and what is wrong there.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(in crate::store) struct Findings {
     places: BTreeMap<(PathBuf, u64, String), Damage>,
     /// The first error that says nothing of what is stored.
     failure: Option<StoreError>,
@@ -62,7 +62,7 @@ pub(super) struct Findings {
 
 impl Findings {
     /// Adds what an error says, with the phext and the coordinate it was met for.
-    pub(super) fn add(
+    pub(in crate::store) fn add(
         &mut self,
         error: StoreError,
         phext: Option<&str>,
@@ -99,12 +99,12 @@ impl Findings {
     }
 
     /// Ends the check where something could not be read for another reason than damage.
-    pub(super) fn fail(&mut self) -> Result<()> {
+    pub(in crate::store) fn fail(&mut self) -> Result<()> {
         self.failure.take().map_or(Ok(()), Err)
     }
 
     /// All of them, by path and offset.
-    pub(super) fn into_damages(self) -> Vec<Damage> {
+    pub(in crate::store) fn into_damages(self) -> Vec<Damage> {
         self.places.into_values().collect()
     }
 }

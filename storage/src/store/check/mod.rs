@@ -16,6 +16,7 @@ mod findings;
 mod phexts;
 
 pub use findings::Damage;
+pub(super) use findings::Findings;
 
 use super::open::{catalog_error, take_lock};
 use super::{Paths, durable};
@@ -24,7 +25,6 @@ use crate::error::{Result, StoreError};
 use crate::log::recovery::{Known, examine};
 use crate::segment::{Part, Segment, file_id, file_name, is_absent};
 use crate::vfs::{RealVfs, Vfs};
-use findings::Findings;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};

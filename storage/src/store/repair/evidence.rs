@@ -8,6 +8,7 @@ use crate::log::Lsn;
 use crate::log::recovery::Known;
 use crate::log::salvage::{SalvagedLog, salvage};
 use crate::segment::{Segment, file_id, is_absent};
+use crate::store::check::{Damage, Findings};
 use crate::store::open::catalog_error;
 use crate::store::{Paths, durable};
 use crate::vfs::Vfs;
@@ -171,9 +172,7 @@ impl Evidence {
                     .push(format!("{} has no whole frame", path.display()));
             }
             found.is_whole &= damages.is_empty();
-            report
-                .damages
-                .extend(damages.iter().map(StoreError::to_string));
+            report.damages.extend(damages.iter().map(Damage::to_string));
         }
         Ok(())
     }
@@ -251,21 +250,36 @@ fn find(vfs: &dyn Vfs, paths: &Paths, id: u64) -> Result<Found> {
     Ok(Found { segment, is_whole })
 }
 
-/// Every damaged place of a segment. Chunks that are damaged on the medium are barred.
-fn damages(vfs: &dyn Vfs, segment: &Arc<Segment>) -> Result<Vec<StoreError>> {
-    let mut damages = Vec::new();
-    let damaged = |chunk, error: StoreError| {
-        if error.is_damage() {
+/// Every damaged place of a segment, and where its bytes are those that were written, what contradicts
+/// itself in them. Chunks that are damaged on the medium are barred.
+fn damages(vfs: &dyn Vfs, segment: &Arc<Segment>) -> Result<Vec<Damage>> {
+    let mut findings = Findings::default();
+    let mut is_whole = true;
+    let mut damaged = |chunk: Option<usize>, error: StoreError| {
+        is_whole = false;
+        if let Some(chunk) = chunk.filter(|_| error.is_damage()) {
             segment.mark_bad(chunk);
         }
-        damages.push(error);
+        findings.add(error, None, None);
     };
-    segment.check_on_medium(vfs, 0..segment.chunks(), |_| {}, damaged)?;
-    damages.extend(segment.check_tail_on_medium(vfs).err());
+    let chunks = 0..segment.chunks();
+    segment.check_on_medium(vfs, chunks, |_| {}, |chunk, e| damaged(Some(chunk), e))?;
+    let tail = segment.check_tail_on_medium(vfs).err();
     let frames = (0..segment.parts()).filter_map(|index| segment.part(index).err());
-    damages.extend(frames);
-    match damages.iter().position(|error| !error.is_damage()) {
-        Some(failed) => Err(damages.swap_remove(failed)),
-        None => Ok(damages),
+    tail.into_iter()
+        .chain(frames)
+        .for_each(|e| damaged(None, e));
+    findings.fail()?;
+    if is_whole {
+        for index in 0..segment.parts() {
+            let part = segment.part(index)?;
+            let name = Some(part.name());
+            part.check(
+                &mut |key, error| findings.add(error, name, key),
+                &mut |_| {},
+            );
+        }
+        findings.fail()?;
     }
+    Ok(findings.into_damages())
 }

@@ -333,12 +333,15 @@ fn part_of(
     name: &str,
     entry: &ManifestPart,
 ) -> Option<Arc<Part>> {
-    let whole = segment.part(entry.index).ok();
-    let part = whole.or_else(|| segment.damaged_part(entry.index).ok())?;
+    let fits = |part: &Part| {
+        let (first_lsn, last_lsn) = part.lsn_range();
+        part.text_bytes() >= entry.live_text_bytes && first_lsn <= last_lsn
+    };
+    let damaged = || segment.damaged_part(entry.index).ok();
+    let part = segment.part(entry.index).ok();
+    let part = part.or_else(|| damaged().filter(|part| fits(part)))?;
     let is_known = part.phext() == phext && part.name() == name;
-    let (first_lsn, last_lsn) = part.lsn_range();
-    let fits = part.text_bytes() >= entry.live_text_bytes && first_lsn <= last_lsn;
-    (is_known && fits).then_some(part)
+    is_known.then_some(part)
 }
 
 /// Counts the scrolls of a phext whose parts were placed.
