@@ -9,19 +9,26 @@
 //! A record's checksum sees of the salt no more than the 32 bits of the salt's own CRC. So they follow
 //! from a record that is taken to be whole, and every salt with that CRC will do. One record proves
 //! nothing then: it fits by construction. The proof is the header's checksum, or the second record.
+//!
+//! A file that was another log before may hold that log's records, and what a torn write left of its
+//! header. Where the catalog tells up to where all is sealed, they are at or below that. Without it the
+//! header must prove that it is this file's: by its checksum, or where a byte of that is what is damaged, by
+//! all else; in a file that was another log before, that has a checksum of its own.
 
 use super::record::{FRAME_BYTES, HEADER_BYTES, Header};
 use super::{Payload, Record};
 use bytes::Bytes;
 
+const SALT_AT: usize = 24;
 /// CRC-32C's polynomial, reflected.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
 /// The header of log file `number`, which has bytes but no header. Where `is_sealed_known` is not so, a
 /// file that was another log before and holds no record of its own is not told from that other one by
-/// the LSNs, so that its second record is no proof.
+/// the LSNs. So its second record is no proof, nor is its salt, which may be that of before.
 pub(super) fn derive(number: u64, bytes: &Bytes, is_sealed_known: bool) -> Option<Header> {
-    let records = bytes.get(HEADER_BYTES..)?;
+    let written: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
+    let records = &bytes[HEADER_BYTES..];
     let with = |salt| {
         let first = Record::decode(salt, records)?;
         Payload::decode(&bytes.slice_ref(first.payload))?;
@@ -33,22 +40,48 @@ pub(super) fn derive(number: u64, bytes: &Bytes, is_sealed_known: bool) -> Optio
         };
         Some((header, first.framed_len()))
     };
-    let written = bytes.get(24..32)?.try_into().expect("eight bytes");
-    if let Some((header, _)) = with(u64::from_le_bytes(written)) {
-        return Some(header);
+    let salt = written[SALT_AT..][..8].try_into().expect("eight bytes");
+    if let Some((header, _)) = with(u64::from_le_bytes(salt)) {
+        let is_of_this_file = is_sealed_known || is_proven(&header, written);
+        return is_of_this_file.then_some(header);
     }
     let (header, length) = with(fitting_salt(records)?)?;
     let second = Record::decode(header.salt, &records[length..]);
     let is_followed = second.is_some_and(|second| second.lsn == header.first_lsn + 1);
-    let fits = |is_reused| {
-        let expected = Header {
+    (is_sealed_known && is_followed || has_checksum(&header, written)).then_some(header)
+}
+
+/// Whether the bytes that a header was derived from prove that it is this file's, rather than that of
+/// the log that the file was before.
+fn is_proven(header: &Header, written: &[u8; HEADER_BYTES]) -> bool {
+    if has_checksum(header, written) {
+        return true;
+    }
+    // The checksum is what is damaged, and all else is right.
+    let [new, reused] = expected(header);
+    if written[..60] == reused[..60] {
+        return true;
+    }
+    // A new file has no other checksum. One of another header would differ in more than a byte.
+    let differing = (60..HEADER_BYTES).filter(|&at| written[at] != new[at]);
+    written[..60] == new[..60] && differing.count() == 1
+}
+
+/// Whether the checksum is that of this header.
+fn has_checksum(header: &Header, written: &[u8; HEADER_BYTES]) -> bool {
+    let has_it = |expected: [u8; HEADER_BYTES]| expected[60..] == written[60..];
+    expected(header).into_iter().any(has_it)
+}
+
+/// The bytes of a header in a new file, and in one that was another log before.
+fn expected(header: &Header) -> [[u8; HEADER_BYTES]; 2] {
+    [false, true].map(|is_reused| {
+        let header = Header {
             is_reused,
-            ..header
+            ..*header
         };
-        expected.encode()[60..] == bytes[60..HEADER_BYTES]
-    };
-    let is_proven = is_sealed_known && is_followed || fits(false) || fits(true);
-    is_proven.then_some(header)
+        header.encode()
+    })
 }
 
 /// A salt under which the checksum of the first of these records is right.
@@ -132,6 +165,39 @@ mod tests {
                     is_derived(bytes, count, false),
                     "{count} records, bit {bit}"
                 );
+            }
+        }
+    }
+
+    /// A file that was log 5 before and has no record of its own, with a header any words of which are
+    /// still, or again, those of before: the records of log 5 are not taken for its own.
+    #[test]
+    fn a_torn_header_brings_no_old_log_back() {
+        for was_reused in [false, true] {
+            let mut before = file(3, was_reused);
+            let old = Header {
+                number: 5,
+                salt: 0x1234_5678_9abc_def0,
+                first_lsn: 30,
+                is_reused: was_reused,
+            };
+            before[..HEADER_BYTES].copy_from_slice(&old.encode());
+            for first_lsn in [0, 33] {
+                let new = Header {
+                    number: NUMBER,
+                    salt: 0x0fed_cba9_8765_4321,
+                    first_lsn,
+                    is_reused: true,
+                };
+                let new = new.encode();
+                for words in 0..1u32 << (HEADER_BYTES / 4) {
+                    let mut bytes = before.clone();
+                    for word in (0..HEADER_BYTES / 4).filter(|word| words >> word & 1 == 1) {
+                        bytes[word * 4..][..4].copy_from_slice(&new[word * 4..][..4]);
+                    }
+                    let derived = derive(NUMBER, &bytes.into(), false);
+                    assert_eq!(derived, None, "words {words:#b} are new, LSN {first_lsn}");
+                }
             }
         }
     }
