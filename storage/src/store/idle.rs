@@ -10,6 +10,7 @@
 //! smaller log only what it reserved goes.
 
 use super::Shared;
+use super::maintenance::join;
 use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -50,11 +51,17 @@ impl Idleness {
         self.closing.notify_all();
         let thread = inner.thread.take();
         drop(inner);
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("a background thread panicked");
-        }
+        join(thread);
+    }
+}
+
+/// That somebody watches, for as long as he does: also where he panics, so that the next commit
+/// finds another one.
+struct Watch<'a>(&'a AtomicBool);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
     }
 }
 
@@ -85,6 +92,8 @@ impl Shared {
     }
 
     fn await_idleness(&self) {
+        let is_watched = &self.idleness.is_watched;
+        let mut watch = Watch(is_watched);
         let newest = || self.state.load().lsn;
         let mut seen = newest();
         while self.idleness.sleep(self.options.idle_after) {
@@ -93,10 +102,11 @@ impl Shared {
                 continue;
             }
             self.leave_no_log_space();
-            self.idleness.is_watched.store(false, Ordering::SeqCst);
-            if newest() == seen || self.idleness.is_watched.swap(true, Ordering::SeqCst) {
+            drop(watch);
+            if newest() == seen || is_watched.swap(true, Ordering::SeqCst) {
                 return;
             }
+            watch = Watch(is_watched);
             seen = newest();
         }
     }
@@ -112,5 +122,21 @@ impl Shared {
             self.request_merge();
             Ok(())
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_leaves_its_place_to_another() {
+        let is_watched = AtomicBool::new(true);
+        let panicked = std::panic::catch_unwind(|| {
+            let _watch = Watch(&is_watched);
+            panic!("as a watching thread might");
+        });
+        assert!(panicked.is_err());
+        assert!(!is_watched.load(Ordering::SeqCst));
     }
 }

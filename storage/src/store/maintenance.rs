@@ -131,11 +131,16 @@ impl Worker {
         }
         let thread = inner.thread.take();
         drop(inner);
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("a background thread panicked");
-        }
+        join(thread);
+    }
+}
+
+/// Waits for a background thread to be gone.
+pub(super) fn join(thread: Option<JoinHandle<()>>) {
+    if let Some(thread) = thread
+        && thread.join().is_err()
+    {
+        tracing::error!("a background thread panicked");
     }
 }
 
