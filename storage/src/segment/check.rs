@@ -302,7 +302,7 @@ fn check_dictionary(
 #[cfg(test)]
 mod tests {
     use super::super::checksums::{CHUNK_BYTES, chunk_checksum};
-    use super::super::file::TRAILER_BYTES;
+    use super::super::trailer::TRAILER_BYTES;
     use super::super::{Order, PartSource, Segment, file_name, write_segment};
     use super::*;
     use crate::curves::Curve;

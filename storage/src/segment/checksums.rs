@@ -13,6 +13,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// Bytes covered by one checksum.
 pub(crate) const CHUNK_BYTES: usize = 1 << 16;
 
+/// Length of a checksum.
+pub(super) const CHECKSUM_BYTES: usize = 8;
+
 /// The checksum of chunk `index` of segment `segment`.
 pub(super) fn chunk_checksum(segment: u64, index: usize, chunk: &[u8]) -> u64 {
     let salt = segment.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (index as u64).rotate_left(32);
@@ -39,7 +42,7 @@ impl ChunkTable {
     /// A table read from its bytes, eight per chunk.
     pub(super) fn new(segment: u64, bytes: &[u8]) -> ChunkTable {
         let checksums: Vec<u64> = bytes
-            .chunks_exact(8)
+            .chunks_exact(CHECKSUM_BYTES)
             .map(|chunk| u64::from_le_bytes(chunk.try_into().expect("eight bytes")))
             .collect();
         let words = checksums.len().div_ceil(64);
@@ -123,6 +126,11 @@ impl ChunkTable {
     /// Whether `chunk` is what chunk `index` was written with.
     pub(super) fn matches(&self, index: usize, chunk: &[u8]) -> bool {
         chunk_checksum(self.segment, index, chunk) == self.checksums[index]
+    }
+
+    /// Replaces the checksum of a chunk.
+    pub(super) fn set(&mut self, index: usize, checksum: u64) {
+        self.checksums[index] = checksum;
     }
 
     /// Bars a chunk: reads of it fail from now on, whatever the system has cached of it.

@@ -15,7 +15,9 @@ use super::checksums::chunk_checksum;
 use super::checksums::{CHUNK_BYTES, ChunkTable};
 use super::huge;
 use super::layout::{FILE_HEADER_BYTES, FILE_MAGIC, VERSION, u32_at, u64_at};
+use super::mend::Mended;
 use super::part::Part;
+use super::trailer::{TRAILER_BYTES, Trailer};
 use super::writer::{Meter, Pace, SegmentWriter};
 use crate::canary;
 use crate::error::{Result, StoreError};
@@ -23,14 +25,11 @@ use crate::vfs::{File, Mapping, Vfs};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use xxhash_rust::xxh3::xxh3_64;
+use std::sync::{Arc, OnceLock};
 
-/// Length of the trailer.
-pub(super) const TRAILER_BYTES: usize = 64;
-const TRAILER_CHECKSUM_AT: usize = 48;
-const PART_ENTRY_BYTES: usize = 16;
+/// Length of an entry of the part table.
+pub(super) const PART_ENTRY_BYTES: usize = 16;
 
 /// The name of a segment file.
 pub(crate) fn file_name(id: u64) -> String {
@@ -56,36 +55,40 @@ pub(crate) struct Segment {
     /// A merge met damage in it.
     is_set_aside: AtomicBool,
     huge: huge::Progress,
+    /// What a repair has found out of damaged chunks.
+    mended: OnceLock<Mended>,
 }
 
 impl Segment {
     /// Maps segment `id`. Checks the frame of the file; see [`Segment::verify`] for the rest.
     pub(crate) fn open(vfs: &dyn Vfs, directory: &Path, id: u64) -> Result<Arc<Segment>> {
-        let (mut segment, trailer) = Segment::map(vfs, directory, id)?;
-        segment.check_header()?;
-        segment.bytes(trailer.parts_at..trailer.checksums_at)?;
-        segment.parts = segment.read_part_table(&trailer)?;
-        Ok(Arc::new(segment))
-    }
-
-    /// Maps segment `id` of which the header or the part table is damaged, for a repair: what the part
-    /// table says is checked by what is found there.
-    pub(crate) fn open_damaged(vfs: &dyn Vfs, directory: &Path, id: u64) -> Result<Arc<Segment>> {
-        let (mut segment, trailer) = Segment::map(vfs, directory, id)?;
-        segment.parts = segment.read_part_table(&trailer)?;
-        Ok(Arc::new(segment))
-    }
-
-    /// Maps segment `id` and checks trailer and checksum table, behind which nothing can be trusted.
-    fn map(vfs: &dyn Vfs, directory: &Path, id: u64) -> Result<(Segment, Trailer)> {
-        let path = directory.join(file_name(id));
-        let map = vfs.map(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                StoreError::corrupt(&path, 0, "a manifest names it, but it is not there")
-            }
-            _ => StoreError::io("map", &path, error),
-        })?;
+        let (path, map) = map_file(vfs, directory, id)?;
         let trailer = Trailer::read(&path, id, &map)?;
+        let mut segment = Segment::with_trailer(id, path, map, &trailer)?;
+        segment.check_header()?;
+        let table = segment.bytes(trailer.parts_at..trailer.checksums_at)?;
+        segment.parts = segment.read_part_table(&trailer, table)?;
+        Ok(Arc::new(segment))
+    }
+
+    /// Maps segment `id` of which header, part table, checksum table or trailer are damaged, for a repair: what
+    /// the part table says is checked by what is found there.
+    pub(crate) fn open_damaged(vfs: &dyn Vfs, directory: &Path, id: u64) -> Result<Arc<Segment>> {
+        let (path, map) = map_file(vfs, directory, id)?;
+        let read = Trailer::read(&path, id, &map);
+        let is_derived = read.is_err();
+        let trailer = read.or_else(|error| Trailer::derive(&map).ok_or(error))?;
+        let mut segment = Segment::with_trailer(id, path, map, &trailer)?;
+        if is_derived {
+            segment.mend_checksums(&trailer);
+        }
+        let table = segment.mended_part_table(trailer.parts_at..trailer.checksums_at);
+        segment.parts = segment.read_part_table(&trailer, &table)?;
+        Ok(Arc::new(segment))
+    }
+
+    /// A mapped segment whose parts are not known yet.
+    fn with_trailer(id: u64, path: PathBuf, map: Mapping, trailer: &Trailer) -> Result<Segment> {
         let chunks = ChunkTable::new(id, &map[trailer.checksums_at..map.len() - TRAILER_BYTES]);
         if chunks.len() != trailer.checksums_at.div_ceil(CHUNK_BYTES) {
             let what = "the checksum table does not cover the file";
@@ -95,18 +98,17 @@ impl Segment {
                 what,
             ));
         }
-        let data_end = trailer.checksums_at;
-        let segment = Segment {
+        Ok(Segment {
             id,
             path,
             map,
-            data_end,
+            data_end: trailer.checksums_at,
             parts: Vec::new(),
             chunks,
             is_set_aside: AtomicBool::new(false),
             huge: huge::Progress::default(),
-        };
-        Ok((segment, trailer))
+            mended: OnceLock::new(),
+        })
     }
 
     /// The segment's id.
@@ -142,6 +144,16 @@ impl Segment {
     /// The chunks' checksums, and what is known of the chunks.
     pub(super) fn chunk_table(&self) -> &ChunkTable {
         &self.chunks
+    }
+
+    /// The chunks' checksums, to put right what is damaged of them.
+    pub(super) fn chunk_table_mut(&mut self) -> &mut ChunkTable {
+        &mut self.chunks
+    }
+
+    /// What is known of damaged chunks, found out at the first call.
+    pub(super) fn mended_chunks(&self, find: impl FnOnce() -> Mended) -> &Mended {
+        self.mended.get_or_init(find)
     }
 
     /// Bars a chunk that is damaged on the medium: reads of it fail from now on.
@@ -180,14 +192,16 @@ impl Segment {
         Ok(Arc::new(Part::open(Arc::clone(self), index, range)?))
     }
 
-    /// Opens a part of which what opening reads is damaged, for [`Part::salvage`] and nothing else.
+    /// Opens a part of which what opening reads is damaged, for [`Part::salvage`] and nothing else. Whether
+    /// its header is what was written shows in what it leads to: see [`Self::mended_part`].
     pub(crate) fn damaged_part(self: &Arc<Self>, index: u32) -> Result<Arc<Part>> {
         let range = self.part_range(index)?;
-        let part = Part::open_damaged(Arc::clone(self), index, &range)?;
+        let head = self.unverified(range.clone());
+        let part = Part::open_damaged(Arc::clone(self), index, &range, head)?;
         Ok(Arc::new(part))
     }
 
-    fn part_range(&self, index: u32) -> Result<Range<usize>> {
+    pub(super) fn part_range(&self, index: u32) -> Result<Range<usize>> {
         self.parts.get(index as usize).cloned().ok_or_else(|| {
             let what = format!(
                 "it has {} parts; part {index} is asked for",
@@ -271,8 +285,7 @@ impl Segment {
         }
     }
 
-    fn read_part_table(&self, trailer: &Trailer) -> Result<Vec<Range<usize>>> {
-        let table = self.unverified(trailer.parts_at..trailer.checksums_at);
+    fn read_part_table(&self, trailer: &Trailer, table: &[u8]) -> Result<Vec<Range<usize>>> {
         if Some(table.len()) != trailer.parts.checked_mul(PART_ENTRY_BYTES) {
             let what = format!("the part table does not hold {} parts", trailer.parts);
             return Err(StoreError::corrupt(
@@ -299,63 +312,15 @@ impl Segment {
     }
 }
 
-struct Trailer {
-    parts: usize,
-    parts_at: usize,
-    checksums_at: usize,
-}
-
-impl Trailer {
-    fn encode(&self, segment: u64, checksums: &[u8]) -> Vec<u8> {
-        let mut bytes = checksums.to_vec();
-        bytes.extend_from_slice(&segment.to_le_bytes());
-        bytes.extend_from_slice(&(self.parts as u64).to_le_bytes());
-        bytes.extend_from_slice(&(self.parts_at as u64).to_le_bytes());
-        bytes.extend_from_slice(&(self.checksums_at as u64).to_le_bytes());
-        bytes.resize(checksums.len() + TRAILER_CHECKSUM_AT, 0);
-        let checksum = xxh3_64(&bytes);
-        bytes.extend_from_slice(&checksum.to_le_bytes());
-        bytes.extend_from_slice(&FILE_MAGIC);
-        bytes
-    }
-
-    fn read(path: &Path, segment: u64, map: &[u8]) -> Result<Trailer> {
-        let at = map.len().saturating_sub(TRAILER_BYTES);
-        let corrupt = |what: &str| StoreError::corrupt(path, at as u64, format!("trailer: {what}"));
-        let bytes = map
-            .get(at..at + TRAILER_BYTES)
-            .ok_or_else(|| corrupt("the file is too short"))?;
-        if bytes[56..64] != FILE_MAGIC {
-            return Err(corrupt("there is none; the file was cut or is no segment"));
+fn map_file(vfs: &dyn Vfs, directory: &Path, id: u64) -> Result<(PathBuf, Mapping)> {
+    let path = directory.join(file_name(id));
+    let map = vfs.map(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            StoreError::corrupt(&path, 0, "a manifest names it, but it is not there")
         }
-        let (parts, parts_at, checksums_at) =
-            (u64_at(bytes, 8), u64_at(bytes, 16), u64_at(bytes, 24));
-        if parts_at > checksums_at || checksums_at > at as u64 {
-            return Err(corrupt("its offsets lie outside the file"));
-        }
-        let checksums_at = checksums_at as usize;
-        if xxh3_64(&map[checksums_at..at + TRAILER_CHECKSUM_AT])
-            != u64_at(bytes, TRAILER_CHECKSUM_AT)
-        {
-            return Err(corrupt(
-                "the checksum of trailer and checksum table does not match",
-            ));
-        }
-        if u64_at(bytes, 0) != segment {
-            return Err(corrupt("it belongs to another segment"));
-        }
-        Ok(Trailer {
-            parts: parts as usize,
-            parts_at: parts_at as usize,
-            checksums_at,
-        })
-    }
-}
-
-/// Whether the end of a file, from its checksum table on, is what was written.
-pub(super) fn trailer_matches(tail: &[u8]) -> bool {
-    let checksum_at = tail.len() - TRAILER_BYTES + TRAILER_CHECKSUM_AT;
-    xxh3_64(&tail[..checksum_at]) == u64_at(tail, checksum_at) && tail.ends_with(&FILE_MAGIC)
+        _ => StoreError::io("map", &path, error),
+    })?;
+    Ok((path, map))
 }
 
 /// The file with its checksums made to match its bytes, where its trailer says where they are.
@@ -465,12 +430,16 @@ pub(super) fn create(vfs: &dyn Vfs, path: &Path) -> Result<Box<dyn File>> {
 }
 
 pub(super) fn write_header(writer: &mut SegmentWriter<'_>, id: u64) -> Result<()> {
-    let mut header = FILE_MAGIC.to_vec();
-    header.extend_from_slice(&VERSION.to_le_bytes());
-    header.extend_from_slice(&[0; 4]);
-    header.extend_from_slice(&id.to_le_bytes());
-    header.resize(FILE_HEADER_BYTES, 0);
-    writer.write(&header)
+    writer.write(&file_header(id))
+}
+
+/// The first bytes of a segment file.
+pub(super) fn file_header(id: u64) -> [u8; FILE_HEADER_BYTES] {
+    let mut header = [0; FILE_HEADER_BYTES];
+    header[..8].copy_from_slice(&FILE_MAGIC);
+    header[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    header[16..24].copy_from_slice(&id.to_le_bytes());
+    header
 }
 
 /// Writes what follows the parts, which lie where `parts` says, and makes the file durable.

@@ -28,8 +28,13 @@ pub(super) const FENCE_SLOTS: u32 = 32;
 /// Length of a fence: nine components.
 pub(super) const FENCE_BYTES: usize = DIMENSIONS * 4;
 
+/// The longest name of a phext, in bytes.
+pub(crate) const MAX_NAME_BYTES: usize = 255;
+
 /// Length of a part's header, without the name behind it.
 pub(super) const PART_HEADER_BYTES: usize = 512;
+/// Where the length of the name is.
+pub(super) const NAME_BYTES_AT: usize = 44;
 /// Where each candidate's share is.
 const SHARES_AT: [usize; CANDIDATES] = [52, 56, 60, 100];
 const DISTINCT_AT: usize = 64;
@@ -140,13 +145,19 @@ impl PartHeader {
         bytes
     }
 
-    /// Reads the header of the part in `bytes`, which starts at `base` of the file at `path`.
-    pub(super) fn decode(path: &Path, base: u64, bytes: &[u8]) -> Result<PartHeader> {
+    /// Reads the header at the start of `bytes`, of a part of this length that starts at `base` of the
+    /// file at `path`.
+    pub(super) fn decode(
+        path: &Path,
+        base: u64,
+        bytes: &[u8],
+        length: usize,
+    ) -> Result<PartHeader> {
         let corrupt = |what: &str| StoreError::corrupt(path, base, format!("part header: {what}"));
         if bytes.len() < PART_HEADER_BYTES || bytes[0..8] != PART_MAGIC {
             return Err(corrupt("there is none"));
         }
-        let name_end = PART_HEADER_BYTES + u32_at(bytes, 44) as usize;
+        let name_end = PART_HEADER_BYTES + u32_at(bytes, NAME_BYTES_AT) as usize;
         let name = bytes
             .get(PART_HEADER_BYTES..name_end)
             .ok_or_else(|| corrupt("name cut"))?;
@@ -169,7 +180,7 @@ impl PartHeader {
             last,
             sections: std::array::from_fn(|s| section_at(bytes, SECTION_TABLE_AT + s * 16)),
         };
-        header.check(bytes.len() as u64).map_err(corrupt)?;
+        header.check(length as u64).map_err(corrupt)?;
         Ok(header)
     }
 

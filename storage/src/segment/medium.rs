@@ -1,7 +1,8 @@
 //! Comparing a segment with its checksums as the medium has it, past what is cached and mapped.
 
 use super::checksums::{CHUNK_BYTES, mismatch};
-use super::file::{Segment, TRAILER_BYTES, trailer_matches};
+use super::file::Segment;
+use super::trailer::{TRAILER_BYTES, trailer_matches};
 use crate::error::{Result, StoreError};
 use crate::vfs::Vfs;
 use std::ops::Range;

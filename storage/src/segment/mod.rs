@@ -15,6 +15,7 @@
 //! | here is a coordinate, where is its text? | directory, then the entry in the heap | [`lookup`], [`directory`], [`heap`] |
 //! | the same, to replace it, in a damaged part? | whichever are whole | [`place`] |
 //! | what of a damaged part is whole? | all of them | [`salvage`] |
+//! | what did a damaged header say? | chunk checksums | [`mend`] |
 //! | here is a slot, which coordinate? | records, then the entry in the heap | [`heap`] |
 //! | here is a slot, how long is its text, and where? | records | [`records`] |
 //! | which slots lie between two coordinates? | fences, permutation | [`part`] |
@@ -43,6 +44,7 @@ mod leaves;
 mod lines;
 mod lookup;
 mod medium;
+mod mend;
 mod order;
 mod order_choice;
 mod part;
@@ -51,6 +53,7 @@ mod postings;
 mod records;
 mod salvage;
 mod stream;
+mod trailer;
 mod writer;
 
 pub(crate) use builder::{PartLabel, PartSource};
@@ -61,7 +64,7 @@ pub(crate) use directory::Probe;
 pub(crate) use file::reseal;
 pub(crate) use file::{Segment, file_id, file_name, write_metered, write_segment, write_urgent};
 pub use layout::BLOCK_SLOTS;
-pub(crate) use layout::GROUP_BLOCKS;
+pub(crate) use layout::{GROUP_BLOCKS, MAX_NAME_BYTES};
 pub(crate) use lookup::{Candidate, Confirmed};
 pub(crate) use medium::is_absent;
 pub use order::{Order, OrderError};

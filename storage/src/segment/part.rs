@@ -77,7 +77,8 @@ impl Part {
             let verified = |bytes: usize| range.start..range.end.min(range.start + bytes);
             segment.bytes(verified(PART_HEADER_BYTES))?;
             let whole = segment.unverified(range.clone());
-            let header = PartHeader::decode(segment.path(), range.start as u64, whole)?;
+            let base = range.start as u64;
+            let header = PartHeader::decode(segment.path(), base, whole, range.len())?;
             segment.bytes(verified(PART_HEADER_BYTES + header.name.len()))?;
             header
         };
@@ -88,15 +89,17 @@ impl Part {
         Ok(part)
     }
 
-    /// Opens a part without verifying anything. Whether header and dictionaries are what was written
-    /// shows in what they lead to: salvaging believes whole chunks and texts that match their checksums.
+    /// Opens a part that starts with `head`, without verifying anything. Whether header and dictionaries are
+    /// what was written shows in what they lead to: salvaging believes whole chunks and texts that match
+    /// their checksums.
     pub(super) fn open_damaged(
         segment: Arc<Segment>,
         index: u32,
         range: &Range<usize>,
+        head: &[u8],
     ) -> Result<Part> {
-        let whole = segment.unverified(range.clone());
-        let header = PartHeader::decode(segment.path(), range.start as u64, whole)?;
+        let base = range.start as u64;
+        let header = PartHeader::decode(segment.path(), base, head, range.len())?;
         Ok(Part::with_header(segment, index, range, header))
     }
 

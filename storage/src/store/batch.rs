@@ -3,10 +3,8 @@
 use crate::coordinate::Coordinate;
 use crate::error::{Result, StoreError};
 use crate::log::Lsn;
+use crate::segment::MAX_NAME_BYTES;
 use bytes::Bytes;
-
-/// The longest phext name in bytes.
-const MAX_NAME_BYTES: usize = 255;
 
 /// A change of one scroll. The text must hold no phext break: the caller has checked it, with
 /// [`crate::phext::validate_text`].

@@ -219,14 +219,15 @@ impl Planner<'_> {
                 continue;
             };
             for index in 0..segment.parts() {
-                match segment.part(index) {
-                    Ok(part) => {
+                let part = segment.part(index).ok();
+                match part.or_else(|| segment.mended_part(index)) {
+                    Some(part) => {
                         let placed = self.place_part(&part, found.is_whole, stale)?;
                         let entry = phexts.entry(part.phext());
                         let name = || (part.name().to_owned(), Vec::new());
                         entry.or_insert_with(name).1.extend(placed);
                     }
-                    Err(_) => self.report.losses.push(Loss::Part {
+                    None => self.report.losses.push(Loss::Part {
                         phext: String::new(),
                         segment: path.clone(),
                         index,
@@ -339,6 +340,7 @@ fn part_of(
     };
     let damaged = || segment.damaged_part(entry.index).ok();
     let part = segment.part(entry.index).ok();
+    let part = part.or_else(|| segment.mended_part(entry.index));
     let part = part.or_else(|| damaged().filter(|part| fits(part)))?;
     let is_known = part.phext() == phext && part.name() == name;
     is_known.then_some(part)
