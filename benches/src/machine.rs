@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +98,23 @@ pub fn processor_seconds() -> f64 {
         Some(ticks(11)? + ticks(12)?)
     };
     ticks().unwrap_or(0.0) / 100.0
+}
+
+/// Waits until no thread of this process has anything to do, at most for `limit`. What a store compacts
+/// after its writes would otherwise slow down whatever is measured next.
+pub fn wait_for_rest(limit: Duration) {
+    const WINDOW: Duration = Duration::from_millis(100);
+    const BUSY_SECONDS: f64 = 0.02;
+    let start = Instant::now();
+    let mut before = processor_seconds();
+    while start.elapsed() < limit {
+        std::thread::sleep(WINDOW);
+        let now = processor_seconds();
+        if now - before < BUSY_SECONDS {
+            return;
+        }
+        before = now;
+    }
 }
 
 /// Bytes of all files under a directory.

@@ -41,12 +41,12 @@ impl Dataset {
         (dataset, texts)
     }
 
-    /// The ranks in an order that has nothing to do with that of the keys.
-    pub(crate) fn shuffled_ranks(&self) -> Vec<u32> {
-        let count = u32::try_from(self.keys.len()).expect("fewer keys than 2^32");
-        let mut ranks: Vec<u32> = (0..count).collect();
+    /// Keys and texts in an order that has nothing to do with that of the keys.
+    pub(crate) fn shuffled(&self, texts: &Texts) -> (Vec<Coordinate>, Texts) {
+        let mut ranks: Vec<usize> = (0..self.keys.len()).collect();
         ranks.shuffle(&mut StdRng::seed_from_u64(self.seed ^ 0x5_0ff1e));
-        ranks
+        let keys = ranks.iter().map(|&rank| self.keys[rank]).collect();
+        (keys, texts.in_order_of(&ranks))
     }
 
     /// A source of random numbers for one purpose in one round.
@@ -86,12 +86,23 @@ impl Texts {
         Texts { bytes, ends }
     }
 
+    /// Copies of them, so that they follow one another as their ranks do here.
+    fn in_order_of(&self, ranks: &[usize]) -> Texts {
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        let mut ends = Vec::with_capacity(ranks.len());
+        for &rank in ranks {
+            bytes.extend_from_slice(self.at(rank));
+            ends.push(bytes.len() as u64);
+        }
+        Texts { bytes, ends }
+    }
+
     fn range(&self, rank: usize) -> std::ops::Range<usize> {
         let start = rank.checked_sub(1).map_or(0, |before| self.ends[before]);
         start as usize..self.ends[rank] as usize
     }
 
-    /// The text of the key with this rank.
+    /// The text of the key with this rank, or with this place where they were put in another order.
     #[inline]
     pub(crate) fn at(&self, rank: usize) -> &[u8] {
         &self.bytes[self.range(rank)]

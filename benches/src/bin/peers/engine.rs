@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::path::Path;
 
-use crate::dataset::{Dataset, Texts};
-use crate::key::Key;
+use phext_storage::coordinate::Coordinate;
+
+use crate::dataset::Texts;
+use crate::key::{Key, Packed, pack};
 use crate::query::{Batch, NearestQuestion, Prefix, RegionQuestion};
 use crate::tally::Tally;
 use crate::workload::Workload;
@@ -46,35 +48,40 @@ impl Sizing {
 }
 
 /// In which order records come.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Arrival<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
     /// By coordinate.
     Sorted,
-    /// By these ranks.
-    Shuffled(&'a [u32]),
+    /// In an order that has nothing to do with coordinates.
+    Shuffled,
 }
 
-/// Records to be loaded.
+/// Records to be loaded. They lie in memory in the order in which they arrive, as those that come from
+/// a file or a connection do: what is measured is the engine, not a walk over its input at random.
 #[derive(Clone, Copy)]
 pub(crate) struct Load<'a> {
-    pub(crate) dataset: &'a Dataset,
+    pub(crate) arrival: Arrival,
+    pub(crate) keys: &'a [Coordinate],
     pub(crate) texts: &'a Texts,
-    pub(crate) arrival: Arrival<'a>,
 }
 
 impl<'a> Load<'a> {
-    /// The ranks of the records as they arrive.
-    pub(crate) fn ranks(self) -> impl Iterator<Item = usize> + 'a {
-        let count = self.dataset.keys.len();
-        (0..count).map(move |at| match self.arrival {
-            Arrival::Sorted => at,
-            Arrival::Shuffled(ranks) => ranks[at] as usize,
-        })
+    /// Keys and texts as they arrive.
+    pub(crate) fn records(self) -> impl Iterator<Item = (&'a Coordinate, &'a [u8])> {
+        let texts = self.texts;
+        let records = self.keys.iter().enumerate();
+        records.map(move |(index, key)| (key, texts.at(index)))
+    }
+
+    /// The same with packed keys.
+    pub(crate) fn packed_records(self) -> impl Iterator<Item = (Packed, &'a [u8])> {
+        let records = self.records();
+        records.map(|(key, text)| (pack(key.components()), text))
     }
 
     /// Whether they arrive by coordinate.
     pub(crate) fn is_sorted(self) -> bool {
-        matches!(self.arrival, Arrival::Sorted)
+        self.arrival == Arrival::Sorted
     }
 }
 

@@ -115,21 +115,24 @@ impl Bench<'_> {
 
     /// Loads, and leaves a settled store of each engine behind.
     fn loads(&self, texts: &Texts, rows: &mut Rows) -> Outcome {
-        let shuffled = self.dataset.shuffled_ranks();
+        let sorted = Load {
+            arrival: Arrival::Sorted,
+            keys: &self.dataset.keys,
+            texts,
+        };
         let last = self.plan.load_rounds - 1;
+        if !self.plan.wants(Workload::Load) {
+            return self.load_all(sorted, last, true, rows);
+        }
+        let (keys, texts) = self.dataset.shuffled(texts);
+        let shuffled = Load {
+            arrival: Arrival::Shuffled,
+            keys: &keys,
+            texts: &texts,
+        };
         for round in 0..=last {
-            for arrival in [Arrival::Shuffled(&shuffled), Arrival::Sorted] {
-                let keep = round == last && matches!(arrival, Arrival::Sorted);
-                if !keep && !self.plan.wants(Workload::Load) {
-                    continue;
-                }
-                let load = Load {
-                    dataset: &self.dataset,
-                    texts,
-                    arrival,
-                };
-                self.load_all(load, round, keep, rows)?;
-            }
+            self.load_all(shuffled, round, false, rows)?;
+            self.load_all(sorted, round, round == last, rows)?;
         }
         Ok(())
     }
@@ -145,8 +148,9 @@ impl Bench<'_> {
             }
             let directory = self.directory(kind);
             std::fs::create_dir(&directory)?;
-            let measured = load::measure(kind, &directory, load, self.sizing, keep)
-                .map_err(|failure| place(kind, text, &failure))?;
+            let measured =
+                load::measure(kind, &directory, (load, &self.dataset), self.sizing, keep)
+                    .map_err(|failure| place(kind, text, &failure))?;
             if is_measured {
                 rows.add(&label, kind.name, Some(kind.load_durability), &measured);
             }

@@ -15,7 +15,7 @@ use phext_storage::vfs::{FileWriter, Mapping, RealVfs, Vfs};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::engine::{Engine, Kind, Load, Outcome, Put, Reader, Sizing, not_supported};
-use crate::key::{Key, PACKED_BYTES, Packed, pack};
+use crate::key::{Key, PACKED_BYTES, Packed};
 use crate::prefetch::prefetch;
 use crate::query::{Batch, NearestQuestion, Prefix, RegionQuestion};
 use crate::tally::Tally;
@@ -50,15 +50,11 @@ impl Directory {
     fn build(&self, load: Load<'_>) -> Outcome {
         let create = |name: &str| RealVfs.create(&self.root.join(name)).map(FileWriter::new);
         let mut records = create("records")?;
-        let mut table = vec![0u64; (load.dataset.keys.len() * 2).next_power_of_two()];
+        let mut table = vec![0u64; (load.keys.len() * 2).next_power_of_two()];
         // Offset 0 would make an entry look empty.
         records.write_all(&[0; ENTRY_BYTES])?;
         let mut offset = ENTRY_BYTES as u64;
-        for rank in load.ranks() {
-            let (key, text) = (
-                pack(load.dataset.keys[rank].components()),
-                load.texts.at(rank),
-            );
+        for (key, text) in load.packed_records() {
             insert(&mut table, &key, offset);
             records.write_all(&key)?;
             records.write_all(&u32::try_from(text.len())?.to_le_bytes())?;

@@ -37,20 +37,18 @@ impl Fjall {
 
     fn ingest(&self, load: Load<'_>) -> Outcome {
         let mut ingestion = self.keyspace.start_ingestion()?;
-        for rank in load.ranks() {
-            let key = crate::key::pack(load.dataset.keys[rank].components());
-            ingestion.write(&key[..], load.texts.at(rank))?;
+        for (key, text) in load.packed_records() {
+            ingestion.write(&key[..], text)?;
         }
         Ok(ingestion.finish()?)
     }
 
     fn insert(&self, load: Load<'_>) -> Outcome {
-        let mut ranks = load.ranks().peekable();
-        while ranks.peek().is_some() {
+        let mut records = load.packed_records().peekable();
+        while records.peek().is_some() {
             let mut batch = self.database.batch();
-            for rank in ranks.by_ref().take(BATCH_RECORDS) {
-                let key = crate::key::pack(load.dataset.keys[rank].components());
-                batch.insert(&self.keyspace, &key[..], load.texts.at(rank));
+            for (key, text) in records.by_ref().take(BATCH_RECORDS) {
+                batch.insert(&self.keyspace, &key[..], text);
             }
             batch.commit()?;
         }

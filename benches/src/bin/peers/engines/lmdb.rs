@@ -52,10 +52,9 @@ impl Engine for Lmdb {
             PutFlags::empty()
         };
         let mut transaction = self.env.write_txn()?;
-        for rank in load.ranks() {
-            let key = crate::key::pack(load.dataset.keys[rank].components());
+        for (key, text) in load.packed_records() {
             self.database
-                .put_with_flags(&mut transaction, flags, &key, load.texts.at(rank))?;
+                .put_with_flags(&mut transaction, flags, &key, text)?;
         }
         Ok(transaction.commit()?)
     }

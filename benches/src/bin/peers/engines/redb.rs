@@ -39,9 +39,8 @@ impl Engine for Redb {
         let transaction = self.database.begin_write()?;
         {
             let mut table = transaction.open_table(TABLE)?;
-            for rank in load.ranks() {
-                let key = crate::key::pack(load.dataset.keys[rank].components());
-                table.insert(&key, load.texts.at(rank))?;
+            for (key, text) in load.packed_records() {
+                table.insert(&key, text)?;
             }
         }
         Ok(transaction.commit()?)

@@ -47,12 +47,11 @@ impl Rocks {
 
 impl Engine for Rocks {
     fn load(&self, load: Load<'_>) -> Outcome {
-        let mut ranks = load.ranks().peekable();
-        while ranks.peek().is_some() {
+        let mut records = load.packed_records().peekable();
+        while records.peek().is_some() {
             let mut batch = WriteBatch::default();
-            for rank in ranks.by_ref().take(BATCH_RECORDS) {
-                let key = crate::key::pack(load.dataset.keys[rank].components());
-                batch.put(key, load.texts.at(rank));
+            for (key, text) in records.by_ref().take(BATCH_RECORDS) {
+                batch.put(key, text);
             }
             self.db.write(batch)?;
         }

@@ -35,9 +35,8 @@ impl Sled {
 
 impl Engine for Sled {
     fn load(&self, load: Load<'_>) -> Outcome {
-        for rank in load.ranks() {
-            let key = crate::key::pack(load.dataset.keys[rank].components());
-            self.db.insert(key, load.texts.at(rank))?;
+        for (key, text) in load.packed_records() {
+            self.db.insert(key, text)?;
         }
         self.db.flush()?;
         Ok(())

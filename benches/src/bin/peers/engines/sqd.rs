@@ -48,8 +48,8 @@ impl Sqd {
 impl Engine for Sqd {
     fn load(&self, load: Load<'_>) -> Outcome {
         let mut ingest = self.store.ingest(PHEXT, IngestMode::Replace)?;
-        for rank in load.ranks() {
-            ingest.push(load.dataset.keys[rank], load.texts.at(rank))?;
+        for (key, text) in load.records() {
+            ingest.push(*key, text)?;
         }
         ingest.finish()?;
         Ok(())

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use crate::dataset::Dataset;
 use crate::engine::{Arrival, Kind, Load, Outcome, Reader, Sizing};
 use crate::key::PACKED_BYTES;
 use crate::tally::Tally;
@@ -17,7 +18,7 @@ use crate::workload::{Label, Measured, Workload};
 pub(crate) fn measure(
     kind: &Kind,
     directory: &Path,
-    load: Load<'_>,
+    (load, dataset): (Load<'_>, &Dataset),
     sizing: Sizing,
     settle: bool,
 ) -> Outcome<Measured> {
@@ -36,10 +37,10 @@ pub(crate) fn measure(
         .zip(before)
         .map(|(after, before)| after - before);
     if (kind.supports)(Workload::Scan) {
-        verify(engine.reader()?.as_mut(), load)?;
+        verify(engine.reader()?.as_mut(), dataset)?;
     }
     Ok(Measured {
-        operations: load.dataset.keys.len() as u64,
+        operations: load.keys.len() as u64,
         elapsed_ns,
         latencies_ns: Vec::new(),
         written_bytes,
@@ -49,14 +50,14 @@ pub(crate) fn measure(
 
 /// Bytes of keys and texts.
 pub(crate) fn payload_bytes(load: Load<'_>) -> u64 {
-    (load.dataset.keys.len() * PACKED_BYTES) as u64 + load.texts.total_bytes()
+    (load.keys.len() * PACKED_BYTES) as u64 + load.texts.total_bytes()
 }
 
 /// Compares a scan with what was loaded.
-fn verify(reader: &mut dyn Reader, load: Load<'_>) -> Outcome {
+fn verify(reader: &mut dyn Reader, dataset: &Dataset) -> Outcome {
     let (mut tally, mut expected) = (Tally::default(), Tally::default());
     reader.scan(&mut tally)?;
-    (0..load.dataset.keys.len()).for_each(|rank| load.dataset.expect_record(rank, &mut expected));
+    (0..dataset.keys.len()).for_each(|rank| dataset.expect_record(rank, &mut expected));
     if tally != expected {
         return Err(format!("a scan after the load gives {tally:?}, not {expected:?}").into());
     }
@@ -64,10 +65,10 @@ fn verify(reader: &mut dyn Reader, load: Load<'_>) -> Outcome {
 }
 
 /// What the row of a load is called.
-pub(crate) fn label(arrival: Arrival<'_>) -> Label {
+pub(crate) fn label(arrival: Arrival) -> Label {
     let text = match arrival {
         Arrival::Sorted => "load, sorted",
-        Arrival::Shuffled(_) => "load, unsorted",
+        Arrival::Shuffled => "load, unsorted",
     };
     Label {
         text: text.to_owned(),

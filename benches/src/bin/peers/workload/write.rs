@@ -1,7 +1,9 @@
 //! Durable puts on a loaded store, from one thread, from many, and from writers without a thread.
 
 use std::sync::Barrier;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use phext_benches::machine::wait_for_rest;
 
 use crate::dataset::{Dataset, write_text};
 use crate::engine::{Engine, Outcome, Put};
@@ -13,6 +15,8 @@ const PUTS: usize = 300;
 /// Threads of [`Workload::Group`], and writers of [`Workload::Callbacks`].
 pub(crate) const WRITERS: usize = 64;
 const PUTS_PER_WRITER: usize = 64;
+/// How long the background threads of all engines may take to finish what earlier writes left to them.
+const LONGEST_REST: Duration = Duration::from_secs(10);
 
 /// The puts of a round: new texts for distinct stored keys.
 pub(crate) struct Puts {
@@ -52,11 +56,13 @@ impl Puts {
         }
     }
 
-    /// Does all of them, and reads them back.
+    /// Does all of them, once what others wrote has come to rest, and reads them back.
     ///
     /// # Errors
     /// Where the engine fails, or does not give back what was put.
     pub(crate) fn measure(&self, engine: &dyn Engine) -> Outcome<Measured> {
+        rustix::fs::sync();
+        wait_for_rest(LONGEST_REST);
         let written = written_bytes();
         let (elapsed_ns, mut latencies_ns) = match self.workload {
             Workload::Group => self.by_many_threads(engine)?,
