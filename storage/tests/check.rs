@@ -7,7 +7,7 @@
 
 mod support;
 
-use phext_storage::vfs::{MemoryVfs, Vfs};
+use phext_storage::vfs::{MemoryVfs, RealVfs, Vfs};
 use phext_storage::{CheckReport, Options, Store, StoreError, check, check_with};
 use std::path::{Path, PathBuf};
 use support::{at, batch, contents, delete, is_in, open, put, root, small};
@@ -151,10 +151,45 @@ fn a_lost_catalog_is_listed_and_an_open_store_is_not_checked() {
     assert_eq!(check(directory.path(), |_| {}).unwrap().damages, []);
     std::fs::remove_dir_all(directory.path().join("catalog")).unwrap();
     let report = check(directory.path(), |_| {}).unwrap();
-    assert!(
-        report.damages[0].path.ends_with("catalog"),
-        "{:?}",
-        report.damages
-    );
+    let damages = &report.damages;
+    assert_eq!(damages.len(), 1, "nothing else is damaged: {damages:?}");
+    assert!(damages[0].path.ends_with("catalog"), "{damages:?}");
     assert_eq!(report.segments, 2, "the segments are checked all the same");
+    assert!(report.log_records > 0, "and the log");
+    let manifest = directory.path().join("MANIFEST");
+    RealVfs.remove(&manifest).unwrap();
+    let damages = check(directory.path(), |_| {}).unwrap().damages;
+    assert_eq!(damages.len(), 1, "nor without its copy: {damages:?}");
+    assert!(damages[0].path.ends_with("catalog"), "{damages:?}");
+}
+
+#[test]
+fn missing_segments_are_listed_and_not_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    fill(&Store::open(directory.path(), options()).unwrap());
+    let segments = directory.path().join("segments");
+    let first = std::fs::read_dir(&segments).unwrap().next().unwrap();
+    let first = first.unwrap().path();
+    RealVfs.remove(&first).unwrap();
+    let report = check(directory.path(), |_| {}).unwrap();
+    assert_eq!((report.segments, report.damages.len()), (1, 1));
+    assert_eq!(report.damages[0].path, first);
+    assert_eq!(report.damages[0].phexts, ["a", "b"]);
+    std::fs::remove_dir_all(&segments).unwrap();
+    let report = check(directory.path(), |_| {}).unwrap();
+    assert_eq!((report.segments, report.segment_bytes), (0, 0));
+    let damages = report.damages;
+    assert_eq!(
+        damages.len(),
+        3,
+        "the directory and each of them: {damages:?}"
+    );
+    assert_eq!(damages[0].path, segments);
+    std::fs::remove_dir_all(directory.path().join("log")).unwrap();
+    let damages = check(directory.path(), |_| {}).unwrap().damages;
+    let is_log = |path: &Path| path.ends_with("log");
+    assert!(
+        damages.iter().any(|damage| is_log(&damage.path)),
+        "{damages:?}"
+    );
 }

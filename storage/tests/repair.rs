@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use support::{
     Model, apply, at, batch, contents, delete, lose_both_catalogs, lose_catalog, open, put, root,
-    small,
+    says_nothing_twice, small,
 };
 
 fn options() -> Options {
@@ -102,6 +102,7 @@ fn repaired(vfs: &MemoryVfs) -> (Model, RepairReport) {
     assert!(!dry.is_applied && !dry.damages.is_empty());
     let report = run(vfs, RepairMode::Apply).unwrap();
     assert!(report.is_applied);
+    says_nothing_twice(&report);
     assert_eq!(
         (&dry.damages, &dry.losses, &dry.actions),
         (&report.damages, &report.losses, &report.actions)

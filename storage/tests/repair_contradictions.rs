@@ -12,9 +12,11 @@ use phext_storage::curves::Curve;
 use phext_storage::vfs::{MemoryVfs, Vfs};
 use phext_storage::{Loss, Options, Order, RepairMode, RepairReport};
 use phext_storage::{check_with, repair_with};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use support::{Model, at, batch, contents, lose_both_catalogs, open, put, root, small};
+use support::{
+    Model, at, batch, contents, lose_both_catalogs, only_segment, open, put, root, small,
+};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 const TRAILER_BYTES: usize = 64;
@@ -39,12 +41,6 @@ fn filled(order: Order) -> (MemoryVfs, Model) {
     store.seal().unwrap();
     let model = contents(&store.snapshot()).unwrap();
     (vfs, model)
-}
-
-fn segment(vfs: &MemoryVfs) -> PathBuf {
-    let files = vfs.files().into_iter().map(|(path, _)| path);
-    let mut segments = files.filter(|path| path.extension().is_some_and(|e| e == "seg"));
-    segments.next().unwrap()
 }
 
 /// Gives changed bytes the checksums that they would have if they had been written so: docs/FORMAT.md.
@@ -102,7 +98,7 @@ fn is_kept_but_for(losses: &[Loss], vfs: &MemoryVfs, before: &Model) -> usize {
 /// keeps what agrees with itself, and names the rest, which is the scroll that has the byte at most.
 fn contradictions_cost_one_scroll_at_most(order: Order, is_catalog_lost: bool, step: usize) {
     let (vfs, before) = filled(order);
-    let path = segment(&vfs);
+    let path = only_segment(&vfs);
     let good = vfs.bytes(&path);
     let (mut found, mut whole) = (0, 0);
     // Behind the part's header, which says what everything else is; up to its last section.

@@ -12,9 +12,10 @@ use phext_storage::vfs::{MemoryVfs, Vfs};
 use phext_storage::{Loss, Options, RepairMode};
 use phext_storage::{check_with, repair_with};
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
-use support::{Model, at, batch, contents, lose_both_catalogs, open, put, root, small};
+use support::{
+    Model, at, batch, contents, lose_both_catalogs, only_segment, open, put, root, small,
+};
 
 const HEADER_BYTES: usize = 64;
 const PART_HEADER_BYTES: usize = 512;
@@ -42,12 +43,6 @@ fn filled() -> (MemoryVfs, Model) {
     (vfs, model)
 }
 
-fn segment(vfs: &MemoryVfs) -> PathBuf {
-    let files = vfs.files().into_iter().map(|(path, _)| path);
-    let mut segments = files.filter(|path| path.extension().is_some_and(|e| e == "seg"));
-    segments.next().unwrap()
-}
-
 /// The bytes of a segment that are no section of a part: docs/FORMAT.md.
 fn frame(bytes: &[u8]) -> Vec<usize> {
     let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
@@ -69,7 +64,7 @@ fn frame(bytes: &[u8]) -> Vec<usize> {
 /// Flips these bits of each byte of the frame in turn, repairs, and compares what is held.
 fn bits_are_put_right(is_catalog_lost: bool, bits: impl Fn(usize) -> Range<usize>) {
     let (vfs, expected) = filled();
-    let path = segment(&vfs);
+    let path = only_segment(&vfs);
     let bytes = vfs.bytes(&path);
     for at in frame(&bytes) {
         for bit in bits(at) {
@@ -109,7 +104,7 @@ fn a_flipped_bit_of_a_frame_costs_nothing_without_the_catalog() {
 #[test]
 fn a_trailer_that_is_gone_costs_nothing() {
     let (vfs, expected) = filled();
-    let path = segment(&vfs);
+    let path = only_segment(&vfs);
     let mut bytes = vfs.bytes(&path);
     let end = bytes.len();
     bytes[end - TRAILER_BYTES..].fill(0);

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use support::{
     Model, at, batch, contents, delete, is_in, lose_both_catalogs, lose_catalog, open, put, root,
-    small,
+    says_nothing_twice, small,
 };
 
 fn options() -> Options {
@@ -83,6 +83,7 @@ fn repaired(vfs: &MemoryVfs) -> RepairReport {
     assert_eq!(vfs.files(), files, "a dry run");
     let report = run(RepairMode::Apply);
     assert!(report.is_applied);
+    says_nothing_twice(&report);
     assert_eq!(
         (dry.damages, dry.losses, dry.actions),
         (

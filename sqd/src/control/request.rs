@@ -1,6 +1,7 @@
 //! What can be asked of a store, as a line and as what it does.
 
 use crate::order;
+use jiff::Timestamp;
 use phext_storage::{CheckpointMode, Follower, Order, Snapshot, Statistics, Store, StoreError};
 use std::fmt;
 use std::path::PathBuf;
@@ -76,11 +77,24 @@ fn figures(statistics: &Statistics) -> Vec<String> {
     lines.map(line).collect()
 }
 
+/// A time as RFC 3339 has it, in UTC.
+fn time(ms_since_1970: u64) -> String {
+    let ms = i64::try_from(ms_since_1970).ok();
+    let time = ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    match time {
+        Some(time) => format!("{time:.3}"),
+        None => format!("{ms_since_1970} ms after 1970"),
+    }
+}
+
 fn snapshots(store: &Store) -> Vec<String> {
     let line = |snapshot: phext_storage::SnapshotSummary| {
         format!(
-            "{}: change {}, created {} ms after 1970, keeps {} bytes",
-            snapshot.name, snapshot.lsn, snapshot.created_ms, snapshot.kept_bytes
+            "{}: change {}, created {}, keeps {} bytes",
+            snapshot.name,
+            snapshot.lsn,
+            time(snapshot.created_ms),
+            snapshot.kept_bytes
         )
     };
     store.snapshots().into_iter().map(line).collect()
@@ -169,6 +183,13 @@ mod tests {
             let line = request.to_string();
             assert_eq!(line.parse::<Request>(), Ok(request), "{line}");
         }
+    }
+
+    #[test]
+    fn times_are_told_in_utc() {
+        assert_eq!(time(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(1_782_000_000_007), "2026-06-21T00:00:00.007Z");
+        assert_eq!(time(u64::MAX), format!("{} ms after 1970", u64::MAX));
     }
 
     #[test]

@@ -190,17 +190,28 @@ fn checksum(key: &[u8], value: &[u8]) -> u64 {
 fn io_error(error: sled::Error) -> io::Error {
     let damaged = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     match error {
-        sled::Error::Io(error) if is_of_content(&error) => damaged(error.to_string()),
+        sled::Error::Io(error) if is_of_content(&error) => damaged(content_error(&error)),
         sled::Error::Io(error) => error,
         sled::Error::Corruption { at: Some(at), .. } => {
             damaged(format!("sled reports corruption at {at:?}"))
         }
-        sled::Error::Corruption { at: None, .. } => {
-            damaged("sled reports corruption and does not say where".to_owned())
-        }
+        sled::Error::Corruption { at: None, .. } => damaged(CORRUPTION_SOMEWHERE.to_owned()),
         // Both follow from files that are not what was written.
         sled::Error::Unsupported(what) | sled::Error::ReportableBug(what) => damaged(what),
         other => damaged(other.to_string()),
+    }
+}
+
+const CORRUPTION_SOMEWHERE: &str = "sled reports corruption and does not say where";
+
+/// What an error of what sled read says: one that it makes of an error of its own has that as Rust prints
+/// it for programmers.
+fn content_error(error: &io::Error) -> String {
+    let said = error.to_string();
+    match said.strip_prefix("corruption encountered: ") {
+        Some(place) if place.contains("at: None") => CORRUPTION_SOMEWHERE.to_owned(),
+        Some(place) => format!("sled reports corruption: {place}"),
+        None => said,
     }
 }
 
@@ -222,6 +233,13 @@ fn is_of_content(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn corruption_that_sled_turns_into_an_error_of_the_system_is_told_in_words() {
+        let corruption = sled::Error::Corruption { at: None, bt: () };
+        let told = io_error(sled::Error::Io(corruption.into()));
+        assert_eq!(told.to_string(), CORRUPTION_SOMEWHERE);
+    }
 
     #[test]
     fn changes_survive_reopening() {

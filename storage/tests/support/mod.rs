@@ -14,8 +14,10 @@ pub(crate) mod workload;
 use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Lane, LaneSpec};
 use phext_storage::vfs::{MemoryVfs, Vfs};
-use phext_storage::{Options, Phext, Snapshot, Store, StoreError, WriteBatch, WriteOp};
-use std::collections::BTreeMap;
+use phext_storage::{
+    Options, Phext, RepairReport, Snapshot, Store, StoreError, WriteBatch, WriteOp,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -183,4 +185,22 @@ pub(crate) fn contents(snapshot: &Snapshot) -> Result<Model, StoreError> {
 pub(crate) fn is_in(path: &Path, directory: &str) -> bool {
     path.parent()
         .is_some_and(|parent| parent.ends_with(directory))
+}
+
+/// The one segment of a store.
+pub(crate) fn only_segment(vfs: &MemoryVfs) -> PathBuf {
+    let files = vfs.files().into_iter().map(|(path, _)| path);
+    let segments: Vec<PathBuf> = files.filter(|path| is_in(path, "segments")).collect();
+    let [segment] = segments.as_slice() else {
+        panic!("one segment: {segments:?}");
+    };
+    segment.clone()
+}
+
+/// No damage and no action of a repair is told twice.
+pub(crate) fn says_nothing_twice(report: &RepairReport) {
+    for lines in [&report.damages, &report.actions] {
+        let different: BTreeSet<&String> = lines.iter().collect();
+        assert_eq!(different.len(), lines.len(), "{lines:#?}");
+    }
 }

@@ -20,7 +20,7 @@ pub(super) use findings::Findings;
 
 use super::open::{catalog_error, take_lock};
 use super::{Paths, durable};
-use crate::catalog::{Contents, Published, snapshot_file};
+use crate::catalog::{Contents, Header, Published, snapshot_file};
 use crate::error::{Result, StoreError};
 use crate::log::recovery::{Known, examine};
 use crate::segment::{Part, Segment, file_id, file_name, is_absent};
@@ -89,13 +89,18 @@ pub fn check_with(
         paths: &paths,
         findings: Findings::default(),
         report: CheckReport::default(),
+        is_used: false,
         progress: CheckProgress { done: 0, total: 0 },
         tell: progress,
     };
     let contents = check.check_catalog();
-    check.check_copies(contents.as_ref());
+    let published = check.check_copies(contents.as_ref());
     check.findings.fail()?;
-    check.check_log(contents.as_ref());
+    let is_used = |contents: &&Contents| contents.header.sequence > 0;
+    // Behind a lost catalog, its published copy says which of the log's files are needed.
+    let known = contents.as_ref().filter(is_used).or(published.as_ref());
+    check.is_used = known.is_some();
+    check.check_log(known.map(|contents| contents.header));
     check.findings.fail()?;
     check.check_segments(contents.as_ref())?;
     if let Some(contents) = &contents {
@@ -112,6 +117,8 @@ struct Check<'a, F> {
     paths: &'a Paths,
     findings: Findings,
     report: CheckReport,
+    /// Whether something other than an empty catalog says that the store was written to.
+    is_used: bool,
     progress: CheckProgress,
     tell: F,
 }
@@ -133,23 +140,28 @@ impl<F: FnMut(CheckProgress)> Check<'_, F> {
         }
     }
 
-    /// Checks the files that repeat what the catalog says.
-    fn check_copies(&mut self, contents: Option<&Contents>) {
+    /// Checks the files that repeat what the catalog says. Gives what was published of it.
+    fn check_copies(&mut self, contents: Option<&Contents>) -> Option<Contents> {
         let root = &self.paths.root;
-        let sequence = contents.map(|contents| contents.header.sequence);
-        match Published::read(self.vfs, root) {
-            Err(error) if is_absent(&error) => {}
-            Err(error) => self.findings.add(error, None, None),
-            Ok(published) => {
-                let newer = published.contents.header.sequence;
-                if let Some(sequence) = sequence.filter(|&sequence| sequence < newer) {
-                    self.stale_catalog(sequence, newer, "what was published is of");
+        let sequence = contents.map_or(0, |contents| contents.header.sequence);
+        let published = match Published::read(self.vfs, root) {
+            Ok(published) => Some(published.contents),
+            Err(error) => {
+                if !is_absent(&error) {
+                    self.findings.add(error, None, None);
                 }
+                None
             }
+        };
+        let newer = published.as_ref().map_or(0, |copy| copy.header.sequence);
+        // One that is empty is told with the segments.
+        if sequence > 0 && sequence < newer {
+            self.stale_catalog(sequence, newer, "what was published is of");
         }
         if let Err(error) = snapshot_file::read(self.vfs, root) {
             self.findings.add(error, None, None);
         }
+        published
     }
 
     fn stale_catalog(&mut self, sequence: u64, newer: u64, evidence: &str) {
@@ -160,47 +172,71 @@ impl<F: FnMut(CheckProgress)> Check<'_, F> {
         self.findings.add(error, None, None);
     }
 
-    fn check_log(&mut self, contents: Option<&Contents>) {
-        let header = contents.map(|contents| contents.header).unwrap_or_default();
+    /// Checks the log, of which the header of the catalog says what is sealed.
+    fn check_log(&mut self, header: Option<Header>) {
         let mark = durable::examine(self.vfs, &self.paths.root).unwrap_or_else(|error| {
             self.findings.add(error, None, None);
             0
         });
+        let known = header.unwrap_or_default();
+        let sequence = known.sequence;
         let known = Known {
-            sealed_lsn: header.sealed_lsn,
-            durable_lsn: header.durable_lsn.max(mark),
+            sealed_lsn: known.sealed_lsn,
+            durable_lsn: known.durable_lsn.max(mark),
         };
         let examined = match examine(self.vfs, &self.paths.log, known) {
             Ok(examined) => examined,
-            // Without the catalog nothing says which of the log's files are needed.
-            Err(error) if contents.is_none() && error.is_damage() => return,
+            Err(error) if is_absent(&error) => return self.lost_log(sequence),
+            // Nothing says which of the log's files are needed.
+            Err(error) if header.is_none() && error.is_damage() => return self.is_used = true,
             Err(error) => return self.findings.add(error, None, None),
         };
         self.report.log_bytes = examined.byte_len();
         self.report.log_records = examined.records.len() as u64;
-        if examined.checkpoint > header.sequence && contents.is_some() {
-            self.stale_catalog(header.sequence, examined.checkpoint, "the log knows of");
+        self.is_used |= self.report.log_records > 0;
+        if examined.checkpoint > sequence && header.is_some() {
+            self.stale_catalog(sequence, examined.checkpoint, "the log knows of");
         }
-        if !examined.has_files() && header.sequence > 0 {
+        if !examined.has_files() {
+            self.lost_log(sequence);
+        }
+        self.report.torn_tail = examined.torn_tail;
+    }
+
+    fn lost_log(&mut self, sequence: u64) {
+        if sequence > 0 {
             let what = "there is no log file; the log was lost";
             let error = StoreError::corrupt(&self.paths.log, 0, what);
             self.findings.add(error, None, None);
         }
-        self.report.torn_tail = examined.torn_tail;
+    }
+
+    /// The ids of the segments on the medium; none where there is no directory.
+    fn segments_on_disk(&mut self, named: Option<&BTreeSet<u64>>) -> Result<BTreeSet<u64>> {
+        let directory = &self.paths.segments;
+        let names = match self.vfs.list(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if named.is_some_and(|named| !named.is_empty()) {
+                    let error = StoreError::corrupt(directory, 0, "the directory is missing");
+                    self.findings.add(error, None, None);
+                }
+                Vec::new()
+            }
+            names => names.map_err(|e| StoreError::io("list", directory, e))?,
+        };
+        Ok(names.iter().filter_map(|name| file_id(name)).collect())
     }
 
     /// Checks the segments that the catalog names, or all there are where it says nothing.
     fn check_segments(&mut self, contents: Option<&Contents>) -> Result<()> {
         let directory = &self.paths.segments;
-        let names = self.vfs.list(directory);
-        let names = names.map_err(|e| StoreError::io("list", directory, e))?;
-        let on_disk: BTreeSet<u64> = names.iter().filter_map(|name| file_id(name)).collect();
         let named = contents.map(Contents::segments);
+        let on_disk = self.segments_on_disk(named.as_ref())?;
         let is_new = contents.is_some_and(|contents| contents.header.sequence == 0);
-        let is_lost = is_new && (!on_disk.is_empty() || self.report.log_records > 0);
+        let is_lost = is_new && (!on_disk.is_empty() || self.is_used);
         if is_lost {
             let what =
-                "it is empty, but there are segments or log records; it was lost or replaced";
+                "it is empty, but other files say that the store was used; it was lost or replaced";
             let error = StoreError::corrupt(&self.paths.catalog, 0, what);
             self.findings.add(error, None, None);
         }
@@ -212,13 +248,13 @@ impl<F: FnMut(CheckProgress)> Check<'_, F> {
                 self.report.unused = unused.collect();
                 named
             }
-            _ => on_disk,
+            _ => on_disk.clone(),
         };
         for &id in &checked {
             let metadata = self.vfs.metadata(&directory.join(file_name(id)));
             self.report.segment_bytes += metadata.map_or(0, |metadata| metadata.length);
         }
-        self.report.segments = checked.len() as u64;
+        self.report.segments = checked.intersection(&on_disk).count() as u64;
         self.progress.total = self.report.segment_bytes * 2;
         for id in checked {
             self.check_segment(id);

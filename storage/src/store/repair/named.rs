@@ -13,8 +13,11 @@ impl Planner<'_> {
     pub(super) fn snapshots(&mut self) -> Result<BTreeMap<String, SnapshotRecord>> {
         let mut kept = BTreeMap::new();
         for (name, record) in &self.evidence.snapshots {
-            let before = self.report.losses.len();
+            let (before, actions) = (self.report.losses.len(), self.report.actions.len());
             let point = self.point(&record.point)?;
+            for action in &mut self.report.actions[actions..] {
+                action.push_str(&format!(", for the named snapshot {name:?}"));
+            }
             for loss in self.report.losses.split_off(before) {
                 let (snapshot, loss) = (name.clone(), Box::new(loss));
                 self.report.losses.push(Loss::OfSnapshot { snapshot, loss });
