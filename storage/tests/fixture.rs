@@ -10,7 +10,7 @@
 //! ```
 //!
 //! That is for a change of the format before its first release; afterwards a new version gets a
-//! fixture of its own beside the old one.
+//! fixture of its own beside the old one. What this one lacks is in that of `fixture_reused.rs`.
 
 #![expect(
     clippy::unwrap_used,
@@ -19,25 +19,23 @@
     reason = "a test that cannot go on fails, and this one packs and unpacks files; clippy sees only functions marked as tests"
 )]
 
+#[path = "support/packed.rs"]
+mod packed;
 mod support;
 
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
+use packed::{fixture, pack, unpack};
 use phext_storage::coordinate::Coordinate;
 use phext_storage::{Options, Store, WriteBatch};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use support::{Model, append, apply, at, batch, contents, delete, put};
 
 /// The orders of the phexts, each of which is named after its own.
 const ORDERS: [&str; 3] = ["lexicographic", "hilbert", "prefix=2,morton"];
 
+const NAME: &str = "store.tar.gz";
+
 /// What a file of the repository may take.
 const MOST_BYTES: u64 = 100_000;
-
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store.tar.gz")
-}
 
 fn options(order: &str) -> Options {
     Options {
@@ -113,11 +111,7 @@ fn write(directory: &Path) {
 #[test]
 fn the_store_of_the_fixture_opens_and_is_complete() {
     let directory = tempfile::tempdir().unwrap();
-    let packed = std::fs::File::open(fixture()).unwrap();
-    assert!(packed.metadata().unwrap().len() < MOST_BYTES);
-    tar::Archive::new(GzDecoder::new(packed))
-        .unpack(directory.path())
-        .unwrap();
+    unpack(&fixture(NAME), MOST_BYTES, directory.path());
     let store = Store::open(directory.path(), options("auto")).unwrap();
     let recovery = store.recovery();
     assert!(
@@ -144,12 +138,5 @@ fn the_store_of_the_fixture_opens_and_is_complete() {
 fn write_the_fixture() {
     let directory = tempfile::tempdir().unwrap();
     write(directory.path());
-    std::fs::create_dir_all(fixture().parent().unwrap()).unwrap();
-    let packed = GzEncoder::new(
-        std::fs::File::create(fixture()).unwrap(),
-        Compression::best(),
-    );
-    let mut archive = tar::Builder::new(packed);
-    archive.append_dir_all(".", directory.path()).unwrap();
-    archive.into_inner().unwrap().finish().unwrap();
+    pack(directory.path(), &fixture(NAME));
 }
