@@ -9,18 +9,28 @@ use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::log::file_path;
 use crate::log::recovery::{Known, recover};
-use crate::segment::{Part, Probe, Segment, file_name, reseal};
+use crate::log::salvage::salvage;
+use crate::phext::validate_text;
+use crate::segment::{Order, Part, Probe, Segment, file_name, reseal};
+use crate::store::{PartView, Phext};
 use crate::vfs::MemoryVfs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The length of a log's header, and of the frame of a record.
 const LOG_HEADER_BYTES: usize = 64;
 const LOG_FRAME_BYTES: usize = 24;
 
+/// The most parts of a segment that are looked at.
+const MOST_PARTS: u32 = 8;
+
+/// The longest segment of which headers are mended, which takes checksums by the thousand.
+const MOST_MENDED_BYTES: u64 = 4096;
+
 /// The most slots of a part that are read one by one.
 const MOST_SLOTS: u32 = 300;
 
-/// Recovers a log file of these bytes. What was recovered must be there when it is recovered again.
+/// Salvages and recovers a log file of these bytes. What was recovered must be there when it is recovered again.
 pub fn log(bytes: &[u8]) {
     for is_fitted in [false, true] {
         let mut bytes = bytes.to_vec();
@@ -34,6 +44,9 @@ pub fn log(bytes: &[u8]) {
             sealed_lsn: 0,
             durable_lsn: 0,
         };
+        for catalog in [None, Some(known)] {
+            let _ = salvage(&vfs, &directory, catalog, 0);
+        }
         let Ok(first) = recover(&vfs, &directory, known, 4096) else {
             continue;
         };
@@ -49,6 +62,10 @@ fn fit_log(bytes: &mut [u8]) {
     let Some(header) = bytes.get_mut(..LOG_HEADER_BYTES) else {
         return;
     };
+    if header[12..16] != [0; 4] {
+        let crc = crc32c::crc32c(&header[..32]);
+        header[40..44].copy_from_slice(&crc.to_le_bytes());
+    }
     let crc = crc32c::crc32c(&header[..60]);
     header[60..64].copy_from_slice(&crc.to_le_bytes());
     let salt: [u8; 8] = header[24..32].try_into().expect("eight bytes");
@@ -67,21 +84,73 @@ fn fit_log(bytes: &mut [u8]) {
     }
 }
 
-/// Opens a segment of these bytes and asks each part every question.
+/// Opens a segment of these bytes, asks each part every question, checks and salvages it.
 pub fn segment(bytes: &[u8]) {
     let directory = PathBuf::from("segments");
     for bytes in [bytes.to_vec(), reseal(1, bytes)] {
         let vfs = MemoryVfs::new();
         vfs.put(&directory.join(file_name(1)), bytes);
-        let Ok(segment) = Segment::open(&vfs, &directory, 1) else {
-            continue;
-        };
-        let _ = segment.verify();
-        for index in 0..segment.parts().min(8) {
-            if let Ok(part) = segment.part(index) {
+        if let Ok(segment) = Segment::open(&vfs, &directory, 1) {
+            let _ = segment.verify();
+            let parts = (0..segment.parts().min(MOST_PARTS)).map(|index| segment.part(index));
+            for part in parts.flatten() {
                 ask(&part);
+                ask_phexts(&part);
+                part.check(&mut |_, _| {}, &mut |_| {});
             }
         }
+        if let Ok(segment) = Segment::open_damaged(&vfs, &directory, 1) {
+            for index in 0..segment.parts().min(MOST_PARTS) {
+                let whole = segment.part(index).ok();
+                let damaged = segment.damaged_part(index).ok();
+                let is_short = segment.byte_len() <= MOST_MENDED_BYTES;
+                let mended = is_short.then(|| segment.mended_part(index)).flatten();
+                let parts = [whole, mended, damaged];
+                parts.iter().flatten().for_each(|part| salvage_part(part));
+            }
+        }
+    }
+}
+
+/// Salvages a part. What is good must be what can be written as a part.
+fn salvage_part(part: &Part) {
+    let salvaged = part.salvage(|slot| slot % 5 == 4);
+    let keys = salvaged.good.iter().map(|&(key, _)| key);
+    assert!(keys.is_sorted_by(|a, b| a < b), "of each coordinate one");
+    for &(_, text) in &salvaged.good {
+        let text = part.salvaged_text(text).expect("it is whole");
+        assert!(!text.is_empty() && validate_text(text).is_ok());
+    }
+}
+
+/// Looks points up in phexts that have the part once, and as often as it takes for the translation cache
+/// to be asked. However a point is looked up, it has the same text.
+fn ask_phexts(part: &Arc<Part>) {
+    let slots = 0..part.slots().min(MOST_SLOTS);
+    let coordinates = slots.filter_map(|slot| part.coordinate(slot).ok());
+    let ends = [Coordinate::ORIGIN, Coordinate::MAX];
+    let coordinates: Vec<Coordinate> = coordinates.chain(ends).collect();
+    for parts in [1, 5] {
+        let mut phext = Phext::new(1, part.name().into(), Order::Auto, 0);
+        let views = (0..parts).map(|_| PartView::new(Arc::clone(part)));
+        phext.parts = views.collect();
+        for coordinate in &coordinates {
+            let found = part.find(coordinate, Probe::new(coordinate));
+            let Ok(expected) = found.and_then(|found| {
+                let text = found.map(|found| part.text_at(found.text));
+                text.transpose()
+            }) else {
+                continue;
+            };
+            let text = phext.text(coordinate);
+            assert_eq!(text.expect("the part gives it"), expected);
+            let located = phext.locate_begun(coordinate, phext.begin(coordinate));
+            let located = located.expect("the part gives it");
+            let text = located.is_present().then(|| located.text());
+            assert_eq!(text.transpose().expect("the part gives it"), expected);
+        }
+        let mut locations = Vec::new();
+        let _ = phext.locate_batch(&coordinates, &mut locations);
     }
 }
 

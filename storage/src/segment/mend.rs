@@ -92,7 +92,11 @@ impl Segment {
         if matches(&bytes) {
             return Some(None);
         }
-        for at in frames.into_iter().flatten() {
+        // Parts that a damaged part table names may lie over each other.
+        let mut places: Vec<usize> = frames.into_iter().flatten().collect();
+        places.sort_unstable();
+        places.dedup();
+        for at in places {
             for mask in (0..u8::BITS).map(|bit| 1 << bit) {
                 bytes[at - range.start] ^= mask;
                 if matches(&bytes) {
