@@ -28,6 +28,9 @@ use std::path::{Path, PathBuf};
 /// A log sequence number: batches count from 1; 0 means none.
 pub type Lsn = u64;
 
+/// The highest one that a log file may name: a greater one was not written, and could not be counted on from.
+const MAX_LSN: Lsn = i64::MAX as u64;
+
 /// The path of log file `number` in `directory`.
 pub(crate) fn file_path(directory: &Path, number: u64) -> PathBuf {
     directory.join(file_name(number))

@@ -1,6 +1,6 @@
 //! The bytes of a log file: its header and the frame around each record.
 
-use super::Lsn;
+use super::{Lsn, MAX_LSN};
 use crate::error::{Result, StoreError};
 use std::ops::Range;
 use std::path::Path;
@@ -71,7 +71,8 @@ impl Header {
             first_lsn: u64_at(bytes, FIRST_LSN_AT),
             is_reused: u32_at(bytes, 12) != 0,
         };
-        Ok((header.number == number && header.first_lsn > 0).then_some(header))
+        let has_begun = (1..=MAX_LSN).contains(&header.first_lsn);
+        Ok((header.number == number && has_begun).then_some(header))
     }
 
     /// The salt of a file that was another log before, where the header says that much: in one that was
@@ -125,7 +126,8 @@ impl<'a> Record<'a> {
         let length = u32_at(frame, 0) as usize;
         let lsn = u64_at(frame, 8);
         let durable_lsn = u64_at(frame, 16);
-        if lsn == 0 || durable_lsn >= lsn || length > MAX_PAYLOAD_BYTES {
+        let is_lsn = (1..=MAX_LSN).contains(&lsn);
+        if !is_lsn || durable_lsn >= lsn || length > MAX_PAYLOAD_BYTES {
             return None;
         }
         let record = bytes.get(..FRAME_BYTES + length)?;
@@ -210,6 +212,29 @@ mod tests {
             None,
             "cut short"
         );
+    }
+
+    #[test]
+    fn what_cannot_be_counted_on_from_is_no_lsn() {
+        let path = Path::new("x.log");
+        for (lsn, is_one) in [(0, false), (1, true), (MAX_LSN, true), (MAX_LSN + 1, false)] {
+            let header = Header {
+                number: 3,
+                salt: SALT,
+                first_lsn: lsn,
+                is_reused: false,
+            };
+            let decoded = Header::decode(path, 3, &header.encode()).unwrap();
+            assert_eq!(decoded.is_some(), is_one, "{lsn}");
+            let record = Record {
+                lsn,
+                durable_lsn: 0,
+                payload: b"payload",
+            };
+            let mut bytes = Vec::new();
+            record.encode(SALT, &mut bytes);
+            assert_eq!(Record::decode(SALT, &bytes).is_some(), is_one, "{lsn}");
+        }
     }
 
     #[test]
