@@ -118,7 +118,7 @@ fn salvage_part(part: &Part) {
     let keys = salvaged.good.iter().map(|&(key, _)| key);
     assert!(keys.is_sorted_by(|a, b| a < b), "of each coordinate one");
     for &(_, text) in &salvaged.good {
-        let text = part.salvaged_text(text).expect("it is whole");
+        let text = salvaged.text(part, text).expect("it is whole");
         assert!(!text.is_empty() && validate_text(text).is_ok());
     }
 }

@@ -1,5 +1,5 @@
-//! One wrong bit in what says where everything is in a segment costs nothing: header, part headers, part
-//! table, checksums, trailer.
+//! One wrong bit anywhere in a segment costs nothing, also in what says where everything is: header, part
+//! headers, part table, checksums, trailer.
 
 #![expect(
     clippy::unwrap_used,
@@ -61,12 +61,16 @@ fn frame(bytes: &[u8]) -> Vec<usize> {
         .collect()
 }
 
-/// Flips these bits of each byte of the frame in turn, repairs, and compares what is held.
-fn bits_are_put_right(is_catalog_lost: bool, bits: impl Fn(usize) -> Range<usize>) {
+/// Flips these bits of these bytes in turn, repairs, and compares what is held.
+fn bits_are_put_right(
+    is_catalog_lost: bool,
+    places: impl Fn(&[u8]) -> Vec<usize>,
+    bits: impl Fn(usize) -> Range<usize>,
+) {
     let (vfs, expected) = filled();
     let path = only_segment(&vfs);
     let bytes = vfs.bytes(&path);
-    for at in frame(&bytes) {
+    for at in places(&bytes) {
         for bit in bits(at) {
             let vfs = vfs.after_crash(1);
             if is_catalog_lost {
@@ -92,12 +96,18 @@ fn bits_are_put_right(is_catalog_lost: bool, bits: impl Fn(usize) -> Range<usize
 
 #[test]
 fn every_flipped_bit_of_a_frame_costs_nothing() {
-    bits_are_put_right(false, |_| 0..8);
+    bits_are_put_right(false, frame, |_| 0..8);
 }
 
 #[test]
 fn a_flipped_bit_of_a_frame_costs_nothing_without_the_catalog() {
-    bits_are_put_right(true, |at| at % 8..at % 8 + 1);
+    bits_are_put_right(true, frame, |at| at % 8..at % 8 + 1);
+}
+
+#[test]
+fn a_flipped_bit_of_any_byte_costs_nothing() {
+    let all = |bytes: &[u8]| (0..bytes.len()).collect();
+    bits_are_put_right(false, all, |at| at % 8..at % 8 + 1);
 }
 
 /// The trailer only repeats what other bytes say.

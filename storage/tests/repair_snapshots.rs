@@ -224,7 +224,7 @@ fn damage_costs_a_snapshot_its_damaged_scrolls_and_no_others() {
         if length < 400_000 {
             continue;
         }
-        filled.vfs.damage(&path, 80_000, 1);
+        filled.vfs.damage(&path, 80_000, 0x55);
         let report = repaired(&filled.vfs);
         let store = open(&filled.vfs, options()).unwrap();
         for (name, expected) in [("early", &filled.early), ("late", &filled.late)] {

@@ -8,8 +8,8 @@
 //! | trailer | see [`Trailer::derive`](super::trailer::Trailer::derive) |
 //!
 //! Checksums of 64 bits match by chance no bytes that were not written, so what is found is what was
-//! written, and everything else in the chunk is as well. Each bit costs a checksum of 64 KiB, about 10 us,
-//! which is why texts are not mended so.
+//! written, and everything else in the chunk is as well. Each bit costs a checksum of 64 KiB, two
+//! to three microseconds, which is why texts are mended by their own: see [`salvage`](super::salvage).
 
 use super::checksums::{CHECKSUM_BYTES, CHUNK_BYTES, chunk_checksum};
 use super::file::{PART_ENTRY_BYTES, Segment, file_header};

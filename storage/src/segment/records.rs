@@ -23,6 +23,9 @@ pub(crate) struct RecordInfo {
 }
 
 impl RecordInfo {
+    /// Where the bytes begin that say how long the text is, and where.
+    pub(super) const PLACE_AT: usize = LENGTH_AT;
+
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.checksum.to_le_bytes());
         out.extend_from_slice(&self.length.to_le_bytes());

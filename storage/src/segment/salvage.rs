@@ -5,31 +5,43 @@
 //!
 //! ```text
 //! entry   a record, the directory or the end of the entry before says where it starts
-//! key     in front of the text, or in the key blocks, in whole chunks | the same in both
+//! key     in front of the text, or in the key blocks, in whole chunks | two of these and the directory agree
 //! text    its chunks are whole | it matches the checksum of its record
 //! ```
 //!
 //! Chunks that match their checksums may hold what was written wrong. Then two of three are right: the
 //! key in front of the text, the one in the key blocks, and the directory, which lists the entry under the
-//! hash of its key. A text that its record does not match is lost.
+//! hash of its key. A text of which more than one bit contradicts its record is lost.
 //!
 //! A text and a record that match, by 128 bits, are both what was written, whatever else is wrong in
-//! their chunks.
+//! their chunks. They are too where flipping one bit of either makes them match.
 
 use super::directory::{self, BUCKET_BYTES, Probe};
-use super::heap::{Front, HeapKey, header_bytes};
+use super::heap::{Front, decode_key, header_bytes};
 use super::layout::Section;
 use super::part::{Entry, Part, TextPlace};
 use super::records::{RECORD_BYTES, RecordInfo};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::phext::validate_text;
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::iter::repeat;
 use xxhash_rust::xxh3::xxh3_128;
+
+/// Bytes that may be hashed for texts of which one bit is wrong, in a part, since each of their bits costs
+/// a checksum of all: enough for one of 46,340 bytes. A fuzzer looks for other things.
+const MENDING_BYTES: u64 = if cfg!(feature = "fuzzing") {
+    1 << 22
+} else {
+    1 << 34
+};
 
 /// The slots of a damaged part, sorted out.
 #[derive(Debug, Default)]
 pub(crate) struct Salvaged {
+    /// Texts of which one bit was wrong, with that put right.
+    mended: BTreeMap<SalvagedText, Vec<u8>>,
     /// Scrolls whose key and text are what was written, ascending.
     pub(crate) good: Vec<(Coordinate, SalvagedText)>,
     /// Coordinates of scrolls that are lost.
@@ -46,29 +58,68 @@ pub(crate) struct SalvagedText {
     checksum: u128,
 }
 
+impl Salvaged {
+    /// A text that is whole.
+    ///
+    /// # Errors
+    /// Where it has changed since.
+    pub(crate) fn text<'a>(&'a self, part: &'a Part, text: SalvagedText) -> Result<&'a [u8]> {
+        match self.mended.get(&text) {
+            Some(mended) => Ok(mended),
+            None => part.salvaged_text(text),
+        }
+    }
+}
+
 /// A scroll that is whole, and where its entry starts in the heap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Whole {
     coordinate: Coordinate,
     offset: u64,
     text: SalvagedText,
+    /// The text, where one bit of it was wrong.
+    mended: Option<Vec<u8>>,
+}
+
+/// What is left of [`MENDING_BYTES`].
+struct Budget(Cell<u64>);
+
+impl Budget {
+    /// The text that matches a checksum but for one bit, if the budget allows for looking.
+    fn flipped_back(&self, text: &[u8], checksum: u128) -> Option<Vec<u8>> {
+        let bits = text.len() as u64 * 8;
+        let needed = bits.saturating_mul(text.len() as u64);
+        self.0.set(self.0.get().checked_sub(needed)?);
+        let mut mended = text.to_vec();
+        let is_found = (0..bits as usize).any(|bit| {
+            let mask = 1 << (bit % 8);
+            mended[bit / 8] ^= mask;
+            let is_right = xxh3_128(&mended) == checksum;
+            if !is_right {
+                mended[bit / 8] ^= mask;
+            }
+            is_right
+        });
+        is_found.then_some(mended)
+    }
 }
 
 impl Part {
     /// Sorts out the slots that are not `skipped`.
     pub(crate) fn salvage(&self, skipped: impl Fn(u32) -> bool) -> Salvaged {
         let names = self.names_by_slot();
+        let budget = Budget(Cell::new(MENDING_BYTES));
         let mut salvaged = Salvaged::default();
         let (mut whole, mut unread) = (Vec::new(), Vec::new());
         for slot in (0..self.slots()).filter(|&slot| !skipped(slot)) {
             let scroll = self.entry_of(slot).ok();
-            match scroll.and_then(|entry| self.scroll_of(&entry, names[slot as usize])) {
+            match scroll.and_then(|entry| self.scroll_of(&entry, names[slot as usize], &budget)) {
                 Some(scroll) => whole.push(scroll),
                 None => unread.push(slot),
             }
         }
         if !unread.is_empty() {
-            self.salvage_unread(&unread, &names, &mut whole, &mut salvaged);
+            whole.extend(self.salvage_unread(&unread, &names, &budget, &mut salvaged));
         }
         self.keep_one_of_each(whole, &mut salvaged);
         salvaged
@@ -79,17 +130,21 @@ impl Part {
         &self,
         unread: &[u32],
         names: &[Option<Coordinate>],
-        whole: &mut Vec<Whole>,
+        budget: &Budget,
         salvaged: &mut Salvaged,
-    ) {
+    ) -> Vec<Whole> {
+        let mut whole = Vec::new();
         let claims = self.claims_by_slot();
         let starts = self.starts_of(unread);
         for &slot in unread {
             let name = names[slot as usize];
             let entry = starts.get(&slot).and_then(|&start| self.entry(start).ok());
-            let key = name.or_else(|| self.confirmed(slot, claims[slot as usize]?));
-            let scroll = entry.and_then(|entry| self.scroll_of(&entry, name));
-            match scroll.or_else(|| self.scroll_by_checksum(slot, key?)) {
+            let claim = claims[slot as usize];
+            let scroll = entry.and_then(|entry| self.scroll_of(&entry, name, budget));
+            let scroll = scroll.or_else(|| self.scroll_by_records(slot, name, claim, budget));
+            let offset = || self.claimed_record(slot).offset;
+            let key = name.or_else(|| self.confirmed(slot, offset(), claim));
+            match scroll {
                 Some(scroll) => whole.push(scroll),
                 None => match key.or(entry.map(|entry| entry.coordinate)) {
                     Some(coordinate) => salvaged.lost.push(coordinate),
@@ -97,6 +152,7 @@ impl Part {
                 },
             }
         }
+        whole
     }
 
     /// Keeps one scroll of each coordinate: where several claim to be it, one that the directory lists.
@@ -111,7 +167,13 @@ impl Part {
                     .find(|scroll| self.is_listed(&coordinate, scroll.offset) == Some(true)),
             };
             match kept {
-                Some(scroll) => salvaged.good.push((coordinate, scroll.text)),
+                Some(scroll) => {
+                    salvaged.good.push((coordinate, scroll.text));
+                    let mended = scroll.mended.clone();
+                    salvaged
+                        .mended
+                        .extend(mended.map(|mended| (scroll.text, mended)));
+                }
                 None => salvaged.lost.push(coordinate),
             }
             salvaged.lost_unnamed += same.len() as u64 - 1;
@@ -127,7 +189,7 @@ impl Part {
     ///
     /// # Errors
     /// Where it has changed since.
-    pub(crate) fn salvaged_text(&self, text: SalvagedText) -> Result<&[u8]> {
+    fn salvaged_text(&self, text: SalvagedText) -> Result<&[u8]> {
         let bytes = self.unverified_text(text.at, text.length);
         bytes
             .filter(|bytes| xxh3_128(bytes) == text.checksum)
@@ -135,7 +197,7 @@ impl Part {
     }
 
     /// The scroll of an entry that whole chunks hold. `name` is what the key blocks call its slot.
-    fn scroll_of(&self, entry: &Entry, name: Option<Coordinate>) -> Option<Whole> {
+    fn scroll_of(&self, entry: &Entry, name: Option<Coordinate>, budget: &Budget) -> Option<Whole> {
         let (coordinate, offset) = (entry.coordinate, entry.found.offset);
         // Of two keys that differ the directory has the right one.
         if name.is_some_and(|name| name != coordinate)
@@ -148,35 +210,78 @@ impl Part {
             Ok(record) => record.checksum,
             Err(_) => xxh3_128(self.text_at(entry.found.text).ok()?),
         };
+        let (text, mended) = self.text_by_checksum(at, length, checksum, budget)?;
         Some(Whole {
             coordinate,
             offset,
-            text: self.text_by_checksum(at, length, checksum)?,
+            text,
+            mended,
         })
     }
 
-    /// The scroll of a slot whose key is known from elsewhere.
-    fn scroll_by_checksum(&self, slot: u32, key: Coordinate) -> Option<Whole> {
-        let record = self.claimed_record(slot);
-        match self.is_listed(&key, record.offset) {
+    /// The scroll of a slot whose record says where it is and whose key is `name`, or what is confirmed.
+    fn scroll_by_record(
+        &self,
+        slot: u32,
+        record: RecordInfo,
+        name: Option<Coordinate>,
+        claim: Option<Coordinate>,
+        budget: &Budget,
+    ) -> Option<Whole> {
+        let offset = record.offset;
+        let key = name.or_else(|| self.confirmed(slot, offset, claim))?;
+        match self.is_listed(&key, offset) {
             Some(false) => return None,
             // The entry is of this slot, and its key another.
             None if self.entry_of(slot).is_ok_and(|e| e.coordinate != key) => return None,
             _ => {}
         }
-        let at = record.offset + header_bytes(slot, record.length, &key) as u64;
+        let at = offset + header_bytes(slot, record.length, &key) as u64;
+        let (text, mended) = self.text_by_checksum(at, record.length, record.checksum, budget)?;
         Some(Whole {
             coordinate: key,
-            offset: record.offset,
-            text: self.text_by_checksum(at, record.length, record.checksum)?,
+            offset,
+            text,
+            mended,
         })
+    }
+
+    /// As [`Self::scroll_by_record`], of the record as it stands, or with one bit of it flipped.
+    fn scroll_by_records(
+        &self,
+        slot: u32,
+        name: Option<Coordinate>,
+        claim: Option<Coordinate>,
+        budget: &Budget,
+    ) -> Option<Whole> {
+        let nothing = Budget(Cell::new(0));
+        let budgets = [budget].into_iter().chain(repeat(&nothing));
+        let mut records = self.claimed_records(slot).zip(budgets);
+        records
+            .find_map(|(record, budget)| self.scroll_by_record(slot, record, name, claim, budget))
     }
 
     /// Whether the directory lists an entry at `offset` for a coordinate; `None` where it is damaged.
     fn is_listed(&self, coordinate: &Coordinate, offset: u64) -> Option<bool> {
+        self.lists(coordinate, offset, |at| self.bucket(at).ok())
+    }
+
+    /// As [`Self::is_listed`], of bytes as they stand.
+    fn is_listed_as_it_stands(&self, coordinate: &Coordinate, offset: u64) -> bool {
+        let directory = self.unverified(Section::Directory);
+        let listed = self.lists(coordinate, offset, |at| directory.get(at..)?.first_chunk());
+        listed == Some(true)
+    }
+
+    fn lists<'b>(
+        &self,
+        coordinate: &Coordinate,
+        offset: u64,
+        bucket: impl Fn(usize) -> Option<&'b [u8; BUCKET_BYTES]>,
+    ) -> Option<bool> {
         let probe = Probe::new(coordinate);
         for at in directory::buckets_of(self.length(Section::Directory), probe) {
-            let bucket = self.bucket(at).ok()?;
+            let bucket = bucket(at)?;
             if directory::candidates(bucket, probe).any(|candidate| candidate == offset) {
                 return Some(true);
             }
@@ -187,15 +292,30 @@ impl Part {
         Some(false)
     }
 
-    /// A text that matches its checksum, whatever the rest of its chunk is, and that may be one.
-    fn text_by_checksum(&self, at: u64, length: u32, checksum: u128) -> Option<SalvagedText> {
+    /// A text that matches its checksum, whatever the rest of its chunk is, and that may be one; also where
+    /// one bit of text or checksum is wrong. Gives the text where it is another than what stands there.
+    fn text_by_checksum(
+        &self,
+        at: u64,
+        length: u32,
+        checksum: u128,
+        budget: &Budget,
+    ) -> Option<(SalvagedText, Option<Vec<u8>>)> {
         let bytes = self.unverified_text(at, length)?;
-        let is_text = || !bytes.is_empty() && validate_text(bytes).is_ok();
-        (xxh3_128(bytes) == checksum && is_text()).then_some(SalvagedText {
+        let found = xxh3_128(bytes);
+        let is_whole = (found ^ checksum).count_ones() <= 1;
+        let mended = match is_whole {
+            true => None,
+            false => Some(budget.flipped_back(bytes, checksum)?),
+        };
+        let text = mended.as_deref().unwrap_or(bytes);
+        let is_text = !text.is_empty() && validate_text(text).is_ok();
+        let text = SalvagedText {
             at,
             length,
-            checksum,
-        })
+            checksum: if is_whole { found } else { checksum },
+        };
+        is_text.then_some((text, mended))
     }
 
     /// A record as it stands.
@@ -204,13 +324,49 @@ impl Part {
         RecordInfo::decode(&records[slot as usize * RECORD_BYTES..])
     }
 
-    /// A key that the key blocks claim to be a slot's, where the entry claims the same.
-    fn confirmed(&self, slot: u32, claim: Coordinate) -> Option<Coordinate> {
-        let start = self.claimed_record(slot).offset as usize;
-        let bytes = self.unverified(Section::Heap).get(start..)?;
+    /// The key of a slot whose entry starts at `offset`, in damaged chunks: two of three agree, the key
+    /// blocks, the entry, and the directory, which lists the entry under its key.
+    fn confirmed(&self, slot: u32, offset: u64, claim: Option<Coordinate>) -> Option<Coordinate> {
+        let held = self.claimed_entry_key(slot, offset);
+        if claim.is_some() && claim == held {
+            return claim;
+        }
+        let listed = |key: &Coordinate| self.is_listed_as_it_stands(key, offset);
+        [claim, held].into_iter().flatten().find(listed)
+    }
+
+    /// The key that stands in the entry of a slot.
+    fn claimed_entry_key(&self, slot: u32, offset: u64) -> Option<Coordinate> {
+        let (front, bytes) = self.claimed_front(slot, offset)?;
+        let (key, _) = decode_key(bytes.get(front.key_at..)?)?;
+        Some(key)
+    }
+
+    /// What stands at the start of an entry of a slot, and the heap from there on.
+    fn claimed_front(&self, slot: u32, offset: u64) -> Option<(Front, &[u8])> {
+        let bytes = self.unverified(Section::Heap).get(offset as usize..)?;
         let front = Front::read(bytes).filter(|front| front.slot == slot)?;
-        let key = HeapKey::new(&claim);
-        key.starts(&bytes[front.key_at..]).then_some(claim)
+        Some((front, bytes))
+    }
+
+    /// The record of a slot as it stands, and with that bit flipped, of those that say where the entry is and
+    /// how long its text, with which the entry says the same.
+    fn claimed_records(&self, slot: u32) -> impl Iterator<Item = RecordInfo> {
+        let at = slot as usize * RECORD_BYTES;
+        let stands = &self.unverified(Section::Records)[at..at + RECORD_BYTES];
+        let flipped = (RecordInfo::PLACE_AT * 8..RECORD_BYTES * 8).map(|bit| {
+            let mut record = [0; RECORD_BYTES];
+            record.copy_from_slice(stands);
+            record[bit / 8] ^= 1 << (bit % 8);
+            RecordInfo::decode(&record)
+        });
+        let agrees = move |record: &RecordInfo| {
+            let front = self.claimed_front(slot, record.offset);
+            front.is_some_and(|(front, _)| front.text_bytes == record.length)
+        };
+        [RecordInfo::decode(stands)]
+            .into_iter()
+            .chain(flipped.filter(agrees))
     }
 
     fn unverified_text(&self, at: u64, length: u32) -> Option<&[u8]> {

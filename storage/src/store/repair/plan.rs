@@ -199,13 +199,13 @@ impl Planner<'_> {
                 .iter()
                 .map(|&(coordinate, _)| coordinate)
                 .collect(),
-            text: Box::new(move |index| part.salvaged_text(texts[index])),
+            text: Box::new(|index| salvaged.text(part, texts[index])),
         };
         let written = self.new.write_segment(&[source])?;
         Ok(Some(Placed {
             view: PartView::new(written.part(0)?),
             id: segment.id(),
-            lost: salvaged.lost,
+            lost: salvaged.lost.clone(),
         }))
     }
 
