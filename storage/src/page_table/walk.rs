@@ -147,7 +147,9 @@ impl<'a> PartWalk<'a> {
     }
 
     /// [`PartWalk::take`] where it goes by the heap and has passed its start: the same as entry after
-    /// entry by [`PartWalk::next`], in the one loop that a scan spends its time in.
+    /// entry by [`PartWalk::next`], in the one loop that a scan spends its time in. Not inlined: among what
+    /// surrounds its caller it has fewer registers.
+    #[inline(never)]
     fn take_from_heap(
         &mut self,
         left: Range<u64>,
