@@ -27,8 +27,10 @@ pub(crate) struct LogWriter {
 /// that a log which is hardly used takes little.
 const LEAST_RESERVE_BYTES: u64 = 4 << 10;
 
-/// At most this many bytes are written ahead of the end, in zeros, with the commit that reaches what was
-/// written before. As many again as there are where that is less.
+/// The commit that reaches what was written before writes zeros ahead: room for this many commits like
+/// it, or as much again as there is in the log where that is more.
+const COMMITS_AHEAD: u64 = 16;
+/// At most this many bytes.
 const MOST_AHEAD_BYTES: u64 = 256 << 10;
 const BLOCK_BYTES: u64 = 4 << 10;
 
@@ -239,11 +241,13 @@ impl LogWriter {
 
     /// Up to where a commit that ends at `end`, behind what was written before, is to write.
     fn written_after(&self, end: u64) -> u64 {
-        let ahead = end.min(MOST_AHEAD_BYTES);
-        (end + ahead)
-            .next_multiple_of(BLOCK_BYTES)
-            .min(self.reserved)
-            .max(end)
+        self.ahead_of(end).min(self.reserved).max(end)
+    }
+
+    /// How far to be ahead of a commit that ends at `end`.
+    fn ahead_of(&self, end: u64) -> u64 {
+        let ahead = end.max((end - self.end).saturating_mul(COMMITS_AHEAD));
+        (end + ahead.min(MOST_AHEAD_BYTES)).next_multiple_of(BLOCK_BYTES)
     }
 
     fn write_header(&self) -> Result<()> {
@@ -263,8 +267,10 @@ impl LogWriter {
     }
 
     fn reserve(&mut self, more: u64) -> Result<()> {
-        let needed = self.end + more;
-        if needed <= self.reserved {
+        let end = self.end + more;
+        // Of what is written ahead nothing is to lie outside.
+        let needed = self.ahead_of(end);
+        if end <= self.written || needed <= self.reserved {
             return Ok(());
         }
         let least = LEAST_RESERVE_BYTES.min(self.reserve_bytes);
@@ -294,4 +300,47 @@ fn new_header(path: &Path, number: u64) -> Result<Header> {
 fn sync(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
     vfs.sync_dir(directory)
         .map_err(|e| StoreError::io("sync", directory, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vfs::MemoryVfs;
+
+    #[test]
+    fn room_for_a_few_commits_like_it_is_written_with_a_commit() {
+        let vfs = MemoryVfs::new();
+        let directory = Path::new("/log");
+        vfs.create_dir_all(directory).unwrap();
+        let mut log = LogWriter::create(&vfs, directory, 1, 1, 4 << 20).unwrap();
+        let mut lsn = 0;
+        let mut commit = |payload_bytes: usize| {
+            let payload = vec![0; payload_bytes];
+            lsn += 1;
+            log.push(&Record {
+                lsn,
+                durable_lsn: lsn - 1,
+                payload: &payload,
+            });
+            log.prepare().unwrap();
+            let written = log.flush().unwrap();
+            let length = vfs.read(&file_path(directory, 1)).unwrap();
+            let length = std::io::Read::bytes(length).count() as u64;
+            assert!(log.written <= length && length == log.reserved);
+            (written, log.written - log.end)
+        };
+        let (first, ahead) = commit(1000);
+        assert!(
+            first > 16_000 && (16_000..22_000).contains(&ahead),
+            "{ahead}"
+        );
+        let commits = std::iter::repeat_with(|| commit(1000));
+        let plain = commits.take_while(|&(written, _)| written < 1100).count();
+        assert!((15..20).contains(&plain), "{plain}");
+        // What there is already is as much.
+        let (_, ahead) = commit(100);
+        assert!(ahead > 15_000, "{ahead}");
+        let (_, ahead) = commit(1 << 20);
+        assert!((MOST_AHEAD_BYTES..MOST_AHEAD_BYTES + BLOCK_BYTES).contains(&ahead));
+    }
 }
