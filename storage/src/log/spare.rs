@@ -29,6 +29,8 @@ const NAME: &str = "spare";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OldLog {
     pub(crate) number: u64,
+    /// Where its records end, as far as that is known.
+    pub(crate) end: u64,
     /// How many bytes of it were written, from its start; 0 where that is not known.
     pub(crate) written: u64,
 }

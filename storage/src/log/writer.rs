@@ -184,6 +184,7 @@ impl LogWriter {
     pub(crate) fn retire(self) -> OldLog {
         OldLog {
             number: self.header.number,
+            end: self.end,
             written: self.written,
         }
     }

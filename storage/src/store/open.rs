@@ -375,7 +375,11 @@ fn start_writer(
     let numbers = recovered.numbers.into_iter();
     let old_logs = numbers
         .filter(|&number| number != log.number())
-        .map(|number| OldLog { number, written: 0 })
+        .map(|number| OldLog {
+            number,
+            end: 0,
+            written: 0,
+        })
         .collect();
     let mark = DurableMark::open(vfs, &paths.root, recovered.last_lsn)?;
     Ok(Writer {

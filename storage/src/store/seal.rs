@@ -47,7 +47,8 @@ pub(super) enum Occasion {
     Asked,
 }
 
-/// A log file this many times as long as a memtable may be is not kept: it holds an unusual batch.
+/// A log file whose records are this many times as long as a memtable may be is not kept: it holds an
+/// unusual batch.
 const LONGEST_SPARE_FACTOR: u64 = 2;
 
 impl Shared {
@@ -285,7 +286,7 @@ impl Shared {
             .options
             .memtable_bytes
             .saturating_mul(LONGEST_SPARE_FACTOR);
-        (1..=longest).contains(&log.written)
+        log.written > 0 && log.end <= longest
     }
 
     /// Leaves no space to the log that it does not need now.
