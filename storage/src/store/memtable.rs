@@ -17,6 +17,8 @@ use imbl::ordmap::RangedIter;
 use imbl::shared_ptr::DefaultSharedPtr;
 use std::ops::RangeBounds;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// One version of a memtable.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +72,19 @@ impl Memtable {
         }
     }
 
+    /// Frees memtables on this thread, for whoever lets go of the last version of one frees all its texts,
+    /// 100 ms of work where it was full. Waits for other threads to let go first, but no longer than
+    /// `longest`: who holds a version for more than that frees it.
+    pub(crate) fn free_last(memtables: Vec<Memtable>, longest: Duration) {
+        const STEP: Duration = Duration::from_millis(1);
+        let begun = Instant::now();
+        let has_others = |memtable: &Memtable| Arc::strong_count(&memtable.texts) > 1;
+        while memtables.iter().any(has_others) && begun.elapsed() < longest {
+            thread::sleep(STEP);
+        }
+        drop(memtables);
+    }
+
     #[inline]
     fn text(&self, place: u32) -> &Bytes {
         self.texts
@@ -113,6 +128,8 @@ impl<'a> Iterator for Range<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::OnceLock;
+    use std::thread::ThreadId;
 
     fn at(last: u32) -> Coordinate {
         Coordinate::new([1, 1, 1, 1, 1, 1, 1, 1, last]).unwrap()
@@ -153,6 +170,50 @@ mod tests {
         assert_eq!(scrolls(&third), (1..=100).map(of_third).collect::<Vec<_>>());
         assert_eq!(second.get(&at(7)).unwrap(), "second");
         assert!(first.get(&at(101)).is_none() && second.get(&at(1)).is_none());
+    }
+
+    /// Notes the thread that frees it.
+    struct Text(Arc<OnceLock<ThreadId>>);
+
+    impl AsRef<[u8]> for Text {
+        fn as_ref(&self) -> &[u8] {
+            b"text"
+        }
+    }
+
+    impl Drop for Text {
+        fn drop(&mut self) {
+            self.0.set(thread::current().id()).unwrap();
+        }
+    }
+
+    #[test]
+    fn whoever_frees_a_memtable_waits_for_others_to_let_go_of_it() {
+        let freed_by = Arc::new(OnceLock::new());
+        let text = Bytes::from_owner(Text(Arc::clone(&freed_by)));
+        let memtable = Memtable::from_iter([(at(1), text)]);
+        // Another version, as earlier states have it.
+        let mut earlier = memtable.clone();
+        earlier.insert(at(2), Bytes::from("other"));
+        let free = || Memtable::free_last(vec![memtable], Duration::from_secs(3600));
+        thread::scope(|scope| {
+            let freeing = scope.spawn(free);
+            drop(earlier);
+            let id = freeing.thread().id();
+            freeing.join().unwrap();
+            assert_eq!(freed_by.get(), Some(&id));
+        });
+    }
+
+    #[test]
+    fn a_memtable_that_is_held_for_long_is_left_to_its_holder() {
+        let freed_by = Arc::new(OnceLock::new());
+        let text = Bytes::from_owner(Text(Arc::clone(&freed_by)));
+        let memtable = Memtable::from_iter([(at(1), text)]);
+        let held = memtable.clone();
+        Memtable::free_last(vec![memtable], Duration::from_millis(2));
+        assert_eq!(held.get(&at(1)).unwrap(), "text");
+        assert_eq!(freed_by.get(), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! commit    manifests, shadows and the sealed LSN in one catalog transaction
 //! publish   the new parts replace the frozen memtables in the next state
 //! trim      a checkpoint record is logged, then the old log files are removed, or one kept as spare
+//! free      the memtables, by this thread, once others have let go of them
 //! ```
 //!
 //! A crash between any two steps loses nothing: until the catalog says otherwise the log is replayed,
@@ -14,6 +15,7 @@
 use super::Shared;
 use super::idle::LEAST_SEALED_BYTES;
 use super::manifest::manifest_of;
+use super::memtable::Memtable;
 use super::state::{PartView, Phext, State};
 use super::statistics::add;
 use crate::canary;
@@ -25,6 +27,7 @@ use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Memtables that were frozen and are not sealed yet.
 #[derive(Debug)]
@@ -50,6 +53,11 @@ pub(super) enum Occasion {
 /// A log file whose records are this many times as long as a memtable may be is not kept: it holds an
 /// unusual batch.
 const LONGEST_SPARE_FACTOR: u64 = 2;
+
+/// How long the thread that sealed waits for others to let go of the memtables: much longer than a leader
+/// takes to let go of earlier states after its own batch is done, also where it does not get the processor
+/// at once, and than most readers hold a snapshot. Where nobody writes, nobody is held up.
+const LONGEST_WAIT_TO_FREE: Duration = Duration::from_millis(100);
 
 impl Shared {
     /// Seals what is in memory. Does nothing where nothing changed since the last time.
@@ -188,7 +196,19 @@ impl Shared {
         };
         add(&self.counters.seals, 1);
         self.forget_recent();
-        self.trim(frost, sequence, occasion)
+        let trimmed = self.trim(frost, sequence, occasion);
+        let longest = match occasion {
+            Occasion::Full if self.options.background => LONGEST_WAIT_TO_FREE,
+            Occasion::Full | Occasion::Asked => Duration::ZERO,
+        };
+        let memtables = frost.dirty.iter().filter_map(|name| {
+            let frozen = frozen.phexts.get(name)?.frozen.as_ref()?;
+            Some(frozen.scrolls.clone())
+        });
+        let memtables = memtables.collect();
+        drop(frozen);
+        Memtable::free_last(memtables, longest);
+        trimmed
     }
 
     /// Writes one segment with a part for each frozen memtable.
