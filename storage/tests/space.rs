@@ -101,6 +101,24 @@ fn overwriting_for_ever_keeps_the_size() {
     );
 }
 
+/// Also where the log's records are much shorter than the zeros written ahead of them.
+#[test]
+fn a_log_file_is_kept_for_its_space_while_more_is_written() {
+    let vfs = MemoryVfs::new();
+    let store = open(&vfs);
+    let is_kept = || used(&vfs, "data/log/spare").1 == 1;
+    for seals in 1..=3 {
+        assert_eq!(is_kept(), seals > 1);
+        let mut scrolls = (0..SCROLLS).cycle();
+        while store.statistics().seals < seals {
+            put(&store, "notes", scrolls.next().unwrap(), 0);
+        }
+    }
+    assert!(is_kept());
+    store.seal().unwrap();
+    assert!(!is_kept(), "a store that was asked to seal keeps no space");
+}
+
 #[test]
 fn deleting_everything_gives_the_space_back() {
     let vfs = MemoryVfs::new();
