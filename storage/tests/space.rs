@@ -106,12 +106,19 @@ fn overwriting_for_ever_keeps_the_size() {
 fn a_log_file_is_kept_for_its_space_while_more_is_written() {
     let vfs = MemoryVfs::new();
     let store = open(&vfs);
+    let operation = |scroll| WriteOp::Put {
+        coordinate: coordinate(scroll),
+        text: Bytes::from(vec![b'x'; TEXT_BYTES]),
+    };
+    let batch = || WriteBatch {
+        phext: "notes".to_owned(),
+        operations: (0..20).map(operation).collect(),
+    };
     let is_kept = || used(&vfs, "data/log/spare").1 == 1;
     for seals in 1..=3 {
         assert_eq!(is_kept(), seals > 1);
-        let mut scrolls = (0..SCROLLS).cycle();
         while store.statistics().seals < seals {
-            put(&store, "notes", scrolls.next().unwrap(), 0);
+            store.commit(batch()).unwrap();
         }
     }
     assert!(is_kept());
