@@ -15,7 +15,7 @@ mod support;
 use phext_storage::coordinate::Coordinate;
 use phext_storage::page_table::{Constraint, Lane, LaneSpec, Metric, Nearest, Region, Span};
 use phext_storage::vfs::MemoryVfs;
-use phext_storage::{Options, Order, Phext, Snapshot, Store, WriteBatch, WriteOp};
+use phext_storage::{Options, Order, Phext, Snapshot, Store, StoreError, WriteBatch, WriteOp};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -209,7 +209,7 @@ fn check_batch(phext: &Phext, scrolls: &BTreeMap<Coordinate, Vec<u8>>) {
     let mut located = Vec::new();
     phext.locate_batch(&coordinates, &mut located).unwrap();
     assert_eq!(located.len(), coordinates.len());
-    for (coordinate, location) in coordinates.into_iter().zip(located) {
+    for (coordinate, location) in coordinates.iter().copied().zip(located) {
         let text = scrolls.get(&coordinate).cloned().unwrap_or_default();
         check_lane(
             &Lane {
@@ -219,6 +219,33 @@ fn check_batch(phext: &Phext, scrolls: &BTreeMap<Coordinate, Vec<u8>>) {
             &text,
         );
     }
+    // Around how far ahead a batch is looked up.
+    for count in [0, 1, 8, 9, 15, 16, 17, coordinates.len()] {
+        let first = &coordinates[..count.min(coordinates.len())];
+        check_each(phext, scrolls, first);
+    }
+}
+
+/// What is told of the first so many of these coordinates, one by one, up to the first error, which the
+/// last one met causes.
+fn check_each(phext: &Phext, scrolls: &BTreeMap<Coordinate, Vec<u8>>, coordinates: &[Coordinate]) {
+    let present: Vec<usize> = (0..coordinates.len())
+        .filter(|&index| scrolls.contains_key(&coordinates[index]))
+        .collect();
+    let mut told = Vec::new();
+    let outcome = phext.locate_each(coordinates, |index, location| {
+        assert_eq!(location.text()?, scrolls[&coordinates[index]]);
+        told.push(index);
+        match present.last() == Some(&index) {
+            true => Err(StoreError::Closed),
+            false => Ok(()),
+        }
+    });
+    assert_eq!(told, present);
+    assert_eq!(
+        matches!(outcome, Err(StoreError::Closed)),
+        !present.is_empty()
+    );
 }
 
 /// What the map says a specification runs over.

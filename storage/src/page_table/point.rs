@@ -3,12 +3,14 @@
 //! ```text
 //! one     memtables -> translation cache, where there are several parts
 //!         -> directories, newest first -> heap entry -> shadow
-//! batch   32 at a time: buckets asked for | buckets read, entries asked for | entries read
+//! batch   each step does a stage of three coordinates:
+//!         buckets of the n-th asked for | buckets of the one 8 before read, its entry asked for
+//!         | entry of the one 16 before read
 //! ```
 //!
 //! A point touches two places of a part: a bucket of the directory and the heap entry. In a batch the
-//! waits for memory overlap, because each stage asks for what the next one reads; one by one they do as
-//! far as the processor looks ahead. Where nothing is in the way, which a look shows, the entry's text
+//! waits for memory overlap, because each stage asks for what the next one reads, and with the work on
+//! what has come, because the stages take turns; one by one they do as far as the processor looks ahead. Where nothing is in the way, which a look shows, the entry's text
 //! comes with it ([`Location::Text`]).
 
 use super::translation::{self, Hint};
@@ -17,13 +19,18 @@ use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::segment::{Candidate, Confirmed, Found, Probe};
 use crate::store::{PartView, Phext};
+use bytes::Bytes;
 
 /// Parts from which on the translation cache is asked: a hit saves the buckets of all but one, and
 /// with fewer parts remembering costs more than it saves (by a fifth of a point read, measured).
 const TRANSLATED_PARTS: usize = 4;
 
-/// Coordinates whose reads overlap: a core waits for about 15 cache lines at once.
-const GROUP: usize = 32;
+/// How many coordinates of a batch are between the asking for buckets and the reading of an entry. Enough for
+/// the waits, and so few that what was asked for is in the nearest cache when it is read, of a dozen parts
+/// as well.
+const BUCKETS_AHEAD: usize = 16;
+/// How many of these are between the asking for an entry and the reading of it.
+const ENTRIES_AHEAD: usize = 8;
 
 /// A search for a coordinate that has begun. See [`Phext::begin`].
 #[derive(Debug, Clone, Copy)]
@@ -198,14 +205,13 @@ impl Phext {
         coordinates: &[Coordinate],
         out: &mut Vec<Location<'a>>,
     ) -> Result<()> {
-        out.reserve(coordinates.len());
-        for group in coordinates.chunks(GROUP) {
-            let start = out.len();
-            out.resize(start + group.len(), Location::Absent);
-            let located = &mut out[start..];
-            self.locate_group(group, |index, location| located[index] = location)?;
-        }
-        Ok(())
+        let start = out.len();
+        out.resize(start + coordinates.len(), Location::Absent);
+        let located = &mut out[start..];
+        self.locate_each(coordinates, |index, location| {
+            located[index] = location;
+            Ok(())
+        })
     }
 
     /// As [`Phext::locate_batch`], each location beside its coordinate.
@@ -217,46 +223,106 @@ impl Phext {
         coordinates: &[Coordinate],
         out: &mut Vec<Lane<'a>>,
     ) -> Result<()> {
-        out.reserve(coordinates.len());
-        for group in coordinates.chunks(GROUP) {
-            let start = out.len();
-            let location = Location::Absent;
-            out.extend(group.iter().map(|&coordinate| Lane {
-                coordinate,
-                location,
-            }));
-            let lanes = &mut out[start..];
-            // Not put together first: a lane is copied with the gap between its halves, so that the copy
-            // waits for what was written beside that.
-            self.locate_group(group, |index, location| lanes[index].location = location)?;
+        let start = out.len();
+        let location = Location::Absent;
+        out.extend(coordinates.iter().map(|&coordinate| Lane {
+            coordinate,
+            location,
+        }));
+        let lanes = &mut out[start..];
+        // Not put together first: a lane is copied with the gap between its halves, so that the copy
+        // waits for what was written beside that.
+        self.locate_each(coordinates, |index, location| {
+            lanes[index].location = location;
+            Ok(())
+        })
+    }
+
+    /// Tells where the scrolls at these coordinates are, with their indexes, of those that have one, in
+    /// their order. `tell` may read the text, which is on its way then: that is faster than to read texts
+    /// when all are located.
+    ///
+    /// # Errors
+    /// Damage, with file and offset, and what `tell` gives; nothing is told after that.
+    #[inline(always)]
+    pub fn locate_each<'a>(
+        &'a self,
+        coordinates: &[Coordinate],
+        mut tell: impl FnMut(usize, Location<'a>) -> Result<()>,
+    ) -> Result<()> {
+        let count = coordinates.len();
+        let mut searches = [const { Search::Nowhere }; BUCKETS_AHEAD];
+        for step in 0..count + BUCKETS_AHEAD {
+            // The oldest first, which leaves its place to the newest.
+            if let Some(index) = step.checked_sub(BUCKETS_AHEAD) {
+                let search = searches[index % BUCKETS_AHEAD];
+                if let Some(location) = self.end(&coordinates[index], search)? {
+                    tell(index, location)?;
+                }
+            }
+            if let Some(coordinate) = coordinates.get(step) {
+                searches[step % BUCKETS_AHEAD] = self.start(coordinate);
+            }
+            if let Some(index) = step.checked_sub(BUCKETS_AHEAD - ENTRIES_AHEAD)
+                && let Some(coordinate) = coordinates.get(index)
+                && let search = &mut searches[index % BUCKETS_AHEAD]
+                && let Search::Started(probe) = *search
+            {
+                *search = self.go_on(coordinate, probe);
+            }
         }
         Ok(())
     }
 
-    /// Tells where at most [`GROUP`] coordinates have their scrolls, by index, those that have one.
+    /// Starts a search of a batch: asks for the buckets.
     #[inline(always)]
-    fn locate_group<'a>(
-        &'a self,
-        coordinates: &[Coordinate],
-        mut tell: impl FnMut(usize, Location<'a>),
-    ) -> Result<()> {
-        let mut pending = Pending::new(coordinates);
-        if self.has_memory() {
-            pending.retain(|index, _| match self.in_memory(&coordinates[index]) {
-                Some(text) => {
-                    tell(index, Location::Memory(text));
-                    Ok(false)
-                }
-                None => Ok(true),
-            })?;
+    fn start(&self, coordinate: &Coordinate) -> Search<'_> {
+        if let Some(text) = self.in_memory(coordinate) {
+            return Search::Memory(text);
         }
+        let probe = Probe::new(coordinate);
         for view in &self.parts {
-            if pending.len == 0 {
-                break;
-            }
-            pending.find_in(view, coordinates, &mut tell)?;
+            view.part.prefetch_bucket(coordinate, probe);
         }
-        Ok(())
+        Search::Started(probe)
+    }
+
+    /// Reads the buckets and asks for the entry.
+    #[inline(always)]
+    fn go_on(&self, coordinate: &Coordinate, probe: Probe) -> Search<'_> {
+        for view in &self.parts {
+            match view.part.candidate(coordinate, probe) {
+                Candidate::None => {}
+                Candidate::Likely(offset) => {
+                    view.part.prefetch_entry(offset);
+                    return Search::Likely { view, offset };
+                }
+                Candidate::Unknown => return Search::Unclear,
+            }
+        }
+        Search::Nowhere
+    }
+
+    /// Reads the entry.
+    #[inline(always)]
+    fn end<'a>(
+        &'a self,
+        coordinate: &Coordinate,
+        search: Search<'a>,
+    ) -> Result<Option<Location<'a>>> {
+        match search {
+            Search::Nowhere => return Ok(None),
+            Search::Memory(text) => return Ok(Some(Location::Memory(text))),
+            Search::Likely { view, offset } => {
+                let found = view.part.confirm_quickly(offset, coordinate);
+                if let Some(found) = found.filter(|found| is_current(view, found.slot)) {
+                    return Ok(Some(text(view, found)));
+                }
+            }
+            Search::Unclear | Search::Started(_) => {}
+        }
+        let location = self.find_in_parts(coordinate, Probe::new(coordinate))?;
+        Ok(location.is_present().then_some(location))
     }
 
     /// The scroll where this thread found the coordinate before, if it is there still.
@@ -283,6 +349,22 @@ enum Look<'a> {
     Unclear,
 }
 
+/// How far the search for a coordinate of a batch is.
+#[derive(Clone, Copy)]
+enum Search<'a> {
+    /// Its buckets are asked for.
+    Started(Probe),
+    Nowhere,
+    Memory(&'a Bytes),
+    /// The entry is asked for.
+    Likely {
+        view: &'a PartView,
+        offset: u64,
+    },
+    /// As [`Look::Unclear`].
+    Unclear,
+}
+
 /// Whether a slot is not shadowed.
 #[inline]
 fn is_current(view: &PartView, slot: u32) -> bool {
@@ -300,91 +382,5 @@ fn entry(view: &PartView, found: Found) -> Location<'_> {
         view,
         slot: found.slot,
         text: found.text,
-    }
-}
-
-/// The coordinates of a group that are not found yet, by index.
-struct Pending {
-    indexes: [u8; GROUP],
-    probes: [Probe; GROUP],
-    len: usize,
-}
-
-impl Pending {
-    fn new(coordinates: &[Coordinate]) -> Pending {
-        debug_assert!(coordinates.len() <= GROUP, "a group at a time");
-        let mut probes = [Probe::default(); GROUP];
-        for (probe, coordinate) in probes.iter_mut().zip(coordinates) {
-            *probe = Probe::new(coordinate);
-        }
-        Pending {
-            indexes: std::array::from_fn(|index| index as u8),
-            probes,
-            len: coordinates.len(),
-        }
-    }
-
-    /// Keeps the indexes for which `keep` says so.
-    #[inline]
-    fn retain(&mut self, mut keep: impl FnMut(usize, Probe) -> Result<bool>) -> Result<()> {
-        let mut kept = 0;
-        for place in 0..self.len {
-            let index = self.indexes[place];
-            if keep(usize::from(index), self.probes[usize::from(index)])? {
-                self.indexes[kept] = index;
-                kept += 1;
-            }
-        }
-        self.len = kept;
-        Ok(())
-    }
-
-    #[inline]
-    fn prefetch_buckets(&self, view: &PartView, coordinates: &[Coordinate]) {
-        for &index in &self.indexes[..self.len] {
-            let index = usize::from(index);
-            view.part
-                .prefetch_bucket(&coordinates[index], self.probes[index]);
-        }
-    }
-
-    /// Looks for all of them in one part.
-    #[inline]
-    fn find_in<'a>(
-        &mut self,
-        view: &'a PartView,
-        coordinates: &[Coordinate],
-        mut tell: impl FnMut(usize, Location<'a>),
-    ) -> Result<()> {
-        self.prefetch_buckets(view, coordinates);
-        let mut candidates = [const { Candidate::None }; GROUP];
-        for &index in &self.indexes[..self.len] {
-            let index = usize::from(index);
-            let candidate = view.part.candidate(&coordinates[index], self.probes[index]);
-            if let Candidate::Likely(offset) = candidate {
-                view.part.prefetch_entry(offset);
-            }
-            candidates[index] = candidate;
-        }
-        self.retain(|index, probe| {
-            let coordinate = &coordinates[index];
-            let quick = match candidates[index] {
-                Candidate::None => return Ok(true),
-                Candidate::Likely(offset) => view.part.confirm_quickly(offset, coordinate),
-                Candidate::Unknown => None,
-            };
-            let found = match quick {
-                Some(found) => Some((found.slot, text(view, found))),
-                None => {
-                    let found = view.part.find(coordinate, probe)?;
-                    found.map(|found| (found.slot, entry(view, found)))
-                }
-            };
-            let current = found.filter(|&(slot, _)| is_current(view, slot));
-            if let Some((_, location)) = current {
-                tell(index, location);
-            }
-            Ok(current.is_none())
-        })
     }
 }

@@ -136,17 +136,10 @@ impl Reader for Direct {
     }
 
     fn batch(&mut self, batch: Batch<'_>, tally: &mut Tally) -> Outcome {
-        let mut locations = Vec::new();
-        for group in batch.coordinates.chunks(LANES) {
-            locations.clear();
-            self.phext.locate_batch(group, &mut locations)?;
-            locations
-                .iter()
-                .for_each(|location| location.prefetch(true));
-            for location in locations.iter().filter(|location| location.is_present()) {
-                tally.text(location.text()?);
-            }
-        }
+        self.phext.locate_each(batch.coordinates, |_, location| {
+            tally.text(location.text()?);
+            Ok(())
+        })?;
         Ok(())
     }
 
