@@ -220,7 +220,7 @@ fn check_batch(phext: &Phext, scrolls: &BTreeMap<Coordinate, Vec<u8>>) {
         );
     }
     // Around how far ahead a batch is looked up.
-    for count in [0, 1, 8, 9, 15, 16, 17, coordinates.len()] {
+    for count in [0, 1, 7, 8, 9, 16, 24, 25, 32, 33, coordinates.len()] {
         let first = &coordinates[..count.min(coordinates.len())];
         check_each(phext, scrolls, first);
     }

@@ -6,6 +6,7 @@
 
 mod access;
 mod address;
+mod batch;
 mod counters;
 mod kernels;
 mod lanes;

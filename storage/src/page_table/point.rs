@@ -1,36 +1,25 @@
-//! Points: from a coordinate to its scroll, one by one and in batches.
+//! Points: from a coordinate to its scroll, one by one.
 //!
 //! ```text
-//! one     memtables -> translation cache, where there are several parts
-//!         -> directories, newest first -> heap entry -> shadow
-//! batch   each step does a stage of three coordinates:
-//!         buckets of the n-th asked for | buckets of the one 8 before read, its entry asked for
-//!         | entry of the one 16 before read
+//! memtables -> translation cache, where there are several parts
+//!           -> directories, newest first -> heap entry -> shadow
 //! ```
 //!
-//! A point touches two places of a part: a bucket of the directory and the heap entry. In a batch the
-//! waits for memory overlap, because each stage asks for what the next one reads, and with the work on
-//! what has come, because the stages take turns; one by one they do as far as the processor looks ahead. Where nothing is in the way, which a look shows, the entry's text
-//! comes with it ([`Location::Text`]).
+//! A point touches two places of a part: a bucket of the directory and the heap entry. The waits for memory
+//! of points that follow each other overlap as far as the processor looks ahead; of a batch they do further
+//! ([`super::batch`]). Where nothing is in the way, which a look shows, the entry's text comes with it
+//! ([`Location::Text`]).
 
+use super::Location;
 use super::translation::{self, Hint};
-use super::{Lane, Location};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
 use crate::segment::{Candidate, Confirmed, Found, Probe};
 use crate::store::{PartView, Phext};
-use bytes::Bytes;
 
 /// Parts from which on the translation cache is asked: a hit saves the buckets of all but one, and
 /// with fewer parts remembering costs more than it saves (by a fifth of a point read, measured).
 const TRANSLATED_PARTS: usize = 4;
-
-/// How many coordinates of a batch are between the asking for buckets and the reading of an entry. Enough for
-/// the waits, and so few that what was asked for is in the nearest cache when it is read, of a dozen parts
-/// as well.
-const BUCKETS_AHEAD: usize = 16;
-/// How many of these are between the asking for an entry and the reading of it.
-const ENTRIES_AHEAD: usize = 8;
 
 /// A search for a coordinate that has begun. See [`Phext::begin`].
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +81,9 @@ impl Phext {
         // With more of them the translation cache says which part is read.
         if self.parts.len() < TRANSLATED_PARTS {
             for view in &self.parts {
-                view.part.prefetch_bucket(coordinate, probe);
+                if view.part.may_span(coordinate) {
+                    view.part.prefetch_bucket(probe);
+                }
             }
         }
         Begun(probe)
@@ -185,7 +176,11 @@ impl Phext {
     /// The scroll in the newest part that has it, whatever is in the way.
     #[cold]
     #[inline(never)]
-    fn find_in_parts(&self, coordinate: &Coordinate, probe: Probe) -> Result<Location<'_>> {
+    pub(super) fn find_in_parts(
+        &self,
+        coordinate: &Coordinate,
+        probe: Probe,
+    ) -> Result<Location<'_>> {
         for view in &self.parts {
             let found = view.part.find(coordinate, probe)?;
             if let Some(found) = found.filter(|found| is_current(view, found.slot)) {
@@ -193,136 +188,6 @@ impl Phext {
             }
         }
         Ok(Location::Absent)
-    }
-
-    /// Where the scrolls at these coordinates are, in the same order. Faster than one by one where
-    /// there are several.
-    ///
-    /// # Errors
-    /// Damage, with file and offset.
-    pub fn locate_batch<'a>(
-        &'a self,
-        coordinates: &[Coordinate],
-        out: &mut Vec<Location<'a>>,
-    ) -> Result<()> {
-        let start = out.len();
-        out.resize(start + coordinates.len(), Location::Absent);
-        let located = &mut out[start..];
-        self.locate_each(coordinates, |index, location| {
-            located[index] = location;
-            Ok(())
-        })
-    }
-
-    /// As [`Phext::locate_batch`], each location beside its coordinate.
-    ///
-    /// # Errors
-    /// As [`Phext::locate_batch`].
-    pub fn locate_lanes<'a>(
-        &'a self,
-        coordinates: &[Coordinate],
-        out: &mut Vec<Lane<'a>>,
-    ) -> Result<()> {
-        let start = out.len();
-        let location = Location::Absent;
-        out.extend(coordinates.iter().map(|&coordinate| Lane {
-            coordinate,
-            location,
-        }));
-        let lanes = &mut out[start..];
-        // Not put together first: a lane is copied with the gap between its halves, so that the copy
-        // waits for what was written beside that.
-        self.locate_each(coordinates, |index, location| {
-            lanes[index].location = location;
-            Ok(())
-        })
-    }
-
-    /// Tells where the scrolls at these coordinates are, with their indexes, of those that have one, in
-    /// their order. `tell` may read the text, which is on its way then: that is faster than to read texts
-    /// when all are located.
-    ///
-    /// # Errors
-    /// Damage, with file and offset, and what `tell` gives; nothing is told after that.
-    #[inline(always)]
-    pub fn locate_each<'a>(
-        &'a self,
-        coordinates: &[Coordinate],
-        mut tell: impl FnMut(usize, Location<'a>) -> Result<()>,
-    ) -> Result<()> {
-        let count = coordinates.len();
-        let mut searches = [const { Search::Nowhere }; BUCKETS_AHEAD];
-        for step in 0..count + BUCKETS_AHEAD {
-            // The oldest first, which leaves its place to the newest.
-            if let Some(index) = step.checked_sub(BUCKETS_AHEAD) {
-                let search = searches[index % BUCKETS_AHEAD];
-                if let Some(location) = self.end(&coordinates[index], search)? {
-                    tell(index, location)?;
-                }
-            }
-            if let Some(coordinate) = coordinates.get(step) {
-                searches[step % BUCKETS_AHEAD] = self.start(coordinate);
-            }
-            if let Some(index) = step.checked_sub(BUCKETS_AHEAD - ENTRIES_AHEAD)
-                && let Some(coordinate) = coordinates.get(index)
-                && let search = &mut searches[index % BUCKETS_AHEAD]
-                && let Search::Started(probe) = *search
-            {
-                *search = self.go_on(coordinate, probe);
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts a search of a batch: asks for the buckets.
-    #[inline(always)]
-    fn start(&self, coordinate: &Coordinate) -> Search<'_> {
-        if let Some(text) = self.in_memory(coordinate) {
-            return Search::Memory(text);
-        }
-        let probe = Probe::new(coordinate);
-        for view in &self.parts {
-            view.part.prefetch_bucket(coordinate, probe);
-        }
-        Search::Started(probe)
-    }
-
-    /// Reads the buckets and asks for the entry.
-    #[inline(always)]
-    fn go_on(&self, coordinate: &Coordinate, probe: Probe) -> Search<'_> {
-        for view in &self.parts {
-            match view.part.candidate(coordinate, probe) {
-                Candidate::None => {}
-                Candidate::Likely(offset) => {
-                    view.part.prefetch_entry(offset);
-                    return Search::Likely { view, offset };
-                }
-                Candidate::Unknown => return Search::Unclear,
-            }
-        }
-        Search::Nowhere
-    }
-
-    /// Reads the entry.
-    #[inline(always)]
-    fn end<'a>(
-        &'a self,
-        coordinate: &Coordinate,
-        search: Search<'a>,
-    ) -> Result<Option<Location<'a>>> {
-        match search {
-            Search::Nowhere => return Ok(None),
-            Search::Memory(text) => return Ok(Some(Location::Memory(text))),
-            Search::Likely { view, offset } => {
-                let found = view.part.confirm_quickly(offset, coordinate);
-                if let Some(found) = found.filter(|found| is_current(view, found.slot)) {
-                    return Ok(Some(text(view, found)));
-                }
-            }
-            Search::Unclear | Search::Started(_) => {}
-        }
-        let location = self.find_in_parts(coordinate, Probe::new(coordinate))?;
-        Ok(location.is_present().then_some(location))
     }
 
     /// The scroll where this thread found the coordinate before, if it is there still.
@@ -349,30 +214,14 @@ enum Look<'a> {
     Unclear,
 }
 
-/// How far the search for a coordinate of a batch is.
-#[derive(Clone, Copy)]
-enum Search<'a> {
-    /// Its buckets are asked for.
-    Started(Probe),
-    Nowhere,
-    Memory(&'a Bytes),
-    /// The entry is asked for.
-    Likely {
-        view: &'a PartView,
-        offset: u64,
-    },
-    /// As [`Look::Unclear`].
-    Unclear,
-}
-
 /// Whether a slot is not shadowed.
 #[inline]
-fn is_current(view: &PartView, slot: u32) -> bool {
+pub(super) fn is_current(view: &PartView, slot: u32) -> bool {
     !view.shadow.contains(slot)
 }
 
 #[inline(always)]
-fn text<'a>(view: &'a PartView, found: Confirmed<'a>) -> Location<'a> {
+pub(super) fn text<'a>(view: &'a PartView, found: Confirmed<'a>) -> Location<'a> {
     let Confirmed { slot, text } = found;
     Location::Text { view, slot, text }
 }

@@ -82,6 +82,13 @@ impl Part {
         true
     }
 
+    /// Whether a coordinate may lie between the least and the greatest one, without a branch.
+    #[inline(always)]
+    pub(crate) fn may_span(&self, coordinate: &Coordinate) -> bool {
+        let leading = coordinate.leading();
+        (self.leading.0 <= leading) & (leading <= self.leading.1)
+    }
+
     #[cold]
     fn spans_closely(&self, coordinate: &Coordinate) -> bool {
         let (first, last) = self.coordinates();
@@ -126,12 +133,9 @@ impl Part {
         })
     }
 
-    /// Asks for the bucket of a coordinate to be brought into the cache, if it can be in the part.
+    /// Asks for the bucket of a coordinate to be brought into the cache.
     #[inline]
-    pub(crate) fn prefetch_bucket(&self, coordinate: &Coordinate, probe: Probe) {
-        if !self.spans(coordinate) {
-            return;
-        }
+    pub(crate) fn prefetch_bucket(&self, probe: Probe) {
         let (file, start) = self.section_at(Section::Directory);
         prefetch_from(file, start + self.home(probe));
     }
@@ -162,6 +166,21 @@ impl Part {
         let (file, start) = self.section_at(Section::Heap);
         let at = start + offset as usize;
         (0..PREFETCH_LINES).for_each(|line| prefetch_from(file, at + line * LINE_BYTES));
+    }
+
+    /// Asks for the first line of an entry, and so for its page.
+    #[inline]
+    pub(crate) fn prefetch_start(&self, offset: u64) {
+        let (file, start) = self.section_at(Section::Heap);
+        prefetch_from(file, start + offset as usize);
+    }
+
+    /// Asks for the lines of an entry behind the first.
+    #[inline]
+    pub(crate) fn prefetch_rest(&self, offset: u64) {
+        let (file, start) = self.section_at(Section::Heap);
+        let at = start + offset as usize;
+        (1..=PREFETCH_LINES).for_each(|line| prefetch_from(file, at + line * LINE_BYTES));
     }
 
     /// Where the home bucket of a probe is in the directory.

@@ -245,7 +245,9 @@ impl Phext {
     /// Asks for the buckets where the parts look for a coordinate.
     pub(super) fn prefetch_buckets(&self, coordinate: &Coordinate, probe: Probe) {
         for view in &self.parts {
-            view.part.prefetch_bucket(coordinate, probe);
+            if view.part.may_span(coordinate) {
+                view.part.prefetch_bucket(probe);
+            }
         }
     }
 

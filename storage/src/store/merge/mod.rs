@@ -380,6 +380,31 @@ mod tests {
         store.commit(batch).unwrap();
     }
 
+    #[test]
+    fn parts_of_one_stretch_each_are_merged_with_their_neighbours() {
+        let store = open(&MemoryVfs::new());
+        // The last part is the lightest one.
+        for part in [5, 2, 7, 0, 3, 6, 1, 4] {
+            let scrolls = if part == 7 { 9 } else { 10 };
+            put(&store, part * 10 + 1..part * 10 + 1 + scrolls, "text");
+            store.seal().unwrap();
+        }
+        let shared = &store.shared;
+        // Three of them are one merge.
+        let limits = Limits {
+            slots: 30,
+            ..shared.limits()
+        };
+        let state = shared.state.load_full();
+        let jobs = plan(&state, &Space::of(&state), limits, Effort::Asked);
+        let [job] = &jobs[..] else {
+            panic!("{jobs:?}");
+        };
+        let first = |view: &PartView| view.part.coordinates().0.components()[8];
+        let merged: Vec<u32> = job.sources.iter().map(first).collect();
+        assert_eq!(merged, [1, 11, 21]);
+    }
+
     /// What was written cannot be read back, which shows only when a scroll of it is overwritten after
     /// the catalog names it.
     #[test]

@@ -12,7 +12,8 @@
 //! system: the deadest file gives the most room for the fewest bytes. A group of parts is chosen by
 //! what it costs, its current bytes less the dead bytes that go, for each part that there is less.
 //! Fresh parts of like size thus merge with each other, and a large old part joins when much of it is
-//! dead. The smaller the limit on parts, the more often a byte is rewritten; the limit grows with the
+//! dead. Parts that hold a stretch each, as those of a bulk load, are merged with their neighbours where
+//! that costs little more: merged parts hold a stretch each then, and a point looks into one of them. The smaller the limit on parts, the more often a byte is rewritten; the limit grows with the
 //! phext, so that it is rewritten about twice at most while it lives.
 //!
 //! Segments in which a merge met damage are left out, of what is merged as well as of what is due: no
@@ -43,6 +44,10 @@ const MANY_FILES: usize = 32;
 /// merge large: the number of parts is bounded by it.
 const LARGEST_SHARE: u64 = 8;
 
+/// Parts that lie one behind the other are merged rather than others where that costs at most this part
+/// more: no point is then looked up in more parts than before.
+const NEIGHBOURS_WORTH: u128 = 4;
+
 /// The sizes that bound merges.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Limits {
@@ -52,6 +57,13 @@ pub(in super::super) struct Limits {
     pub(in super::super) slots: u64,
     /// Current bytes of one merge, unless a phext is so large that its parts must be larger.
     pub(in super::super) bytes: u64,
+}
+
+impl Limits {
+    /// Whether one merge may be of so much.
+    fn holds(self, weight: Weight) -> bool {
+        weight.live <= self.bytes && weight.slots <= self.slots
+    }
 }
 
 /// How far to go.
@@ -270,7 +282,7 @@ pub(in super::super) fn debt_permille(state: &State, space: &Space, limits: Limi
         // Where no two parts fit into a merge, their number is nobody's fault.
         match late {
             0 => 0,
-            _ if cheapest_group(&weights(&parts), room(phext, limits)).is_empty() => 0,
+            _ if cheapest_group(&weights(&parts), room(phext, limits)).is_none() => 0,
             _ => (late * 1000 / most) as u64,
         }
     };
@@ -285,13 +297,12 @@ fn most_parts(phext: &Phext, limits: Limits) -> usize {
     (MANY_PARTS as u64 + seals / 4).min(MOST_PARTS as u64) as usize
 }
 
-/// The parts that merges take.
+/// The parts that merges take, by their least coordinates.
 fn mergeable(phext: &Phext) -> Vec<&PartView> {
-    phext
-        .parts
-        .iter()
-        .filter(|view| is_mergeable(view))
-        .collect()
+    let parts = phext.parts.iter();
+    let mut parts: Vec<&PartView> = parts.filter(|view| is_mergeable(view)).collect();
+    parts.sort_by_key(|view| view.part.coordinates().0);
+    parts
 }
 
 fn is_mergeable(view: &PartView) -> bool {
@@ -334,22 +345,21 @@ fn crowded_phexts(
         if parts.len() <= most(phext) {
             continue;
         }
-        let weights = weights(&parts);
-        let group = cheapest_group(&weights, room(phext, limits));
-        let cost: u64 = group.iter().map(|&index| weights[index].live).sum();
-        let slots: u64 = group.iter().map(|&index| weights[index].slots).sum();
-        let is_beyond = cost > left || slots > slots_left;
-        if group.is_empty() || cost > budget || is_beyond && !jobs.is_empty() {
+        let Some(group) = best_group(&parts, room(phext, limits)) else {
+            continue;
+        };
+        let members = group.members.into_iter().map(|index| parts[index]);
+        let sum = members.clone().map(Weight::of).reduce(Weight::plus);
+        let Weight { live, slots, .. } = sum.unwrap_or_default();
+        let is_beyond = live > left || slots > slots_left;
+        if live > budget || is_beyond && !jobs.is_empty() {
             continue;
         }
-        left = left.saturating_sub(cost);
+        left = left.saturating_sub(live);
         slots_left = slots_left.saturating_sub(slots);
         jobs.push(Job {
             phext: Arc::clone(phext),
-            sources: group
-                .into_iter()
-                .map(|index| parts[index].clone())
-                .collect(),
+            sources: members.cloned().collect(),
         });
     }
     jobs
@@ -364,8 +374,8 @@ fn crowded_files(space: &Space, limits: Limits) -> Vec<Job> {
         return Vec::new();
     }
     let weights: Vec<Weight> = files.iter().map(|file| file.weight).collect();
-    let group = cheapest_group(&weights, limits).into_iter();
-    jobs_by_phext(group.flat_map(|index| &files[index].parts))
+    let group = cheapest_group(&weights, limits).map_or(Vec::new(), |group| group.members);
+    jobs_by_phext(group.iter().flat_map(|&index| &files[index].parts))
 }
 
 /// The jobs that rewrite these parts, one for each phext.
@@ -390,7 +400,7 @@ fn stale_parts(state: &State, limits: Limits) -> Vec<Job> {
         let fits = |view: &&PartView| {
             let first = sum == Weight::default();
             sum = sum.plus(Weight::of(view));
-            first || sum.live <= limits.bytes && sum.slots <= limits.slots
+            first || limits.holds(sum)
         };
         stale.take_while(fits).cloned().collect()
     };
@@ -407,9 +417,37 @@ fn jobs_of(state: &State, sources: impl Fn(&Phext) -> Vec<PartView>) -> Vec<Job>
     jobs.filter(|job| !job.sources.is_empty()).collect()
 }
 
-/// The group that costs the least for each member that there is less, as indexes; empty where no two
-/// fit into `room`.
-fn cheapest_group(weights: &[Weight], room: Limits) -> Vec<usize> {
+/// The parts of a phext to be merged: the cheapest group, or neighbours that cost little more. The indexes
+/// are those of `parts`, which are in the order of their least coordinates.
+fn best_group(parts: &[&PartView], room: Limits) -> Option<Group> {
+    let weights = weights(parts);
+    let cheapest = cheapest_group(&weights, room)?;
+    let is_apart = |at: usize| parts[at - 1].part.coordinates().1 < parts[at].part.coordinates().0;
+    let neighbours = cheapest_neighbours(&weights, room, is_apart);
+    let most = cheapest.cost + cheapest.cost / NEIGHBOURS_WORTH;
+    Some(match neighbours {
+        Some(neighbours) if neighbours.cost <= most => neighbours,
+        _ => cheapest,
+    })
+}
+
+/// What is merged together.
+#[derive(Debug, PartialEq, Eq)]
+struct Group {
+    /// Bytes for each member that there is less, in units of 2^-16, since small groups must not tie by
+    /// rounding.
+    cost: u128,
+    /// Their indexes, ascending.
+    members: Vec<usize>,
+}
+
+/// What a group of these members that weigh so much, net, costs.
+fn cost(net: u128, members: usize) -> Option<u128> {
+    (net << 16).checked_div(members as u128 - 1)
+}
+
+/// The group that costs the least for each member that there is less; none where no two fit into `room`.
+fn cheapest_group(weights: &[Weight], room: Limits) -> Option<Group> {
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_by_key(|&index| weights[index].net());
     let mut taken = Vec::new();
@@ -417,23 +455,55 @@ fn cheapest_group(weights: &[Weight], room: Limits) -> Vec<usize> {
     let mut best: Option<(u128, usize)> = None;
     for index in order {
         let with = sum.plus(weights[index]);
-        if with.live > room.bytes || with.slots > room.slots {
+        if !room.holds(with) {
             continue;
         }
         sum = with;
         net += u128::from(weights[index].net());
         taken.push(index);
-        // Compared in fractions of a byte, since small groups must not tie by rounding.
-        let saved = taken.len() as u128 - 1;
-        if let Some(cost) = (net << 16).checked_div(saved)
+        if let Some(cost) = cost(net, taken.len())
             && best.is_none_or(|(least, _)| cost <= least)
         {
             best = Some((cost, taken.len()));
         }
     }
-    taken.truncate(best.map_or(0, |(_, length)| length));
+    let (cost, length) = best?;
+    taken.truncate(length);
     taken.sort_unstable();
-    taken
+    Some(Group {
+        cost,
+        members: taken,
+    })
+}
+
+/// The same of those that lie one behind the other without overlapping: `is_apart` says whether one
+/// lies behind the one before it.
+fn cheapest_neighbours(
+    weights: &[Weight],
+    room: Limits,
+    is_apart: impl Fn(usize) -> bool,
+) -> Option<Group> {
+    let mut best: Option<Group> = None;
+    for first in 0..weights.len() {
+        let (mut sum, mut net) = (Weight::default(), 0u128);
+        for (next, &weight) in weights.iter().enumerate().skip(first) {
+            sum = sum.plus(weight);
+            net += u128::from(weight.net());
+            if next > first && !is_apart(next) || !room.holds(sum) {
+                break;
+            }
+            let members = first..next + 1;
+            if let Some(cost) = cost(net, members.len())
+                && best.as_ref().is_none_or(|best| cost < best.cost)
+            {
+                best = Some(Group {
+                    cost,
+                    members: members.collect(),
+                });
+            }
+        }
+    }
+    best
 }
 
 #[cfg(test)]
@@ -457,7 +527,9 @@ mod tests {
                 slots: live,
             };
             let weights: Vec<Weight> = parts.iter().map(weight).collect();
-            assert_eq!(cheapest_group(&weights, room(bytes)), expected, "{parts:?}");
+            let group = cheapest_group(&weights, room(bytes));
+            let members = group.map_or(Vec::new(), |group| group.members);
+            assert_eq!(members, expected, "{parts:?}");
         };
         check(&[], 1000, &[]);
         check(&[(10, 0)], 1000, &[]);
@@ -475,5 +547,29 @@ mod tests {
         check(&fresh, 35, &[0, 1, 2]);
         check(&[(600, 0), (600, 0)], 1000, &[]);
         check(&[(600, 0), (300, 0), (600, 0)], 1000, &[0, 1]);
+    }
+
+    #[test]
+    fn neighbours_are_the_cheapest_run_of_parts_that_are_apart() {
+        let check = |parts: &[u64], bytes: u64, overlapping: &[usize], expected: &[usize]| {
+            let weight = |&live: &u64| Weight {
+                live,
+                dead: 0,
+                slots: live,
+            };
+            let weights: Vec<Weight> = parts.iter().map(weight).collect();
+            let is_apart = |at: usize| !overlapping.contains(&at);
+            let group = cheapest_neighbours(&weights, room(bytes), is_apart);
+            let members = group.map_or(Vec::new(), |group| group.members);
+            assert_eq!(members, expected, "{parts:?}");
+        };
+        check(&[], 1000, &[], &[]);
+        check(&[10], 1000, &[], &[]);
+        check(&[10, 12, 11], 1000, &[], &[0, 1, 2]);
+        // The cheapest pair would be the first and the last.
+        check(&[10, 30, 29, 10], 50, &[], &[2, 3]);
+        check(&[10, 30, 29, 10], 50, &[3], &[0, 1]);
+        check(&[10, 30, 29, 10], 50, &[1, 3], &[]);
+        check(&[10, 30, 29, 10], 100, &[1, 3], &[1, 2]);
     }
 }
