@@ -235,7 +235,7 @@ impl Phext {
 
     /// Counts that a scroll of one length took the place of one of another.
     fn count(&mut self, before: Option<u64>, after: Option<u64>) {
-        self.derived = Arc::default();
+        self.forget_derived();
         self.scrolls -= u64::from(before.is_some());
         self.text_bytes -= before.unwrap_or_default();
         self.scrolls += u64::from(after.is_some());
@@ -286,7 +286,15 @@ impl Phext {
         self.text_bytes = parts.iter().map(PartView::live_text_bytes).sum();
         self.parts = parts;
         self.sealed_lsn = sealed_lsn;
-        self.derived = Arc::default();
+        self.forget_derived();
+    }
+
+    /// Lets go of figures of another version: only the first change of a group finds them shared.
+    fn forget_derived(&mut self) {
+        match Arc::get_mut(&mut self.derived) {
+            Some(derived) => *derived = Derived::default(),
+            None => self.derived = Arc::default(),
+        }
     }
 
     /// Moves the active memtable out of the way of new changes.

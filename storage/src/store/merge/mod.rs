@@ -11,11 +11,13 @@
 //! A merge that meets damaged bytes is given up, as if it had not begun. The segment that has them is
 //! left out of merges until the store is opened again: it stays, with all that can be read of it.
 
+mod groups;
 mod pace;
 mod policy;
 
+pub(super) use groups::Limits;
 pub(super) use pace::{Pace, share};
-pub(super) use policy::{Effort, Limits, Space};
+pub(super) use policy::{Effort, Space};
 
 use super::Shared;
 use super::manifest::{Manifests, manifest_of};

@@ -9,12 +9,9 @@
 //! ```
 //!
 //! A shadow says exactly which slots are dead, so cleaning is greedy, as in a log-structured file
-//! system: the deadest file gives the most room for the fewest bytes. A group of parts is chosen by
-//! what it costs, its current bytes less the dead bytes that go, for each part that there is less.
-//! Fresh parts of like size thus merge with each other, and a large old part joins when much of it is
-//! dead. Parts that hold a stretch each, as those of a bulk load, are merged with their neighbours where
-//! that costs little more: merged parts hold a stretch each then, and a point looks into one of them. The smaller the limit on parts, the more often a byte is rewritten; the limit grows with the
-//! phext, so that it is rewritten about twice at most while it lives.
+//! system: the deadest file gives the most room for the fewest bytes. Which parts are merged with each
+//! other, [`groups`](super::groups) says. The smaller the limit on parts, the more often a byte is
+//! rewritten; the limit grows with the phext, so that it is rewritten about twice at most while it lives.
 //!
 //! Segments in which a merge met damage are left out, of what is merged as well as of what is due: no
 //! merge makes them less. But parts of them without a current slot are dropped as others are.
@@ -22,6 +19,7 @@
 //! Everything here is a function of counts and sizes. No clock, no I/O.
 
 use super::super::state::{PartView, Phext, State};
+use super::groups::{Limits, Weight, best_group, cheapest_group, weights};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,28 +42,6 @@ const MANY_FILES: usize = 32;
 /// merge large: the number of parts is bounded by it.
 const LARGEST_SHARE: u64 = 8;
 
-/// Parts that lie one behind the other are merged rather than others where that costs at most this part
-/// more: no point is then looked up in more parts than before.
-const NEIGHBOURS_WORTH: u128 = 4;
-
-/// The sizes that bound merges.
-#[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Limits {
-    /// A memtable's bytes: what a sealed part is about as large as.
-    pub(in super::super) memtable_bytes: u64,
-    /// Current slots of one merge, whose keys are in memory; a single part may have more.
-    pub(in super::super) slots: u64,
-    /// Current bytes of one merge, unless a phext is so large that its parts must be larger.
-    pub(in super::super) bytes: u64,
-}
-
-impl Limits {
-    /// Whether one merge may be of so much.
-    fn holds(self, weight: Weight) -> bool {
-        weight.live <= self.bytes && weight.slots <= self.slots
-    }
-}
-
 /// How far to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Effort {
@@ -81,17 +57,6 @@ pub(super) struct Job {
     pub(super) phext: Arc<Phext>,
     /// What is merged, as it was when the merge began.
     pub(super) sources: Vec<PartView>,
-}
-
-/// A candidate for merging: a part or a file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Weight {
-    /// Bytes of current slots, with their share of the sections.
-    pub(super) live: u64,
-    /// The other bytes.
-    pub(super) dead: u64,
-    /// Current slots.
-    pub(super) slots: u64,
 }
 
 /// The store's files, and what in them is dead.
@@ -122,31 +87,6 @@ pub(in super::super) struct SpaceTotals {
     /// Bytes of current scrolls, in segments or in memory.
     pub(in super::super) live: u64,
     pub(in super::super) dead: u64,
-}
-
-impl Weight {
-    fn of(view: &PartView) -> Weight {
-        let live = view.live_bytes();
-        Weight {
-            live,
-            dead: view.part.byte_len().saturating_sub(live),
-            slots: u64::from(view.live()),
-        }
-    }
-
-    /// What rewriting costs, less what it gives back; not below 0, since a part that pays for itself
-    /// must not pay for a group that is too small.
-    fn net(&self) -> u64 {
-        self.live.saturating_sub(self.dead)
-    }
-
-    fn plus(self, other: Weight) -> Weight {
-        Weight {
-            live: self.live + other.live,
-            dead: self.dead + other.dead,
-            slots: self.slots + other.slots,
-        }
-    }
 }
 
 impl Space {
@@ -309,10 +249,6 @@ fn is_mergeable(view: &PartView) -> bool {
     !view.part.segment().is_set_aside()
 }
 
-fn weights(parts: &[&PartView]) -> Vec<Weight> {
-    parts.iter().map(|view| Weight::of(view)).collect()
-}
-
 /// The room of one merge for parts of this phext.
 fn room(phext: &Phext, limits: Limits) -> Limits {
     let live: u64 = phext.parts.iter().map(PartView::live_bytes).sum();
@@ -345,18 +281,17 @@ fn crowded_phexts(
         if parts.len() <= most(phext) {
             continue;
         }
-        let Some(group) = best_group(&parts, room(phext, limits)) else {
+        let Some(group) = best_group(&parts, room(phext, limits), budget) else {
             continue;
         };
-        let members = group.members.into_iter().map(|index| parts[index]);
-        let sum = members.clone().map(Weight::of).reduce(Weight::plus);
-        let Weight { live, slots, .. } = sum.unwrap_or_default();
+        let Weight { live, slots, .. } = group.weight;
         let is_beyond = live > left || slots > slots_left;
-        if live > budget || is_beyond && !jobs.is_empty() {
+        if is_beyond && !jobs.is_empty() {
             continue;
         }
         left = left.saturating_sub(live);
         slots_left = slots_left.saturating_sub(slots);
+        let members = group.members.into_iter().map(|index| parts[index]);
         jobs.push(Job {
             phext: Arc::clone(phext),
             sources: members.cloned().collect(),
@@ -415,161 +350,4 @@ fn jobs_of(state: &State, sources: impl Fn(&Phext) -> Vec<PartView>) -> Vec<Job>
     };
     let jobs = state.phexts.values().map(job);
     jobs.filter(|job| !job.sources.is_empty()).collect()
-}
-
-/// The parts of a phext to be merged: the cheapest group, or neighbours that cost little more. The indexes
-/// are those of `parts`, which are in the order of their least coordinates.
-fn best_group(parts: &[&PartView], room: Limits) -> Option<Group> {
-    let weights = weights(parts);
-    let cheapest = cheapest_group(&weights, room)?;
-    let is_apart = |at: usize| parts[at - 1].part.coordinates().1 < parts[at].part.coordinates().0;
-    let neighbours = cheapest_neighbours(&weights, room, is_apart);
-    let most = cheapest.cost + cheapest.cost / NEIGHBOURS_WORTH;
-    Some(match neighbours {
-        Some(neighbours) if neighbours.cost <= most => neighbours,
-        _ => cheapest,
-    })
-}
-
-/// What is merged together.
-#[derive(Debug, PartialEq, Eq)]
-struct Group {
-    /// Bytes for each member that there is less, in units of 2^-16, since small groups must not tie by
-    /// rounding.
-    cost: u128,
-    /// Their indexes, ascending.
-    members: Vec<usize>,
-}
-
-/// What a group of these members that weigh so much, net, costs.
-fn cost(net: u128, members: usize) -> Option<u128> {
-    (net << 16).checked_div(members as u128 - 1)
-}
-
-/// The group that costs the least for each member that there is less; none where no two fit into `room`.
-fn cheapest_group(weights: &[Weight], room: Limits) -> Option<Group> {
-    let mut order: Vec<usize> = (0..weights.len()).collect();
-    order.sort_by_key(|&index| weights[index].net());
-    let mut taken = Vec::new();
-    let (mut sum, mut net) = (Weight::default(), 0u128);
-    let mut best: Option<(u128, usize)> = None;
-    for index in order {
-        let with = sum.plus(weights[index]);
-        if !room.holds(with) {
-            continue;
-        }
-        sum = with;
-        net += u128::from(weights[index].net());
-        taken.push(index);
-        if let Some(cost) = cost(net, taken.len())
-            && best.is_none_or(|(least, _)| cost <= least)
-        {
-            best = Some((cost, taken.len()));
-        }
-    }
-    let (cost, length) = best?;
-    taken.truncate(length);
-    taken.sort_unstable();
-    Some(Group {
-        cost,
-        members: taken,
-    })
-}
-
-/// The same of those that lie one behind the other without overlapping: `is_apart` says whether one
-/// lies behind the one before it.
-fn cheapest_neighbours(
-    weights: &[Weight],
-    room: Limits,
-    is_apart: impl Fn(usize) -> bool,
-) -> Option<Group> {
-    let mut best: Option<Group> = None;
-    for first in 0..weights.len() {
-        let (mut sum, mut net) = (Weight::default(), 0u128);
-        for (next, &weight) in weights.iter().enumerate().skip(first) {
-            sum = sum.plus(weight);
-            net += u128::from(weight.net());
-            if next > first && !is_apart(next) || !room.holds(sum) {
-                break;
-            }
-            let members = first..next + 1;
-            if let Some(cost) = cost(net, members.len())
-                && best.as_ref().is_none_or(|best| cost < best.cost)
-            {
-                best = Some(Group {
-                    cost,
-                    members: members.collect(),
-                });
-            }
-        }
-    }
-    best
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn room(bytes: u64) -> Limits {
-        Limits {
-            memtable_bytes: 100,
-            slots: u64::MAX,
-            bytes,
-        }
-    }
-
-    #[test]
-    fn the_cheapest_group_is_of_like_parts_and_takes_dead_ones() {
-        let check = |parts: &[(u64, u64)], bytes: u64, expected: &[usize]| {
-            let weight = |&(live, dead): &(u64, u64)| Weight {
-                live,
-                dead,
-                slots: live,
-            };
-            let weights: Vec<Weight> = parts.iter().map(weight).collect();
-            let group = cheapest_group(&weights, room(bytes));
-            let members = group.map_or(Vec::new(), |group| group.members);
-            assert_eq!(members, expected, "{parts:?}");
-        };
-        check(&[], 1000, &[]);
-        check(&[(10, 0)], 1000, &[]);
-        check(&[(10, 0), (12, 0)], 1000, &[0, 1]);
-        // Five of one size, and a large one that is not worth it.
-        let fresh = [(10, 0), (10, 0), (10, 0), (10, 0), (10, 0), (100, 0)];
-        check(&fresh, 1000, &[0, 1, 2, 3, 4]);
-        // The large one is mostly dead: rewriting it gives more than it costs.
-        check(
-            &[(10, 0), (10, 0), (10, 0), (10, 0), (10, 0), (40, 60)],
-            1000,
-            &[0, 1, 2, 3, 4, 5],
-        );
-        // No more than fits; none where no two fit.
-        check(&fresh, 35, &[0, 1, 2]);
-        check(&[(600, 0), (600, 0)], 1000, &[]);
-        check(&[(600, 0), (300, 0), (600, 0)], 1000, &[0, 1]);
-    }
-
-    #[test]
-    fn neighbours_are_the_cheapest_run_of_parts_that_are_apart() {
-        let check = |parts: &[u64], bytes: u64, overlapping: &[usize], expected: &[usize]| {
-            let weight = |&live: &u64| Weight {
-                live,
-                dead: 0,
-                slots: live,
-            };
-            let weights: Vec<Weight> = parts.iter().map(weight).collect();
-            let is_apart = |at: usize| !overlapping.contains(&at);
-            let group = cheapest_neighbours(&weights, room(bytes), is_apart);
-            let members = group.map_or(Vec::new(), |group| group.members);
-            assert_eq!(members, expected, "{parts:?}");
-        };
-        check(&[], 1000, &[], &[]);
-        check(&[10], 1000, &[], &[]);
-        check(&[10, 12, 11], 1000, &[], &[0, 1, 2]);
-        // The cheapest pair would be the first and the last.
-        check(&[10, 30, 29, 10], 50, &[], &[2, 3]);
-        check(&[10, 30, 29, 10], 50, &[3], &[0, 1]);
-        check(&[10, 30, 29, 10], 50, &[1, 3], &[]);
-        check(&[10, 30, 29, 10], 100, &[1, 3], &[1, 2]);
-    }
 }
