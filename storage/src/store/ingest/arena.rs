@@ -67,8 +67,6 @@ pub(super) struct Arena {
     /// The block that will be wanted next, on its way.
     next_block: Option<JoinHandle<io::Result<Block>>>,
     text_bytes: u64,
-    /// All bits that components have, by dimension.
-    bits: [u32; DIMENSIONS],
     /// The scroll pushed last, while each exceeded the one before.
     last: Option<Coordinate>,
     is_unsorted: bool,
@@ -85,7 +83,6 @@ impl Default for Arena {
             blocks: Vec::new(),
             next_block: None,
             text_bytes: 0,
-            bits: [0; DIMENSIONS],
             last: None,
             is_unsorted: false,
             is_permuted: false,
@@ -185,9 +182,6 @@ impl Arena {
         if !self.is_unsorted {
             self.is_unsorted = self.last.is_some_and(|last| last >= *coordinate);
             self.last = Some(*coordinate);
-        }
-        for (bits, &component) in self.bits.iter_mut().zip(coordinate.components()) {
-            *bits |= component;
         }
     }
 
@@ -311,13 +305,12 @@ impl Arena {
             return;
         }
         self.next_block = None;
-        let bits = self.bits;
         if let [range] = &mut self.ranges[..] {
-            range.sort(bits);
+            range.sort();
         } else {
             let ranges = Mutex::new(self.ranges.iter_mut());
             let next = || ranges.lock().next();
-            let sort = || std::iter::from_fn(next).for_each(|range| range.sort(bits));
+            let sort = || std::iter::from_fn(next).for_each(ArenaRange::sort);
             in_two(sort, sort);
         }
         self.length = 0;
@@ -411,23 +404,63 @@ impl ArenaRange {
     }
 
     /// Brings entries into coordinate order, of several at one coordinate the last one.
-    fn sort(&mut self, bits: [u32; DIMENSIONS]) {
+    fn sort(&mut self) {
         self.entries.shrink_to_fit();
-        let order = order_of(&self.entries, bits);
+        let order = order_of(&self.entries);
         let sorted = order.iter().map(|&index| self.entries[index as usize]);
         self.entries = sorted.collect();
     }
 }
 
-/// The entries' indexes in coordinate order, of several at one coordinate the last one's. The
-/// components have no other bits than these.
-fn order_of(entries: &[Entry], bits: [u32; DIMENSIONS]) -> Vec<u32> {
-    let widths = bits.map(|bits| u32::BITS - bits.leading_zeros());
+/// The entries' indexes in coordinate order, of several at one coordinate the last one's.
+fn order_of(entries: &[Entry]) -> Vec<u32> {
+    let widths = varying_bits(entries).map(|bits| u32::BITS - bits.leading_zeros());
     match widths.iter().sum::<u32>() {
         0..=64 => order_by(entries, |coordinate| pack(coordinate, &widths) as u64),
+        width @ 65..=128 if entries.len() < PARALLEL_ENTRIES => {
+            let below = width - u64::BITS;
+            order_by_prefix(entries, |coordinate| {
+                (pack(coordinate, &widths) >> below) as u64
+            })
+        }
         65..=128 => order_by(entries, |coordinate| pack(coordinate, &widths)),
         _ => order_by(entries, |coordinate| *coordinate),
     }
+}
+
+/// The bits in which components differ, by dimension: those above are the same in all entries, and tell
+/// nothing of their order. Where entries are of one range, that is most of the leading dimensions.
+fn varying_bits(entries: &[Entry]) -> [u32; DIMENSIONS] {
+    let mut varying = [0; DIMENSIONS];
+    let Some(first) = entries.first() else {
+        return varying;
+    };
+    for entry in entries {
+        let pairs = entry.coordinate.components().iter();
+        let pairs = pairs.zip(first.coordinate.components());
+        for (varying, (component, first)) in varying.iter_mut().zip(pairs) {
+            *varying |= component ^ first;
+        }
+    }
+    varying
+}
+
+/// As [`order_by`], by a key that says of most pairs which is less, and of equal ones nothing: half as
+/// much is moved as with a key that tells them all apart.
+fn order_by_prefix(entries: &[Entry], key: impl Fn(&Coordinate) -> u64) -> Vec<u32> {
+    let keys = entries.iter().map(|entry| key(&entry.coordinate));
+    let mut keys: Vec<(u64, u32)> = keys.zip(0..).collect();
+    keys.sort_unstable();
+    let coordinate = |&(_, index): &(u64, u32)| entries[index as usize].coordinate;
+    let mut order = Vec::with_capacity(keys.len());
+    for tied in keys.chunk_by_mut(|a, b| a.0 == b.0) {
+        if tied.len() > 1 {
+            tied.sort_unstable_by_key(|key| (coordinate(key), key.1));
+        }
+        let same = tied.chunk_by(|a, b| coordinate(a) == coordinate(b));
+        order.extend(same.filter_map(<[_]>::last).map(|&(_, index)| index));
+    }
+    order
 }
 
 fn order_by<K: Ord + Copy + Send + Sync>(
@@ -498,11 +531,12 @@ fn merge_indexes<K: Ord + Copy>(first: &[(K, u32)], second: &[(K, u32)]) -> Vec<
     merged
 }
 
-/// The components behind each other, each in as many bits as the widest takes.
+/// The lowest bits of the components behind each other, of each dimension as many as its width.
 fn pack(coordinate: &Coordinate, widths: &[u32; DIMENSIONS]) -> u128 {
     let components = coordinate.components().iter().zip(widths);
     components.fold(0, |packed, (&component, &width)| {
-        packed << width | u128::from(component)
+        let lowest = u64::from(component) & ((1 << width) - 1);
+        packed << width | u128::from(lowest)
     })
 }
 
@@ -534,6 +568,22 @@ mod tests {
                 .map(|n| (Coordinate::new(coordinate(n)).unwrap(), n.to_le_bytes()));
             check_order(scrolls);
         }
+    }
+
+    /// More than 64 bits differ, and the first 64 of them tell few coordinates apart.
+    #[test]
+    fn coordinates_that_differ_late_sort() {
+        let coordinate = |n: u32| {
+            let mixed = n.wrapping_mul(0x9e37_79b1);
+            let early = |d: u32| 1 + (mixed >> (d + 20) & 1) * 1024;
+            let late = |d: u32| 1 + (mixed >> (d * 4) & 15) * 64;
+            std::array::from_fn(|d| match d {
+                0..6 => early(d as u32),
+                _ => late(d as u32 - 6),
+            })
+        };
+        let scrolls = 0..3 * SAMPLE_ENTRIES as u32;
+        check_order(scrolls.map(|n| (Coordinate::new(coordinate(n)).unwrap(), n.to_le_bytes())));
     }
 
     #[test]
