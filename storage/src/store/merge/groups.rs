@@ -112,7 +112,7 @@ pub(super) fn cheapest_group(weights: &[Weight], room: Limits) -> Option<Group> 
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_by_key(|&index| weights[index].net());
     let mut growing = Growing::default();
-    let mut best: Option<Group> = None;
+    let mut best: Option<(u128, Weight, usize)> = None;
     for index in order {
         if !room.holds(growing.weight.plus(weights[index])) {
             continue;
@@ -120,12 +120,20 @@ pub(super) fn cheapest_group(weights: &[Weight], room: Limits) -> Option<Group> 
         growing.add(index, weights[index]);
         // As cheap with more members: there are fewer parts afterwards.
         if let Some(cost) = growing.cost()
-            && best.as_ref().is_none_or(|best| cost <= best.cost)
+            && best.is_none_or(|(least, ..)| cost <= least)
         {
-            best = Some(growing.group(cost));
+            best = Some((cost, growing.weight, growing.members.len()));
         }
     }
-    best
+    let (cost, weight, length) = best?;
+    let mut members = growing.members;
+    members.truncate(length);
+    members.sort_unstable();
+    Some(Group {
+        cost,
+        weight,
+        members,
+    })
 }
 
 /// The same of those that lie one behind the other without overlapping.
@@ -173,13 +181,12 @@ impl Growing {
         (self.net << 16).checked_div((self.members.len() as u128).saturating_sub(1))
     }
 
+    /// It as it is, where members came in ascending order.
     fn group(&self, cost: u128) -> Group {
-        let mut members = self.members.clone();
-        members.sort_unstable();
         Group {
             cost,
             weight: self.weight,
-            members,
+            members: self.members.clone(),
         }
     }
 }
