@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TEXT_BYTES: usize = 1000;
 const MEMTABLE_BYTES: u64 = 64 << 10;
@@ -52,8 +52,14 @@ impl Drop for Text {
     }
 }
 
-fn wait() {
-    thread::sleep(Duration::from_micros(100));
+/// Waits until something holds, which takes milliseconds, and fails where it does not come to hold.
+fn wait_until(holds: impl Fn() -> bool) {
+    const LONGEST: Duration = Duration::from_secs(60);
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < LONGEST, "it never came to hold");
+        thread::sleep(Duration::from_micros(100));
+    }
 }
 
 /// Fills a memtable, reads what is current before it is sealed until it is, and says how many of its texts
@@ -84,14 +90,11 @@ fn freed_by_reader() -> u64 {
     commit(1..=1);
     let snapshot = store.snapshot();
     commit(2..=TEXTS);
-    while store.statistics().seals == 0 {
-        wait();
-    }
+    wait_until(|| store.statistics().seals > 0);
     drop(snapshot);
     let by_reader = || freed.by_reader.load(Ordering::Relaxed);
-    while by_reader() + freed.by_others.load(Ordering::Relaxed) < u64::from(TEXTS) {
-        wait();
-    }
+    let by_others = || freed.by_others.load(Ordering::Relaxed);
+    wait_until(|| by_reader() + by_others() == u64::from(TEXTS));
     by_reader()
 }
 
