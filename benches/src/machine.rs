@@ -100,8 +100,9 @@ pub fn processor_seconds() -> f64 {
     ticks().unwrap_or(0.0) / 100.0
 }
 
-/// Waits until no thread of this process has anything to do, at most for `limit`. What a store compacts
-/// after its writes would otherwise slow down whatever is measured next.
+/// Waits until no thread of this process has anything to do, at most for `limit`, which it says on
+/// standard error. What a store compacts after its writes would otherwise slow down whatever is measured
+/// next.
 pub fn wait_for_rest(limit: Duration) {
     const WINDOW: Duration = Duration::from_millis(100);
     const BUSY_SECONDS: f64 = 0.02;
@@ -115,6 +116,9 @@ pub fn wait_for_rest(limit: Duration) {
         }
         before = now;
     }
+    eprintln!(
+        "this process was not at rest after {limit:?}: what it still does slows down what is measured next"
+    );
 }
 
 /// Bytes of all files under a directory.

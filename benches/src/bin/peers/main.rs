@@ -56,7 +56,7 @@ struct Arguments {
     /// Records in each store.
     #[arg(long, default_value_t = 1_000_000)]
     scrolls: u32,
-    /// Which workloads; all but the mixes of YCSB where none is named.
+    /// Which workloads; all but narrow-box and the mixes of YCSB where none is named.
     #[arg(long, value_enum, value_delimiter = ',')]
     workloads: Vec<Workload>,
     /// Which data sets: uniform, clustered, hierarchy, agent.
@@ -131,7 +131,7 @@ fn plan(arguments: &Arguments) -> Outcome<run::Plan> {
         [] => Workload::value_variants()
             .iter()
             .copied()
-            .filter(|workload| !Workload::MIXES.contains(workload))
+            .filter(|workload| workload.is_default())
             .collect(),
         named => named.to_vec(),
     };

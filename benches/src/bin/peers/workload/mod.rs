@@ -54,11 +54,13 @@ pub(crate) enum Workload {
     YcsbE,
     /// YCSB: half reads, half texts that are read and replaced.
     YcsbF,
+    /// As box, so much narrower that it finds as many of any number of records as box does of a million.
+    NarrowBox,
 }
 
 impl Workload {
     /// Those that read, in the order in which a round measures them.
-    pub(crate) const READS: [Workload; 9] = [
+    pub(crate) const READS: [Workload; 10] = [
         Workload::Point,
         Workload::Miss,
         Workload::Batch,
@@ -67,6 +69,7 @@ impl Workload {
         Workload::Prefix,
         Workload::Wildcard,
         Workload::Box,
+        Workload::NarrowBox,
         Workload::Nearest,
     ];
 
@@ -82,6 +85,11 @@ impl Workload {
         Workload::YcsbD,
         Workload::YcsbE,
     ];
+
+    /// Whether it is measured where none is named.
+    pub(crate) fn is_default(self) -> bool {
+        self != Workload::NarrowBox && !Workload::MIXES.contains(&self)
+    }
 
     /// By what its answers are verified.
     pub(crate) fn verified_by(self) -> Option<&'static str> {
@@ -106,7 +114,11 @@ impl Workload {
             Workload::Batch => "key",
             Workload::Range => "100 records",
             Workload::Scan | Workload::Load => "record",
-            Workload::Prefix | Workload::Wildcard | Workload::Box | Workload::Nearest => "query",
+            Workload::Prefix
+            | Workload::Wildcard
+            | Workload::Box
+            | Workload::NarrowBox
+            | Workload::Nearest => "query",
             Workload::Put | Workload::Group | Workload::Callbacks => "put",
             Workload::Space => "store",
             Workload::Open => "open",

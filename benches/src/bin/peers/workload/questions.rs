@@ -27,6 +27,8 @@ const NEIGHBOURS: usize = 10;
 const CONSTRAINED: usize = 5;
 /// How far a box reaches to either side, as a share of the ranks.
 const HALF_WINDOW: f64 = 0.05;
+/// A narrow box reaches as far among this many records.
+const NARROW_FROM: f64 = 1e6;
 
 /// The questions of a round.
 pub(crate) struct Questions {
@@ -59,11 +61,11 @@ impl Questions {
             Workload::Scan => scan(dataset),
             Workload::Prefix => prefixes(dataset, random),
             Workload::Wildcard => regions(dataset, random, wildcard),
-            Workload::Box => {
-                let ranks = Ranks::sample(dataset, random);
-                regions(dataset, random, |centre, random| {
-                    ranks.window(centre, random)
-                })
+            Workload::Box => boxes(dataset, random, HALF_WINDOW),
+            Workload::NarrowBox => {
+                let share = NARROW_FROM / dataset.keys.len() as f64;
+                let narrower = share.powf(1.0 / CONSTRAINED as f64);
+                boxes(dataset, random, (HALF_WINDOW * narrower).min(0.5))
             }
             Workload::Nearest => nearest(dataset, random),
             _ => unreachable!("{workload:?} asks no questions"),
@@ -238,6 +240,13 @@ fn regions(
     }
 }
 
+fn boxes(dataset: &Dataset, random: &mut StdRng, half_window: f64) -> Questions {
+    let ranks = Ranks::sample(dataset, random);
+    regions(dataset, random, |centre, random| {
+        ranks.window(centre, half_window, random)
+    })
+}
+
 fn constrained(random: &mut StdRng) -> Vec<usize> {
     rand::seq::index::sample(random, DIMENSIONS, CONSTRAINED).into_vec()
 }
@@ -269,10 +278,10 @@ impl Ranks {
         }))
     }
 
-    /// A box around a centre.
-    fn window(&self, centre: &Coordinate, random: &mut StdRng) -> Region {
+    /// A box around a centre, which reaches over this share of the ranks to either side.
+    fn window(&self, centre: &Coordinate, half_window: f64, random: &mut StdRng) -> Region {
         let mut region = Region::ALL;
-        let reach = (Self::SAMPLED as f64 * HALF_WINDOW) as usize;
+        let reach = (Self::SAMPLED as f64 * half_window) as usize;
         for dimension in constrained(random) {
             let (sorted, component) = (&self.0[dimension], centre.components()[dimension]);
             let rank = sorted.partition_point(|&other| other < component);
