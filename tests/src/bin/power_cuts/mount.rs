@@ -8,6 +8,7 @@
 //! was killed, and fail then: a process without power is given no answer, so it cannot act on one.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -56,9 +57,13 @@ impl Mount {
 
     /// Unmounts, and gives the medium as it was when the power went.
     pub(crate) fn unmount(self) -> Result<Medium, Error> {
-        self.session
-            .umount_and_join()
-            .context(|| "unmounting the file system")?;
+        let unmounted = match self.session.umount_and_join() {
+            // The kernel ends the session with this where requests of a killed process are still under way
+            // as it unmounts.
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => Ok(()),
+            unmounted => unmounted,
+        };
+        unmounted.context(|| "unmounting the file system")?;
         Ok(self.power.take())
     }
 }
