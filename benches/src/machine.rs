@@ -100,9 +100,9 @@ pub fn processor_seconds() -> f64 {
     ticks().unwrap_or(0.0) / 100.0
 }
 
-/// Waits until no thread of this process has anything to do, at most for `limit`, which it says on
-/// standard error. What a store compacts after its writes would otherwise slow down whatever is measured
-/// next.
+/// Waits until no thread of this process has anything to do, at most for `limit`; says on standard error
+/// where that was not enough. What a store compacts after its writes would otherwise slow down whatever is
+/// measured next.
 pub fn wait_for_rest(limit: Duration) {
     const WINDOW: Duration = Duration::from_millis(100);
     const BUSY_SECONDS: f64 = 0.02;

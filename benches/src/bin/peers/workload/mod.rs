@@ -54,7 +54,7 @@ pub(crate) enum Workload {
     YcsbE,
     /// YCSB: half reads, half texts that are read and replaced.
     YcsbF,
-    /// As box, so much narrower that it finds as many of any number of records as box does of a million.
+    /// As box, so much narrower that of any number of independent records it finds as many as of a million.
     NarrowBox,
 }
 
