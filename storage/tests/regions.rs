@@ -15,7 +15,7 @@ mod support;
 
 use phext_storage::coordinate::{Coordinate, MAX_COMPONENT};
 use phext_storage::page_table::{
-    Constraint, LaneSpec, Metric, Nearest, Region, ScanFigures, Span, Weights,
+    Constraint, Lane, LaneSpec, Location, Metric, Nearest, Region, ScanFigures, Span, Weights,
 };
 use phext_storage::vfs::MemoryVfs;
 use phext_storage::{Options, Phext, Store};
@@ -160,8 +160,28 @@ impl Fixture {
         assert!(found == expected, "{spec:?}:\n{found:?}\n{expected:?}");
         check_estimate(phext, spec, found.len() as u64);
         let figures = since(&before, &phext.counters().read());
+        check_expected_texts(phext, spec, &found);
         check_pieces(phext, spec, &found);
         (figures, found.len())
+    }
+}
+
+/// Whenever a cursor is told that texts are wanted, it gives the same lanes.
+fn check_expected_texts(phext: &Phext, spec: &LaneSpec, whole: &[(Coordinate, Vec<u8>)]) {
+    for told_after in [0, 1, 20] {
+        let mut cursor = phext.lanes(spec).unwrap();
+        let mut found = Vec::new();
+        cursor.next_batch(&mut found, told_after).unwrap();
+        cursor.expect_texts();
+        cursor.next_batch(&mut found, usize::MAX >> 1).unwrap();
+        let texts = found.iter().map(|lane| lane.location.text().unwrap());
+        let coordinates = found.iter().map(|lane| lane.coordinate);
+        assert!(
+            coordinates
+                .zip(texts)
+                .eq(whole.iter().map(|(c, t)| (*c, &t[..]))),
+            "told after {told_after}: {spec:?}"
+        );
     }
 }
 
@@ -450,4 +470,44 @@ fn zone_maps_postings_and_limits_are_used() {
         (0, 0),
         "no code, no block"
     );
+}
+
+/// What a cursor reads to make lanes shows in their places.
+#[test]
+fn coordinates_come_from_beside_texts_that_are_expected() {
+    let random = &mut StdRng::seed_from_u64(21);
+    let uniform = Fixture::new(Data::Uniform, "auto", 20_000, random);
+    let mut constraints = [const { Constraint::FREE }; 9];
+    constraints[3] = Constraint::range(1, 100).unwrap();
+    constraints[5] = Constraint::range(1, 200).unwrap();
+    let region = LaneSpec::Region(Region::new(constraints));
+    let snapshot = uniform.store.snapshot();
+    let phext = snapshot.phext("z").unwrap();
+
+    let slots = |are_expected: bool| {
+        let mut cursor = phext.lanes(&region).unwrap();
+        if are_expected {
+            cursor.expect_texts();
+        }
+        let mut found = Vec::new();
+        cursor.next_batch(&mut found, usize::MAX >> 1).unwrap();
+        let of_slot = |lane: &&_| {
+            matches!(
+                lane,
+                &&Lane {
+                    location: Location::Slot { .. },
+                    ..
+                }
+            )
+        };
+        let in_parts = found
+            .iter()
+            .filter(|lane| !matches!(lane.location, Location::Memory(_)));
+        (in_parts.count(), found.iter().filter(of_slot).count())
+    };
+    let (in_parts, slots_without) = slots(false);
+    assert!(in_parts > 1000, "{in_parts}");
+    assert_eq!(slots_without, in_parts, "no entry was read");
+    // The first lane of each part was made before.
+    assert_eq!(slots(true), (in_parts, phext.parts()));
 }

@@ -25,6 +25,9 @@ impl<'a> Sentron<'a> {
         let mut most = first_batch(outside.sink.wanted()).min(self.batch);
         let mut ahead = None;
         self.only_counts = matches!(lanes, Lanes::Cursor(_)) && only_counts(stream);
+        if self.survey.gathers_texts {
+            lanes.expect_texts();
+        }
         loop {
             if (outside.interrupted)() {
                 return Err(Box::new(ExecuteError::Interrupted));

@@ -65,6 +65,15 @@ impl<'a> Lanes<'a> {
         }
     }
 
+    /// Makes lanes for a reader of all their texts.
+    pub(super) fn expect_texts(&mut self) {
+        match self {
+            Self::Cursor(cursor) => cursor.expect_texts(),
+            Self::Points(_) => {}
+            Self::Share(shared) => shared.0.expect_texts(),
+        }
+    }
+
     /// Appends up to `most` lanes to `out`. Nothing appended means the end.
     pub(super) fn next(
         &mut self,

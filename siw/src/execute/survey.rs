@@ -14,6 +14,8 @@ pub(super) struct Survey {
     pub(super) indexed: u16,
     /// Whether there are accumulators of rows.
     pub(super) accumulates: bool,
+    /// Whether the text of every lane is gathered.
+    pub(super) gathers_texts: bool,
 }
 
 impl Survey {
@@ -24,6 +26,7 @@ impl Survey {
             lanes: None,
             indexed: 0,
             accumulates: false,
+            gathers_texts: false,
         };
         for word in &stream.each {
             match word.sparse {
@@ -33,6 +36,7 @@ impl Survey {
                     (survey.register, survey.lanes) = (to, Some(lanes));
                 }
                 SparseOp::Index { dimension, .. } => survey.indexed |= 1 << dimension,
+                SparseOp::Gather { mask: None, .. } => survey.gathers_texts = true,
                 _ => {}
             }
             survey.accumulates |= matches!(
@@ -51,4 +55,31 @@ impl Survey {
 pub(crate) fn only_counts(stream: &Stream) -> bool {
     let mut forms = stream.each.iter().flat_map(Word::forms);
     stream.tier == MAX_TIER && !forms.any(|form| form.reads().has_places())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Extent, K, T};
+
+    #[test]
+    fn texts_of_a_mask_are_not_the_texts_of_every_lane() {
+        let gathers_texts = |mask| {
+            let (to, extent, at) = (T(0), Extent::Whole, P(0));
+            let gather = SparseOp::Gather {
+                to,
+                extent,
+                at,
+                mask,
+            };
+            let stream = Stream {
+                each: vec![Word::NOP, Word::sparse(gather)],
+                ..Stream::default()
+            };
+            Survey::of(&stream).gathers_texts
+        };
+        assert!(gathers_texts(None));
+        assert!(!gathers_texts(Some(K(1))));
+        assert!(!Survey::of(&Stream::default()).gathers_texts);
+    }
 }

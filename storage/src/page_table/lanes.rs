@@ -5,14 +5,14 @@
 
 use super::counters::ScanFigures;
 use super::kernels::Kernels;
-use super::matches::{self, Match};
+use super::matches::{self, MatchWalk};
 use super::memory::RegionWalk;
 use super::nearest::{self, Nearest};
 use super::region::Region;
 use super::{Lane, Location, PartWalk};
 use crate::coordinate::Coordinate;
 use crate::error::Result;
-use crate::store::{MemtableRange, PartView, Phext};
+use crate::store::{MemtableRange, Phext};
 use bytes::Bytes;
 use std::ops::RangeInclusive;
 
@@ -125,6 +125,16 @@ impl<'a> LaneCursor<'a> {
             phext,
             points: &[],
             sources,
+        }
+    }
+
+    /// Makes the lanes that are left for a reader of all their texts. Changes no lane, only what is read
+    /// to make it: where an index has found scrolls, their coordinates come from beside their texts.
+    pub fn expect_texts(&mut self) {
+        for source in &mut self.sources {
+            if let Walk::Matches(matches) = &mut source.walk {
+                matches.go_by_entries();
+            }
         }
     }
 
@@ -253,10 +263,7 @@ fn region_sources<'a>(
     for view in &phext.parts {
         walks.push(
             match matches::matches(view, region, Kernels::detect(), figures)? {
-                Some(matches) => Walk::Matches {
-                    view,
-                    matches: matches.into_iter(),
-                },
+                Some(matches) => Walk::Matches(MatchWalk::new(view, matches)),
                 None => Walk::Part(PartWalk::whole(view)),
             },
         );
@@ -283,10 +290,7 @@ pub(super) enum Walk<'a> {
         hidden: Option<&'a imbl::OrdSet<Coordinate>>,
     },
     /// What lies in a region, in a part.
-    Matches {
-        view: &'a PartView,
-        matches: std::vec::IntoIter<Match>,
-    },
+    Matches(MatchWalk<'a>),
     /// Lanes that are known.
     Ready(std::vec::IntoIter<Lane<'a>>),
 }
@@ -342,9 +346,8 @@ impl Source<'_> {
             return Ok(0);
         }
         let mut passed = 1;
-        if let Walk::Matches { matches, .. } = &mut self.walk {
-            let more = matches.len().min(most - passed);
-            passed += matches.by_ref().take(more).count();
+        if let Walk::Matches(matches) = &mut self.walk {
+            passed += matches.skip(most - passed);
         }
         self.advance()?;
         while passed < most && self.head.is_some() {
@@ -362,7 +365,7 @@ impl<'a> Walk<'a> {
         match self {
             Walk::Memory { scrolls, hidden } => Ok(next_in_memory(scrolls, *hidden)),
             Walk::MemoryRegion { scrolls, hidden } => Ok(next_in_memory(scrolls, *hidden)),
-            Walk::Matches { view, matches } => matches::next_lane(view, matches),
+            Walk::Matches(matches) => matches.next(),
             Walk::Ready(lanes) => Ok(lanes.next()),
             Walk::Part(walk) => Ok(walk.next()?.map(|entry| walk.lane(&entry))),
         }

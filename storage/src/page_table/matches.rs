@@ -15,35 +15,80 @@ pub(super) struct Match {
     pub(super) position: u32,
 }
 
-/// Matches ahead of the one that is read whose keys are asked for.
+/// Matches ahead of the next one whose keys or entries are asked for.
 const AHEAD: usize = 8;
+
+/// Matches ahead of the next one whose records are asked for.
+const RECORDS_AHEAD: usize = 2 * AHEAD;
 
 /// Positions ahead of the one whose slot is looked up whose slots are asked for.
 const SLOTS_AHEAD: usize = 16;
 
-/// The next match, as a lane.
-#[inline]
-pub(super) fn next_lane<'a>(
+/// The matches of a part that are left, as lanes.
+///
+/// A coordinate is a code in each column of a key block and a look into as many dictionaries. The entry in
+/// the heap has it too, beside the text: whoever reads that anyway is spared the columns, and whoever does
+/// not is spared the heap.
+#[derive(Debug)]
+pub(super) struct MatchWalk<'a> {
     view: &'a PartView,
-    matches: &mut std::vec::IntoIter<Match>,
-) -> Result<Option<Lane<'a>>> {
-    if let Some(ahead) = matches.as_slice().get(AHEAD) {
-        view.part.prefetch_key(ahead.position);
-    }
-    match matches.next() {
-        Some(found) => found.lane(view).map(Some),
-        None => Ok(None),
-    }
+    left: std::vec::IntoIter<Match>,
+    by_entries: bool,
 }
 
-impl Match {
-    /// The scroll in the slot.
-    fn lane(self, view: &PartView) -> Result<Lane<'_>> {
-        let slot = self.slot;
-        Ok(Lane {
-            coordinate: view.part.coordinate_at_position(self.position)?,
+impl<'a> MatchWalk<'a> {
+    pub(super) fn new(view: &'a PartView, matches: Vec<Match>) -> MatchWalk<'a> {
+        MatchWalk {
+            view,
+            left: matches.into_iter(),
+            by_entries: false,
+        }
+    }
+
+    /// Takes coordinates from the entries from now on.
+    pub(super) fn go_by_entries(&mut self) {
+        self.by_entries = true;
+        let (part, left) = (&self.view.part, self.left.as_slice());
+        let first = |most: usize| left.iter().take(most);
+        first(RECORDS_AHEAD).for_each(|found| part.prefetch(found.slot, false));
+        first(AHEAD).for_each(|found| part.prefetch(found.slot, true));
+    }
+
+    /// The next match.
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<Option<Lane<'a>>> {
+        self.look_ahead();
+        let Some(Match { slot, position }) = self.left.next() else {
+            return Ok(None);
+        };
+        let (view, part) = (self.view, &self.view.part);
+        if self.by_entries {
+            return Ok(Some(view.lane(&part.entry_of(slot)?)));
+        }
+        Ok(Some(Lane {
+            coordinate: part.coordinate_at_position(position)?,
             location: Location::Slot { view, slot },
-        })
+        }))
+    }
+
+    #[inline]
+    fn look_ahead(&self) {
+        let (part, left) = (&self.view.part, self.left.as_slice());
+        let Some(ahead) = left.get(AHEAD) else {
+            return;
+        };
+        if !self.by_entries {
+            return part.prefetch_key(ahead.position);
+        }
+        part.prefetch(ahead.slot, true);
+        if let Some(ahead) = left.get(RECORDS_AHEAD) {
+            part.prefetch(ahead.slot, false);
+        }
+    }
+
+    /// Passes over at most so many. Gives how many there were.
+    pub(super) fn skip(&mut self, most: usize) -> usize {
+        self.left.by_ref().take(most).count()
     }
 }
 

@@ -16,7 +16,7 @@
 use super::counters::ScanFigures;
 use super::kernels::Kernels;
 use super::lanes::{LaneCursor, LaneSpec, Source, Walk};
-use super::matches::{self, Match};
+use super::matches::{self, Match, MatchWalk};
 use super::memory::RegionWalk;
 use super::region::Region;
 use crate::coordinate::{Coordinate, MAX_COMPONENT};
@@ -248,10 +248,10 @@ impl Phext {
         }
         for (view, found) in self.parts.iter().zip(&split.found) {
             walks.push(match found {
-                Some(found) => Walk::Matches {
-                    view,
-                    matches: between(view, found, &range)?.to_vec().into_iter(),
-                },
+                Some(found) => {
+                    let found = between(view, found, &range)?.to_vec();
+                    Walk::Matches(MatchWalk::new(view, found))
+                }
                 None => Walk::Part(super::PartWalk::range(view, range.start(), range.end())?),
             });
         }

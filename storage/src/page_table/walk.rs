@@ -205,10 +205,18 @@ impl<'a> PartWalk<'a> {
     /// The lane of an entry of this walk.
     #[inline]
     pub(crate) fn lane(&self, entry: &Entry) -> Lane<'a> {
+        self.view.lane(entry)
+    }
+}
+
+impl PartView {
+    /// The lane of an entry.
+    #[inline]
+    pub(super) fn lane(&self, entry: &Entry) -> Lane<'_> {
         Lane {
             coordinate: entry.coordinate,
             location: Location::Entry {
-                view: self.view,
+                view: self,
                 slot: entry.found.slot,
                 text: entry.found.text,
             },

@@ -108,6 +108,7 @@ impl Direct {
         mut visit: impl FnMut(&Coordinate, &[u8]),
     ) -> Outcome {
         let mut cursor = self.phext.lanes(spec)?;
+        cursor.expect_texts();
         let mut lanes: Vec<Lane<'_>> = Vec::with_capacity(LANES);
         let mut left = limit;
         while left > 0 {
