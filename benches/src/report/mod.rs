@@ -105,7 +105,13 @@ const INTRODUCTION: &str = include_str!("introduction.md");
 #[must_use]
 pub fn page(reports: &[Report]) -> String {
     let mut out = format!("{INTRODUCTION}\n## Bars\n\n");
-    let bars: Vec<Bar> = reports.iter().flat_map(Report::sized_bars).collect();
+    let mut bars: Vec<Bar> = reports.iter().flat_map(Report::sized_bars).collect();
+    let of_peers = reports.iter().flat_map(|report| match report {
+        Report::Peers(report) => &report.rows[..],
+        _ => &[],
+    });
+    let of_peers: Vec<&peers::Row> = of_peers.collect();
+    bars.extend(peers::growth::bars(&of_peers));
     let bars: Vec<&Bar> = bars.iter().collect();
     bar::render(&bars, &mut out)
         .and_then(|()| {

@@ -6,6 +6,7 @@ use super::Bar;
 use crate::machine::Machine;
 
 mod bars;
+pub(super) mod growth;
 mod markdown;
 
 /// The engine that the others are compared with.
