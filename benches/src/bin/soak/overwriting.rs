@@ -107,7 +107,7 @@ impl<'a> Soak<'a> {
     /// Overwrites until the time is over and prints what that took, beside what `bare` waited.
     ///
     /// # Errors
-    /// The first failure of a writer or of the bare file.
+    /// The first failure of a writer.
     pub(crate) fn run(&self, bare: &BareFile) -> Result<(), Box<dyn Error>> {
         let first = self.store.statistics();
         let (mut all, syncs) = bare.watch_during(self.start, || self.overwrite());
@@ -125,9 +125,14 @@ impl<'a> Soak<'a> {
         if let Some(failure) = self.failure.lock().expect("no writer panics").take() {
             return Err(failure.into());
         }
-        let syncs = syncs?;
-        println!("{}", report("commits", all.slow, &syncs.waits));
-        println!("{}", syncs.watched());
+        match syncs {
+            Ok(syncs) => {
+                println!("{}", report("commits", all.slow, &syncs.waits));
+                println!("{}", syncs.watched());
+            }
+            // The store is none the worse for it.
+            Err(error) => println!("nothing to compare commits with: {error}"),
+        }
         Ok(())
     }
 
