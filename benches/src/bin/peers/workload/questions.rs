@@ -62,11 +62,7 @@ impl Questions {
             Workload::Prefix => prefixes(dataset, random),
             Workload::Wildcard => regions(dataset, random, wildcard),
             Workload::Box => boxes(dataset, random, HALF_WINDOW),
-            Workload::NarrowBox => {
-                let share = NARROW_FROM / dataset.keys.len() as f64;
-                let narrower = share.powf(1.0 / CONSTRAINED as f64);
-                boxes(dataset, random, (HALF_WINDOW * narrower).min(0.5))
-            }
+            Workload::NarrowBox => boxes(dataset, random, narrow_half_window(dataset.keys.len())),
             Workload::Nearest => nearest(dataset, random),
             _ => unreachable!("{workload:?} asks no questions"),
         }
@@ -240,6 +236,14 @@ fn regions(
     }
 }
 
+/// How far a narrow box reaches to either side: of independent dimensions, as many records lie in it as in a
+/// box among [`NARROW_FROM`].
+fn narrow_half_window(records: usize) -> f64 {
+    let share = NARROW_FROM / records as f64;
+    let narrower = share.powf(1.0 / CONSTRAINED as f64);
+    (HALF_WINDOW * narrower).min(0.5)
+}
+
 fn boxes(dataset: &Dataset, random: &mut StdRng, half_window: f64) -> Questions {
     let ranks = Ranks::sample(dataset, random);
     regions(dataset, random, |centre, random| {
@@ -322,5 +326,28 @@ fn expect_nearest(dataset: &Dataset, nearest: &Nearest, expected: &mut Tally) {
     }
     for &(_, rank) in &all[..count] {
         dataset.expect_record(rank, expected);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn narrow_boxes_hold_as_many_of_any_number() {
+        let held = |records: usize| {
+            let share = 2.0 * narrow_half_window(records);
+            records as f64 * share.powi(CONSTRAINED as i32)
+        };
+        let of_a_million = 1e6 * (2.0 * HALF_WINDOW).powi(CONSTRAINED as i32);
+        for records in [10_000, 1_000_000, 10_000_000] {
+            let ratio = held(records) / of_a_million;
+            assert!((0.999..1.001).contains(&ratio), "{records}: {ratio}");
+        }
+        assert_eq!(
+            narrow_half_window(2),
+            0.5,
+            "no box is wider than everything"
+        );
     }
 }
