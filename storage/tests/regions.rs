@@ -491,19 +491,10 @@ fn coordinates_come_from_beside_texts_that_are_expected() {
         }
         let mut found = Vec::new();
         cursor.next_batch(&mut found, usize::MAX >> 1).unwrap();
-        let of_slot = |lane: &&_| {
-            matches!(
-                lane,
-                &&Lane {
-                    location: Location::Slot { .. },
-                    ..
-                }
-            )
-        };
-        let in_parts = found
-            .iter()
-            .filter(|lane| !matches!(lane.location, Location::Memory(_)));
-        (in_parts.count(), found.iter().filter(of_slot).count())
+        let is_of_slot = |lane: &&Lane<'_>| matches!(lane.location, Location::Slot { .. });
+        let is_in_memory = |lane: &Lane<'_>| matches!(lane.location, Location::Memory(_));
+        let in_parts = found.iter().filter(|lane| !is_in_memory(lane));
+        (in_parts.count(), found.iter().filter(is_of_slot).count())
     };
     let (in_parts, slots_without) = slots(false);
     assert!(in_parts > 1000, "{in_parts}");
