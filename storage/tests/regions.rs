@@ -151,11 +151,7 @@ impl Fixture {
         let snapshot = self.store.snapshot();
         let phext = snapshot.phext("z").unwrap();
         let before = phext.counters().read();
-        let found: Vec<(Coordinate, Vec<u8>)> = lanes(phext, spec)
-            .unwrap()
-            .iter()
-            .map(|lane| (lane.coordinate, lane.location.text().unwrap().to_vec()))
-            .collect();
+        let found = read(&lanes(phext, spec).unwrap());
         let expected = expected(&self.scrolls, spec);
         assert!(found == expected, "{spec:?}:\n{found:?}\n{expected:?}");
         check_estimate(phext, spec, found.len() as u64);
@@ -166,6 +162,15 @@ impl Fixture {
     }
 }
 
+/// The lanes with their texts.
+fn read(lanes: &[Lane<'_>]) -> Vec<(Coordinate, Vec<u8>)> {
+    let text = |lane: &Lane<'_>| lane.location.text().unwrap().to_vec();
+    lanes
+        .iter()
+        .map(|lane| (lane.coordinate, text(lane)))
+        .collect()
+}
+
 /// Whenever a cursor is told that texts are wanted, it gives the same lanes.
 fn check_expected_texts(phext: &Phext, spec: &LaneSpec, whole: &[(Coordinate, Vec<u8>)]) {
     for told_after in [0, 1, 20] {
@@ -174,14 +179,7 @@ fn check_expected_texts(phext: &Phext, spec: &LaneSpec, whole: &[(Coordinate, Ve
         cursor.next_batch(&mut found, told_after).unwrap();
         cursor.expect_texts();
         cursor.next_batch(&mut found, usize::MAX >> 1).unwrap();
-        let texts = found.iter().map(|lane| lane.location.text().unwrap());
-        let coordinates = found.iter().map(|lane| lane.coordinate);
-        assert!(
-            coordinates
-                .zip(texts)
-                .eq(whole.iter().map(|(c, t)| (*c, &t[..]))),
-            "told after {told_after}: {spec:?}"
-        );
+        assert!(read(&found) == whole, "told after {told_after}: {spec:?}");
     }
 }
 
@@ -208,9 +206,7 @@ fn check_pieces(phext: &Phext, spec: &LaneSpec, whole: &[(Coordinate, Vec<u8>)])
                 cursor.next_batch(&mut lanes, 100).unwrap();
                 lanes.len() > before
             } {}
-            let texts = lanes.iter().map(|lane| lane.location.text().unwrap());
-            let texts = texts.map(<[u8]>::to_vec);
-            joined.extend(lanes.iter().map(|lane| lane.coordinate).zip(texts));
+            joined.extend(read(&lanes));
         }
         assert!(
             joined == whole,
