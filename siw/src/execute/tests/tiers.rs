@@ -5,7 +5,7 @@ use super::*;
 use crate::cc::tests::random::{Random, program};
 use crate::cc::{OptimizationTier, compile};
 use crate::*;
-use phext_storage::page_table::{Constraint, Region};
+use phext_storage::page_table::{Constraint, Location, Region};
 
 /// What a run answers: rows in their order, and the writes to each coordinate in theirs.
 type Answer = (Vec<OwnedRow>, Vec<WriteOp>);
@@ -133,6 +133,61 @@ fn lanes_that_are_only_counted_are_as_many_as_those_that_are_read() {
             let found = run(&counting(lanes, tier), phext, None);
             assert_eq!(found.rows, expected.rows, "{lanes:?}, tier {tier}");
             assert_eq!(found.ops, expected.ops, "{lanes:?}, tier {tier}");
+        }
+    }
+}
+
+/// Sends the coordinates of a region's lanes, with or without their texts.
+fn sending(region: Region, with_texts: bool) -> Stream {
+    let mut stream = StreamBuilder::new(2);
+    let lanes = stream.constant(Constant::Lanes(LaneSpec::Region(region)));
+    let (at, text, packed, mask) = (P(0), T(0), M(0), None);
+    stream.each(Word::sparse(SparseOp::Assoc { to: at, lanes }));
+    if with_texts {
+        stream.each(Word::sparse(SparseOp::Gather {
+            to: text,
+            extent: Extent::Whole,
+            at,
+            mask,
+        }));
+    }
+    let row = Row {
+        coordinate: Some(at),
+        text: with_texts.then_some(text),
+        ..Row::default()
+    };
+    stream.each(Word::coordination(CoordinationOp::Pack { to: packed, row }));
+    stream.each(Word::coordination(CoordinationOp::Send {
+        to: Destination::Sink,
+        from: packed,
+        mask,
+    }));
+    stream.build()
+}
+
+#[test]
+fn the_page_table_is_told_that_all_texts_are_read() {
+    let (phext, _) = &*LARGE;
+    let mut constraints: [Constraint; 9] = std::array::from_fn(|_| Constraint::FREE);
+    constraints[4] = Constraint::equal(3).unwrap();
+    for with_texts in [false, true] {
+        let stream = sending(Region::new(constraints.clone()), with_texts);
+        let mut lanes = Lanes::of_stream(&stream, phext).unwrap();
+        // Stopped after a row, the run leaves lanes behind that show how they are made.
+        let outcome = observe(Some(1), |outside| {
+            let mut sentron = Sentron::open(Idle::default(), &stream, phext);
+            sentron.batch = 16;
+            sentron.each(&mut lanes, outside).unwrap();
+            sentron.close().1
+        });
+        assert_eq!(outcome.rows.len(), 1);
+        let mut left = Vec::new();
+        lanes.next(phext, &mut left, usize::MAX >> 1).unwrap();
+        let is_entry = |location: &Location<'_>| matches!(location, Location::Entry { .. });
+        let entries = left.iter().filter(|lane| is_entry(&lane.location)).count();
+        match with_texts {
+            true => assert!(entries > 50, "{entries} of {}", left.len()),
+            false => assert_eq!(entries, 0, "the heap was read for nothing"),
         }
     }
 }
