@@ -125,6 +125,7 @@ fn batches(ground: &Ground, units: u64) -> Outcome<Pass<'_>> {
 fn lanes(phext: &Phext, spec: &LaneSpec, limit: usize) -> Outcome<u64> {
     const LANES: usize = 64;
     let mut cursor = phext.lanes(spec)?;
+    cursor.expect_texts();
     let mut lanes = Vec::with_capacity(LANES);
     let (mut total, mut left) = (0_u64, limit);
     while left > 0 {
