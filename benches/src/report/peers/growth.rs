@@ -10,8 +10,8 @@ const LIMIT: f64 = 3.0;
 /// Of which this is asked.
 const WORKLOADS: [&str; 4] = ["point", "batch", "wildcard", "box"];
 
-/// The bars of data sets of which there are rows of the usual size and of ten times that. Where the same
-/// question finds more records in more, that is told beside.
+/// The bars of data sets of which there are rows of the usual size and of ten times that. Where
+/// questions of one kind find more records among more, that is told beside.
 pub(in crate::report) fn bars(rows: &[&Row]) -> Vec<Bar> {
     let of_size = |size| {
         let rows = rows.iter().copied();
